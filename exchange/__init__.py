@@ -1,0 +1,1 @@
+"""The market: engine, journal, registry and market data."""

@@ -1,0 +1,1 @@
+"""The core: matching and balances as a pure function."""
