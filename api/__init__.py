@@ -1,0 +1,1 @@
+"""The door: REST, streams and the command line."""

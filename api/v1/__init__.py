@@ -1,0 +1,1 @@
+"""Our own dialect: registry, issuance, usage, ledger and the operator's desk."""

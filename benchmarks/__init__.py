@@ -1,0 +1,1 @@
+"""Measurements: one file per claim, each with the line that repeats it."""

@@ -1,0 +1,1 @@
+"""The money and the rights, in Postgres."""

@@ -1,0 +1,1 @@
+"""Published vectors of other engines and clients."""

@@ -1,0 +1,1 @@
+"""Tests of the whole exchange, over real sockets and a real database."""
