@@ -1,0 +1,114 @@
+"""Short functions, short files, a docstring on all that is public, imports at the top, no swallowed exception."""
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+from tests.house.sources import PACKAGES, Function, Source, code_lines, function_length, functions, sources
+
+FUNCTION_LINES_MAX = 40
+FILE_LINES_MAX = 500
+BLANKET = {"Exception", "BaseException"}
+EMPTY = (ast.Pass, ast.Continue)
+
+
+def _source(text: str) -> Source:
+    return Source("exchange/example.py", text, ast.parse(text))
+
+
+def long_functions(source: Source) -> list[str]:
+    code = code_lines(source)
+    lengths = [(function.name, function_length(function, code)) for function in functions(source.tree)]
+    return [f"{source.path}: {name} has {length}" for name, length in lengths if length > FUNCTION_LINES_MAX]
+
+
+def undocumented(source: Source) -> list[str]:
+    missing = [] if ast.get_docstring(source.tree) else [f"{source.path}: the module"]
+    return missing + [f"{source.path}: {name}" for name, node in _public(source.tree) if not ast.get_docstring(node)]
+
+
+def late_imports(source: Source) -> list[str]:
+    inner = [node for function in functions(source.tree) for node in ast.walk(function)]
+    inner += [node for branch in source.tree.body if isinstance(branch, ast.If | ast.Try) for node in ast.walk(branch)]
+    lines = {node.lineno for node in inner if isinstance(node, ast.Import | ast.ImportFrom)}
+    return [f"{source.path}:{line}" for line in sorted(lines)]
+
+
+def swallowed(source: Source) -> list[str]:
+    nodes = [node for node in ast.walk(source.tree) if _swallows(node)]
+    return [f"{source.path}:{node.lineno}" for node in nodes]
+
+
+def changed_globals(source: Source) -> list[str]:
+    return [f"{source.path}:{node.lineno}" for node in ast.walk(source.tree) if isinstance(node, ast.Global)]
+
+
+def _swallows(node: ast.AST) -> bool:
+    if isinstance(node, ast.ExceptHandler):
+        return node.type is None or all(
+            isinstance(statement, EMPTY) or _is_ellipsis(statement) for statement in node.body
+        )
+    if isinstance(node, ast.Call) and ast.unparse(node.func) in {"suppress", "contextlib.suppress"}:
+        return bool(BLANKET & {ast.unparse(argument) for argument in node.args})
+    return False
+
+
+def _is_ellipsis(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def _public(tree: ast.Module | ast.ClassDef) -> Iterator[tuple[str, Function | ast.ClassDef]]:
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
+            yield node.name, node
+            if isinstance(node, ast.ClassDef):
+                yield from ((f"{node.name}.{name}", member) for name, member in _public(node))
+
+
+@pytest.mark.parametrize("source", sources(), ids=lambda source: source.path)
+def test_no_function_is_longer_than_its_limit(source: Source) -> None:
+    assert long_functions(source) == []
+
+
+@pytest.mark.parametrize("source", sources(), ids=lambda source: source.path)
+def test_no_file_is_longer_than_its_limit(source: Source) -> None:
+    assert source.text.count("\n") <= FILE_LINES_MAX
+
+
+@pytest.mark.parametrize("source", sources((*PACKAGES, "benchmarks")), ids=lambda source: source.path)
+def test_all_that_is_public_has_a_docstring(source: Source) -> None:
+    assert undocumented(source) == []
+
+
+@pytest.mark.parametrize("source", sources(("tests",)), ids=lambda source: source.path)
+def test_every_test_file_says_what_it_is_about(source: Source) -> None:
+    assert ast.get_docstring(source.tree)
+
+
+@pytest.mark.parametrize("source", sources(), ids=lambda source: source.path)
+def test_imports_stand_at_the_top(source: Source) -> None:
+    assert late_imports(source) == []
+
+
+@pytest.mark.parametrize("source", sources(), ids=lambda source: source.path)
+def test_no_exception_is_swallowed(source: Source) -> None:
+    assert swallowed(source) == []
+
+
+@pytest.mark.parametrize("source", sources(), ids=lambda source: source.path)
+def test_no_global_changes(source: Source) -> None:
+    assert changed_globals(source) == []
+
+
+def test_the_rules_find_what_they_look_for() -> None:
+    body = "\n".join(f"    x{n} = {n}  # why" for n in range(FUNCTION_LINES_MAX))
+    assert long_functions(_source(f'def f():\n    """Say."""\n\n{body}\n'))
+    assert not long_functions(_source(f'def f():\n    """Say."""\n\n{body}\n'.replace("    x0 = 0  # why\n", "")))
+    assert undocumented(_source('"""Say."""\nclass A:\n    """Say."""\n    def f(self): ...\n'))
+    assert not undocumented(_source('"""Say."""\ndef _f(): ...\n'))
+    assert late_imports(_source("def f():\n    import os\n"))
+    assert swallowed(_source("try:\n    f()\nexcept ValueError:\n    pass\n"))
+    assert swallowed(_source("with suppress(Exception):\n    f()\n"))
+    assert not swallowed(_source("with suppress(ProcessLookupError):\n    f()\n"))
+    assert changed_globals(_source("def f():\n    global x\n    x = 1\n"))
