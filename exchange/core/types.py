@@ -3,7 +3,7 @@
 Members are frozen at compile time inside kernels, so a name costs nothing there.
 """
 
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 
 
 class Side(IntEnum):
@@ -39,7 +39,7 @@ class SelfTradePrevention(IntEnum):
     DECREMENT = 4
 
 
-class OrderFlag(IntFlag):
+class OrderFlag(IntEnum):
     """Bits of `flags` in commands (POST_ONLY) and in events (all)."""
 
     POST_ONLY = 1

@@ -1,0 +1,150 @@
+"""Balances and holds: find, open, reserve, release, settle a fill; and the arithmetic of fees.
+
+A balance row is made when an account first needs an asset and stays for ever. Orders keep the rows they trade
+through, so a fill looks nothing up.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from exchange.core.jit import kernel, routine, scatter
+from exchange.core.types import BPS, EXCHANGE_ACCOUNT, NIL, Side
+
+
+@kernel
+def fee(rate_bps: int, notional: int) -> int:
+    """Return ceil(rate_bps * notional / 10_000), exact and without overflow; a negative rate is a rebate."""
+    return rate_bps * (notional // BPS) - (-rate_bps * (notional % BPS)) // BPS
+
+
+@kernel
+def worst_fee(maker_bps: int, taker_bps: int, notional: int) -> int:
+    """Return the most that fills of `notional` may cost, in whichever roles, with one unit for two roundings."""
+    worst = max(maker_bps, taker_bps, 0)
+    if worst == 0 or notional == 0:
+        return 0
+    return fee(worst, notional) + 1
+
+
+@routine
+def find_balance(state: Any, account: int, asset: int) -> int:
+    """Return the row of an account's balance in an asset, NIL if it has never had one."""
+    places = len(state.balance_index) - 1
+    place = scatter(account << 32 | asset, state.balance_index_bits)
+    while state.balance_index[place] != NIL:
+        slot = np.int64(state.balance_index[place])
+        if state.balances[slot].account == account and state.balances[slot].asset == asset:
+            return slot
+        place = (place + 1) & places
+    return NIL
+
+
+@routine
+def open_balance(state: Any, account: int, asset: int) -> int:
+    """Return the row of an account's balance in an asset, made if need be; there must be room."""
+    slot = find_balance(state, account, asset)
+    if slot != NIL:
+        return slot
+    slot = state.balance_count
+    state.balance_count += 1
+    balance = state.balances[slot]
+    balance.account = account
+    balance.asset = asset
+    balance.next = state.accounts[account].first_balance
+    state.accounts[account].first_balance = slot
+    places = len(state.balance_index) - 1
+    place = scatter(account << 32 | asset, state.balance_index_bits)
+    while state.balance_index[place] != NIL:
+        place = (place + 1) & places
+    state.balance_index[place] = slot
+    return slot
+
+
+@kernel
+def balances_free(state: Any) -> int:
+    """Count the balance rows that may still be made."""
+    return len(state.balances) - state.balance_count
+
+
+@routine
+def available(state: Any, account: int, asset: int) -> int:
+    """Return what an account may spend of an asset, in its units."""
+    slot = find_balance(state, account, asset)
+    if slot == NIL:
+        return 0
+    return state.balances[slot].available
+
+
+@kernel
+def hold_balance(state: Any, slot: int) -> Any:
+    """Return the balance that the order in a slot reserves from: quote if it buys, base if it sells."""
+    detail = state.details[slot]
+    if state.orders[slot].side == Side.BUY:
+        return state.balances[detail.quote_balance]
+    return state.balances[detail.base_balance]
+
+
+@kernel
+def need(state: Any, slot: int) -> int:
+    """Return what the leaves of an order need held: base units, or notional at its limit and the worst fee."""
+    order = state.orders[slot]
+    detail = state.details[slot]
+    instrument = state.instruments[detail.instrument]
+    if order.side == Side.SELL:
+        return order.leaves * instrument.lot_units
+    notional = order.price_ticks * order.leaves * instrument.tick_value
+    return notional + worst_fee(np.int64(detail.maker_bps), np.int64(detail.taker_bps), notional)
+
+
+@kernel
+def set_hold(state: Any, slot: int, held: int) -> int:
+    """Make an order's hold `held`, from or to what is available; return what that released."""
+    detail = state.details[slot]
+    balance = hold_balance(state, slot)
+    released = detail.held - held
+    balance.available += released
+    balance.held -= released
+    detail.held = held
+    return released
+
+
+@kernel
+def trim_hold(state: Any, slot: int) -> None:
+    """Release what an order's leaves no longer need; a hold never grows by this."""
+    set_hold(state, slot, min(state.details[slot].held, need(state, slot)))
+
+
+@kernel
+def charge(detail: Any, notional: int, taker: bool) -> int:
+    """Add a fill to an order's cumulative notional in a role; return the fee of that fill."""
+    if taker:
+        before = fee(np.int64(detail.taker_bps), detail.taker_notional)
+        detail.taker_notional += notional
+        return fee(np.int64(detail.taker_bps), detail.taker_notional) - before
+    before = fee(np.int64(detail.maker_bps), detail.maker_notional)
+    detail.maker_notional += notional
+    return fee(np.int64(detail.maker_bps), detail.maker_notional) - before
+
+
+@kernel
+def settle_buy(state: Any, detail: Any, notional: int, units: int, charged: int) -> None:
+    """Spend a buyer's hold on a fill and its fee, and hand over the units."""
+    state.balances[detail.quote_balance].held -= notional + charged
+    detail.held -= notional + charged
+    state.balances[detail.base_balance].available += units
+
+
+@kernel
+def settle_sell(state: Any, detail: Any, notional: int, units: int, charged: int) -> None:
+    """Spend a seller's hold on a fill, and hand over the proceeds less the fee."""
+    state.balances[detail.base_balance].held -= units
+    detail.held -= units
+    state.balances[detail.quote_balance].available += notional - charged
+
+
+@kernel
+def earn_fees(state: Any, instrument: Any, charged: int) -> None:
+    """Credit the exchange with both fees of a trade; a rebate above the taker's fee debits it."""
+    assert state.balances[instrument.fee_balance].account == EXCHANGE_ACCOUNT
+    state.balances[instrument.fee_balance].available += charged

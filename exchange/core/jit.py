@@ -1,0 +1,95 @@
+"""The only two compile decorators, and the three machine operations numba does not offer.
+
+`kernel` is for small helpers in a command's path: forced into their caller, they cost no call. `routine` is for what
+is called once a command or less: kept apart, or the compile explodes. `entry` is what Python calls: cached on disk
+and without the GIL. Records carry no reference counts, so every one of them takes the state as one record.
+With NUMBA_DISABLE_JIT=1 all of them are plain Python, which is how coverage and the debugger see the core.
+"""
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import config, njit, types
+from numba.core.typing.templates import Signature
+from numba.extending import intrinsic, overload
+
+JIT_ENABLED = not config.DISABLE_JIT
+
+kernel = njit(forceinline=True)
+routine = njit()
+entry = njit(cache=True, nogil=True)
+
+_SCATTER = 0x9E3779B97F4A7C15  # 2**64 / golden ratio, Knuth's multiplicative hashing
+_WORD = (1 << 64) - 1
+
+
+@intrinsic
+def _trailing_zeros(_context: Any, _mask: Any) -> tuple[Signature, Any]:
+    """Count zero bits below the lowest set bit of a uint64 that is not 0."""
+
+    def code(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.uint64), code
+
+
+@intrinsic
+def _leading_zeros(_context: Any, _mask: Any) -> tuple[Signature, Any]:
+    """Count zero bits above the highest set bit of a uint64 that is not 0."""
+
+    def code(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.uint64), code
+
+
+def lowest_bit(mask: int) -> int:
+    """Return the index of the lowest set bit of a uint64 that is not 0."""
+    return (int(mask) & -int(mask)).bit_length() - 1
+
+
+def highest_bit(mask: int) -> int:
+    """Return the index of the highest set bit of a uint64 that is not 0."""
+    return int(mask).bit_length() - 1
+
+
+def scatter(key: int, bits: int) -> int:
+    """Spread an int64 key over 2**bits places."""
+    return ((int(key) * _SCATTER) & _WORD) >> (64 - int(bits))
+
+
+def blend(hash_: int, word: int) -> int:
+    """Mix one int64 word into an int64 hash (the finaliser of splitmix64, one round a word)."""
+    mixed = ((int(hash_) ^ int(word)) * 0xBF58476D1CE4E5B9) & _WORD
+    mixed = ((mixed ^ (mixed >> 31)) * 0x94D049BB133111EB) & _WORD
+    mixed ^= mixed >> 29
+    return mixed - (1 << 64) if mixed >> 63 else mixed
+
+
+@overload(lowest_bit, strict=False)
+def _lowest_bit(mask: Any) -> Any:
+    return lambda mask: _trailing_zeros(mask)
+
+
+@overload(highest_bit, strict=False)
+def _highest_bit(mask: Any) -> Any:
+    return lambda mask: 63 - _leading_zeros(mask)
+
+
+@overload(scatter, strict=False)
+def _scatter(key: Any, bits: Any) -> Any:
+    def code(key: Any, bits: Any) -> Any:
+        return np.int64((np.uint64(key) * np.uint64(_SCATTER)) >> np.uint64(64 - bits))
+
+    return code
+
+
+@overload(blend, strict=False)
+def _blend(hash_: Any, word: Any) -> Any:
+    def code(hash_: Any, word: Any) -> Any:
+        mixed = (np.uint64(hash_) ^ np.uint64(word)) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(31))) * np.uint64(0x94D049BB133111EB)
+        return np.int64(mixed ^ (mixed >> np.uint64(29)))
+
+    return code
