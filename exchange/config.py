@@ -1,0 +1,40 @@
+"""Every limit and size of the exchange, by name: what may be chosen at a start is a field of Config."""
+
+from dataclasses import dataclass
+
+from exchange.core.state import PRODUCTION, Capacity
+
+MEBIBYTE = 1 << 20
+EVENT_SEGMENT_EVENTS = 1 << 20  # a constant: it shapes files that other processes read
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The limits of one exchange."""
+
+    # the core
+    capacity: Capacity = PRODUCTION  # rows of each table of the engine's state
+
+    # the sequencer
+    queue_commands_max: int = 65_536  # accepted but not yet answered; beyond that the exchange is overloaded
+    batch_commands_max: int = 16_384  # written with one sync and applied with one call
+    submission_commands_max: int = 4_096  # of one caller at once
+    document_bytes_max: int = 65_536  # of one document of the registry
+    thread_switch_us: int = 200  # how long one thread may keep the others of the process waiting
+
+    # the journal
+    journal_segment_bytes: int = 64 * MEBIBYTE  # preallocated and filled with zeros
+    journal_trimmed: bool = False  # forget what lies below the older snapshot; otherwise all history is kept
+
+    # snapshots
+    snapshot_commands: int = 1_000_000  # between two of them, and between two hashes of the state
+    snapshots_kept: int = 2
+
+    # recovery
+    replay_commands_max: int = 65_536  # applied with one call
+    rebuild_events_max: int = 16_384  # given to the views at once
+
+    # the views
+    closed_orders_per_account_max: int = 10_000
+    trades_per_instrument_max: int = 10_000
+    candles_per_interval_max: int = 10_000

@@ -1,0 +1,189 @@
+"""The event log: what happened, numbered from 1, in files that any process may read while they grow.
+
+Event n is row (n - 1) % segment size of its segment, so a reader needs nothing but a number. The log is a cache:
+it is not synced as it grows, and a start brings it to exactly what the journal yields.
+"""
+
+import os
+from itertools import repeat
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from exchange.config import EVENT_SEGMENT_EVENTS
+from exchange.core.records import EVENT, EVENT_STRUCT
+
+EVENT_BYTES = EVENT.itemsize
+SUFFIX = ".events"
+
+
+class Event(NamedTuple):
+    """One row of EVENT as plain integers, field for field."""
+
+    sequence: int
+    time_ns: int
+    kind: int
+    side: int
+    reason: int
+    order_type: int
+    time_in_force: int
+    self_trade_prevention: int
+    flags: int
+    state: int
+    account: int
+    counter_account: int
+    instrument: int
+    asset: int
+    order_id: int
+    counter_order_id: int
+    trade_id: int
+    price_ticks: int
+    quantity_lots: int
+    leaves_lots: int
+    amount: int
+    fee: int
+    counter_fee: int
+
+
+assert Event._fields == EVENT.names
+
+
+def rows(events: np.ndarray) -> list[Event]:
+    """Return the events as tuples of integers, which Python code reads far faster than array rows."""
+    # struct and tuple.__new__ take two thirds of the time of tolist() and _make()
+    return list(map(tuple.__new__, repeat(Event), EVENT_STRUCT.iter_unpack(events.tobytes())))
+
+
+class EventReader:
+    """The log as another process sees it: whatever whole events are there by now."""
+
+    def __init__(self, directory: Path, segment_events: int = EVENT_SEGMENT_EVENTS) -> None:
+        """Read the log in a directory, which need not exist yet."""
+        self._directory = directory
+        self._segment_events = segment_events
+        self._last_segment = 0
+        self._file: int | None = None
+        self._file_segment = -1
+
+    @property
+    def count(self) -> int:
+        """Return the number of whole events in the log."""
+        while segment_path(self._directory, self._last_segment + 1, self._segment_events).exists():
+            self._last_segment += 1
+        path = segment_path(self._directory, self._last_segment, self._segment_events)
+        size = path.stat().st_size if path.exists() else 0
+        return self._last_segment * self._segment_events + size // EVENT_BYTES
+
+    def read(self, after: int, limit: int) -> np.ndarray:
+        """Return up to `limit` events, those numbered `after` + 1 and up, as far as they are there."""
+        parts = []
+        while limit > 0:
+            segment, row = divmod(after, self._segment_events)
+            part = self._read_rows(segment, row, min(limit, self._segment_events - row))
+            parts.append(part)
+            after += len(part)
+            limit -= len(part)
+            if row + len(part) < self._segment_events:
+                break
+        return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, EVENT), *parts])
+
+    def close(self) -> None:
+        """Give up the open file."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+            self._file_segment = -1
+
+    def _read_rows(self, segment: int, row: int, limit: int) -> np.ndarray:
+        if segment != self._file_segment:
+            path = segment_path(self._directory, segment, self._segment_events)
+            if not path.exists():
+                return np.empty(0, EVENT)
+            self.close()
+            self._file = os.open(path, os.O_RDONLY)
+            self._file_segment = segment
+        assert self._file is not None
+        data = os.pread(self._file, limit * EVENT_BYTES, row * EVENT_BYTES)
+        return np.frombuffer(data, EVENT, len(data) // EVENT_BYTES)
+
+
+class EventLog:
+    """The log as its one writer sees it."""
+
+    def __init__(self, directory: Path, segment_events: int, count: int) -> None:
+        """Use `open`."""
+        self._directory = directory
+        self._segment_events = segment_events
+        self._reader = EventReader(directory, segment_events)
+        self._files: dict[int, int] = {}
+        self.count = count
+
+    @classmethod
+    def open(cls, directory: Path, segment_events: int = EVENT_SEGMENT_EVENTS) -> Self:
+        """Open the log in a directory, made if need be; the part of an event at the end does not count."""
+        directory.mkdir(parents=True, exist_ok=True)
+        reader = EventReader(directory, segment_events)
+        return cls(directory, segment_events, reader.count)
+
+    def append(self, events: np.ndarray) -> None:
+        """Write events behind the last one, visible to readers on return; no sync."""
+        self.write(self.count, events)
+
+    def write(self, after: int, events: np.ndarray) -> None:
+        """Write events from number `after` + 1 on, over what is there; there is no gap before them."""
+        assert after <= self.count
+        while len(events):
+            segment, row = divmod(after, self._segment_events)
+            part = events[: self._segment_events - row]
+            data = part.tobytes()
+            if os.pwrite(self._file(segment), data, row * EVENT_BYTES) != len(data):
+                raise OSError(f"short write to the event log at event {after + 1}")
+            after += len(part)
+            events = events[len(part) :]
+        self.count = max(self.count, after)
+
+    def read(self, after: int, limit: int) -> np.ndarray:
+        """Return up to `limit` events, those numbered `after` + 1 and up."""
+        return self._reader.read(after, min(limit, max(0, self.count - after)))
+
+    def cut(self, count: int) -> None:
+        """Drop every event behind number `count`, and what there may be of another at the end."""
+        segment, row = divmod(count, self._segment_events)
+        for number in range(max(0, self.count - 1) // self._segment_events, segment, -1):
+            self._drop(number)
+        os.ftruncate(self._file(segment), row * EVENT_BYTES)
+        self.count = min(self.count, count)
+
+    def sync(self) -> None:
+        """Wait until everything appended so far is on disk."""
+        last = (self.count - 1) // self._segment_events
+        for segment in sorted(self._files):
+            os.fsync(self._files[segment])
+            if segment < last:
+                os.close(self._files.pop(segment))
+
+    def close(self) -> None:
+        """Give up the open files."""
+        self._reader.close()
+        for file in self._files.values():
+            os.close(file)
+        self._files.clear()
+
+    def _file(self, segment: int) -> int:
+        if segment not in self._files:
+            path = segment_path(self._directory, segment, self._segment_events)
+            self._files[segment] = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        return self._files[segment]
+
+    def _drop(self, segment: int) -> None:
+        file = self._files.pop(segment, None)
+        if file is not None:
+            os.close(file)
+        self._reader.close()
+        segment_path(self._directory, segment, self._segment_events).unlink(missing_ok=True)
+
+
+def segment_path(directory: Path, segment: int, segment_events: int = EVENT_SEGMENT_EVENTS) -> Path:
+    """Return the file of a segment, named by the number of its first event."""
+    return directory / f"{segment * segment_events + 1:020d}{SUFFIX}"

@@ -1,0 +1,1 @@
+"""The durable log of commands: frames, and the journals that store them."""
