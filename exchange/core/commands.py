@@ -63,10 +63,16 @@ def cancel_order(account: int, order_id: int) -> bytes:
     return _pack(CommandKind.CANCEL_ORDER, account=account, order_id=order_id)
 
 
-def replace_order(account: int, order_id: int, price_ticks: int = 0, quantity_lots: int = 0) -> bytes:
-    """Ask for another price or another total quantity (filled part included); 0 keeps what is."""
+def replace_order(
+    account: int, order_id: int, price_ticks: int = 0, quantity_lots: int = 0, *, flags: int = 0
+) -> bytes:
+    """Ask for another price or another total quantity (filled part included); 0 keeps what is.
+
+    Priority is kept if the price stays and the quantity does not rise, unless flags say REQUEUE.
+    """
     return _pack(
         CommandKind.REPLACE_ORDER,
+        flags=flags,
         account=account,
         order_id=order_id,
         price_ticks=price_ticks,
@@ -158,6 +164,7 @@ def _pack(
     kind: CommandKind,
     *,
     side: int = 0,
+    flags: int = 0,
     state: int = 0,
     account: int = 0,
     instrument: int = 0,
@@ -170,6 +177,6 @@ def _pack(
     words: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0),
 ) -> bytes:
     return _PACK(
-        0, 0, kind, side, 0, 0, 0, 0, state, 0,
+        0, 0, kind, side, 0, 0, 0, flags, state, 0,
         account, instrument, asset, group, order_id, price_ticks, quantity_lots, amount, *words,
     )  # fmt: skip

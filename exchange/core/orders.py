@@ -284,7 +284,8 @@ def replace_order(state: Any, command: Any, output: Any) -> None:
     order = state.orders[slot]
     price = command.price_ticks if command.price_ticks != 0 else np.int64(order.price_ticks)
     total = command.quantity_lots if command.quantity_lots != 0 else state.details[slot].quantity
-    keeps = price == order.price_ticks and total <= state.details[slot].quantity
+    in_place = price == order.price_ticks and total <= state.details[slot].quantity
+    keeps = in_place and command.flags & OrderFlag.REQUEUE == 0
     reason = replacement(state, slot, price, total, keeps)
     if reason != RejectReason.NONE:
         reject(command, output, reason)

@@ -40,11 +40,12 @@ class SelfTradePrevention(IntEnum):
 
 
 class OrderFlag(IntEnum):
-    """Bits of `flags` in commands (POST_ONLY) and in events (all)."""
+    """Bits of `flags`: POST_ONLY of a new order, REQUEUE of a replace, the others of events."""
 
     POST_ONLY = 1
     RESTING = 2
     KEPT_PRIORITY = 4
+    REQUEUE = 8  # lose priority even if price and quantity would let the order keep it
 
 
 class CommandKind(IntEnum):
