@@ -136,9 +136,7 @@ class EventLog:
         while len(events):
             segment, row = divmod(after, self._segment_events)
             part = events[: self._segment_events - row]
-            data = part.tobytes()
-            if os.pwrite(self._file(segment), data, row * EVENT_BYTES) != len(data):
-                raise OSError(f"short write to the event log at event {after + 1}")
+            _write(self._file(segment), part.tobytes(), row * EVENT_BYTES)
             after += len(part)
             events = events[len(part) :]
         self.count = max(self.count, after)
@@ -187,3 +185,9 @@ class EventLog:
 def segment_path(directory: Path, segment: int, segment_events: int = EVENT_SEGMENT_EVENTS) -> Path:
     """Return the file of a segment, named by the number of its first event."""
     return directory / f"{segment * segment_events + 1:020d}{SUFFIX}"
+
+
+def _write(file: int, data: bytes, offset: int) -> None:
+    written = os.pwrite(file, data, offset)
+    if written < len(data):  # the disk is full: the next attempt says so
+        _write(file, data[written:], offset + written)

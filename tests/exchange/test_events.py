@@ -1,6 +1,7 @@
 """The event log: contiguous numbers, readers that see whole events only, cuts that leave no trace."""
 
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -158,7 +159,12 @@ def test_a_reader_in_another_process_follows_a_growing_log(log, tmp_path) -> Non
         assert child.communicate(timeout=30)[0].strip() == b"95"
 
 
-def test_a_short_write_is_an_error(log, monkeypatch) -> None:
-    monkeypatch.setattr(os, "pwrite", lambda *_: 5)
-    with pytest.raises(OSError, match="event 1"):
-        log.append(events(1, 1))
+def test_a_full_disk_is_an_error(log) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3 * EVENT_BYTES + 50, hard))
+        with pytest.raises(OSError, match="File too large"):
+            log.append(events(1, 5))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert log.count == 0
