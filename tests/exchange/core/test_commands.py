@@ -1,0 +1,155 @@
+"""The builders of commands: each sets its fields, and only those."""
+
+import string
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exchange.core import commands
+from exchange.core.records import CLIENT_ORDER_ID_BYTES_MAX, COMMAND
+from exchange.core.types import (
+    AccountState,
+    AssetKind,
+    CommandKind,
+    OrderFlag,
+    OrderType,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+    TradingState,
+)
+
+USAGE_ID = bytes(range(1, 17))
+USAGE_WORDS = [0x0807060504030201, 0x100F0E0D0C0B0A09, 0, 0, 0]
+
+CASES = [
+    (
+        commands.new_order(
+            7,
+            3,
+            Side.SELL,
+            101,
+            5,
+            order_type=OrderType.MARKET,
+            time_in_force=TimeInForce.FOK,
+            self_trade_prevention=SelfTradePrevention.DECREMENT,
+            flags=OrderFlag.POST_ONLY,
+            client_order_id="A",
+        ),
+        {
+            "kind": CommandKind.NEW_ORDER,
+            "account": 7,
+            "instrument": 3,
+            "side": Side.SELL,
+            "price_ticks": 101,
+            "quantity_lots": 5,
+            "order_type": OrderType.MARKET,
+            "time_in_force": TimeInForce.FOK,
+            "self_trade_prevention": SelfTradePrevention.DECREMENT,
+            "flags": OrderFlag.POST_ONLY,
+            "words": [65, 0, 0, 0, 0],
+        },
+    ),
+    (
+        commands.new_order(7, 3, Side.BUY, 101, 5),
+        {
+            "kind": CommandKind.NEW_ORDER,
+            "account": 7,
+            "instrument": 3,
+            "price_ticks": 101,
+            "quantity_lots": 5,
+            "self_trade_prevention": SelfTradePrevention.EXPIRE_TAKER,
+        },
+    ),
+    (commands.cancel_order(7, 1 << 50), {"kind": CommandKind.CANCEL_ORDER, "account": 7, "order_id": 1 << 50}),
+    (
+        commands.replace_order(7, 9, 101, 5),
+        {"kind": CommandKind.REPLACE_ORDER, "account": 7, "order_id": 9, "price_ticks": 101, "quantity_lots": 5},
+    ),
+    (commands.replace_order(7, 9), {"kind": CommandKind.REPLACE_ORDER, "account": 7, "order_id": 9}),
+    (commands.mass_cancel(7), {"kind": CommandKind.MASS_CANCEL, "account": 7, "side": Side.BOTH}),
+    (
+        commands.mass_cancel(7, 3, Side.SELL),
+        {"kind": CommandKind.MASS_CANCEL, "account": 7, "instrument": 3, "side": Side.SELL},
+    ),
+    (commands.deposit(7, 1, 50), {"kind": CommandKind.DEPOSIT, "account": 7, "asset": 1, "amount": 50}),
+    (commands.withdraw(7, 1, 50), {"kind": CommandKind.WITHDRAW, "account": 7, "asset": 1, "amount": 50}),
+    (commands.issue(7, 2, 50), {"kind": CommandKind.ISSUE, "account": 7, "asset": 2, "amount": 50}),
+    (
+        commands.redeem(7, 2, 50, USAGE_ID),
+        {"kind": CommandKind.REDEEM, "account": 7, "asset": 2, "amount": 50, "words": USAGE_WORDS},
+    ),
+    (
+        commands.create_asset(2, AssetKind.LICENCE, 7),
+        {"kind": CommandKind.CREATE_ASSET, "asset": 2, "state": AssetKind.LICENCE, "account": 7},
+    ),
+    (commands.create_account(7, 5), {"kind": CommandKind.CREATE_ACCOUNT, "account": 7, "group": 5}),
+    (
+        commands.set_account_state(7, AccountState.CLOSED),
+        {"kind": CommandKind.SET_ACCOUNT_STATE, "account": 7, "state": AccountState.CLOSED},
+    ),
+    (
+        commands.list_instrument(3, 2, 1, lot_units=10, tick_value=5, quantity_min=4, quantity_max=6),
+        {
+            "kind": CommandKind.LIST_INSTRUMENT,
+            "instrument": 3,
+            "asset": 2,
+            "group": 1,
+            "amount": 10,
+            "words": [5, 4, 6, 0, 0],
+        },
+    ),
+    (
+        commands.set_fees(3, maker_bps=-2, taker_bps=5),
+        {"kind": CommandKind.SET_FEES, "instrument": 3, "words": [-2, 5, 0, 0, 0]},
+    ),
+    (
+        commands.set_price_band(3, 90, 110),
+        {"kind": CommandKind.SET_PRICE_BAND, "instrument": 3, "words": [90, 110, 0, 0, 0]},
+    ),
+    (
+        commands.set_trading_state(3, TradingState.HALTED),
+        {"kind": CommandKind.SET_TRADING_STATE, "instrument": 3, "state": TradingState.HALTED},
+    ),
+]
+
+
+def used(encoded: bytes) -> dict[str, int | list[int]]:
+    """Return the fields of a command that are not 0."""
+    row = np.frombuffer(encoded, COMMAND)[0]
+    return {name: row[name].tolist() for name in COMMAND.names or () if np.any(row[name])}
+
+
+@pytest.mark.parametrize(("encoded", "expected"), CASES)
+def test_a_builder_sets_its_fields_and_no_others(encoded, expected):
+    assert used(encoded) == expected
+
+
+def test_every_kind_has_a_builder():
+    assert {used(encoded)["kind"] for encoded, _ in CASES} == set(CommandKind) - {CommandKind.NONE}
+
+
+def test_commands_follow_each_other_in_a_batch():
+    rows = np.frombuffer(commands.deposit(7, 1, 50) + commands.cancel_order(8, 9), COMMAND)
+    assert rows["account"].tolist() == [7, 8]
+
+
+@given(st.text(string.printable, max_size=CLIENT_ORDER_ID_BYTES_MAX))
+def test_a_client_order_id_survives_its_words(text):
+    assert commands.client_text(commands.client_words(text)) == text
+
+
+@given(st.lists(st.text(string.ascii_letters, max_size=CLIENT_ORDER_ID_BYTES_MAX), min_size=2, unique=True))
+def test_different_ids_have_different_words(texts):
+    assert len({commands.client_words(text) for text in texts}) == len(texts)
+
+
+def test_words_are_the_text_as_little_endian_bytes():
+    assert commands.client_words("ABCDEFGHI") == (0x4847464544434241, 0x49, 0, 0, 0)
+
+
+def test_a_client_order_id_must_be_ascii():
+    with pytest.raises(UnicodeEncodeError):
+        commands.client_words("订单")
