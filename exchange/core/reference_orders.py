@@ -242,7 +242,7 @@ def replace_order(tables: Tables, command: Command) -> RejectReason:
     if order.instrument.state != TradingState.CONTINUOUS:
         return RejectReason.INSTRUMENT_NOT_TRADING
     revised = revise(order, command)
-    keeps = keeps_priority(order, revised)
+    keeps = keeps_priority(order, command)
     reason = refuse_replace(tables, order, revised, keeps=keeps)
     if reason == RejectReason.NONE and keeps:
         shrink(tables, order, revised)
@@ -252,7 +252,7 @@ def replace_order(tables: Tables, command: Command) -> RejectReason:
 
 
 def revise(order: Order, command: Command) -> Order:
-    """Return the order as the command wants it; an order that loses its place pays the rates of today."""
+    """Return the order as the command wants it; one that loses its place pays the rates of today."""
     quantity_lots = command.quantity_lots or order.quantity_lots
     revised = replace(
         order,
@@ -260,12 +260,16 @@ def revise(order: Order, command: Command) -> Order:
         quantity_lots=quantity_lots,
         leaves_lots=order.leaves_lots + quantity_lots - order.quantity_lots,
     )
-    return revised if keeps_priority(order, revised) else replace(revised, rates=order.instrument.rates)
+    return revised if keeps_priority(order, command) else replace(revised, rates=order.instrument.rates)
 
 
-def keeps_priority(order: Order, revised: Order) -> bool:
-    """Say whether a replace leaves an order its place: the same price, and not more of it."""
-    return revised.price_ticks == order.price_ticks and revised.quantity_lots <= order.quantity_lots
+def keeps_priority(order: Order, command: Command) -> bool:
+    """Say whether a replace leaves an order its place: the same price, not more of it, and no wish to requeue."""
+    return (
+        command.price_ticks in {0, order.price_ticks}
+        and command.quantity_lots <= order.quantity_lots
+        and not command.flags & OrderFlag.REQUEUE
+    )
 
 
 def refuse_replace(tables: Tables, order: Order, revised: Order, *, keeps: bool) -> RejectReason:

@@ -25,7 +25,7 @@ INT64_MAX = (1 << 63) - 1
 ENUMERATIONS = [
     value
     for value in vars(types).values()
-    if isinstance(value, type) and issubclass(value, IntEnum) and value is not IntEnum
+    if isinstance(value, type) and issubclass(value, IntEnum) and value not in {IntEnum, OrderFlag}
 ]
 
 # asked in turn: is it well formed, who, what, may it, are its terms fair, can it be paid, is there room
