@@ -1,0 +1,1 @@
+"""The dialect that clients of Binance Spot speak: its REST requests, streams and websocket requests."""

@@ -1,0 +1,214 @@
+"""What the requests of the Binance dialect may hold; authentication (timestamp, recvWindow, signature) apart.
+
+Names are in the dialect's camel case outside and in ours inside.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, Field, model_validator
+
+from api.errors import RequestError, missing, missing_both, not_required
+from api.schemas import (
+    STRICT,
+    ClientOrderId,
+    Decimal,
+    Flag,
+    IntervalName,
+    Long,
+    PreventionName,
+    ResponseType,
+    SideName,
+    Symbol,
+    Symbols,
+    TimeInForceName,
+    TypeName,
+)
+
+HISTORY_MAX = 1000  # rows of one answer
+DEPTH_MAX = 5000  # levels of one side
+
+
+def _limit(default: int) -> int:
+    return Field(default, ge=1, le=HISTORY_MAX, description=f"Default {default}, at most {HISTORY_MAX}.")
+
+
+class Nothing(BaseModel):
+    """No parameters at all."""
+
+    model_config = STRICT
+
+
+class OneSymbol(BaseModel):
+    """The name of an instrument."""
+
+    model_config = STRICT
+    symbol: Symbol
+
+
+class ExchangeInfoRequest(BaseModel):
+    """All instruments, or those named."""
+
+    model_config = STRICT
+    symbol: Symbol = ""
+    symbols: Symbols = ()
+    permissions: str = ""
+    symbol_status: Literal["TRADING", "HALT", "BREAK", ""] = ""
+    show_permission_sets: Flag = True
+
+
+class DepthRequest(BaseModel):
+    """The best levels of one book; more than there may be are simply fewer."""
+
+    model_config = STRICT
+    symbol: Symbol
+    limit: Long = Field(100, ge=1, description=f"Default 100; never more than {DEPTH_MAX} levels a side are given.")
+
+
+class TradesRequest(BaseModel):
+    """The last trades."""
+
+    model_config = STRICT
+    symbol: Symbol
+    limit: Long = _limit(500)
+
+
+class HistoricalTradesRequest(BaseModel):
+    """Trades from an id on, or the last ones."""
+
+    model_config = STRICT
+    symbol: Symbol
+    from_id: Long | None = None
+    limit: Long = _limit(500)
+
+
+class AggregateTradesRequest(BaseModel):
+    """Trades from an id on, of a time, or the last ones."""
+
+    model_config = STRICT
+    symbol: Symbol
+    from_id: Long | None = None
+    start_time: Long | None = None
+    end_time: Long | None = None
+    limit: Long = _limit(500)
+
+
+class CandlesRequest(BaseModel):
+    """Candles of a time, or the last ones."""
+
+    model_config = STRICT
+    symbol: Symbol
+    interval: IntervalName
+    start_time: Long | None = None
+    end_time: Long | None = None
+    time_zone: Literal["0", "00:00", "+00:00"] = "0"
+    limit: Long = _limit(500)
+
+
+class TickerRequest(BaseModel):
+    """One instrument, those named, or all."""
+
+    model_config = STRICT
+    symbol: Symbol = ""
+    symbols: Symbols = ()
+
+
+class StatisticsRequest(BaseModel):
+    """One instrument, those named, or all; the short form leaves out the quotes and the changes."""
+
+    model_config = STRICT
+    symbol: Symbol = ""
+    symbols: Symbols = ()
+    type: Literal["FULL", "MINI"] = "FULL"
+
+
+class NewOrderRequest(BaseModel):
+    """An order: LIMIT needs timeInForce and price, LIMIT_MAKER price, MARKET neither; all of them a quantity."""
+
+    model_config = STRICT
+    symbol: Symbol
+    side: SideName
+    type: TypeName
+    time_in_force: TimeInForceName | None = None
+    quantity: Decimal
+    price: Decimal | None = None
+    new_client_order_id: ClientOrderId | None = Field(
+        None, description="Idempotency key: repeats return the first order."
+    )
+    self_trade_prevention_mode: PreventionName | None = None
+    new_order_resp_type: ResponseType | None = Field(None, description="FULL unless given.")
+
+    @model_validator(mode="after")
+    def _fits_its_type(self) -> Self:
+        parts = (
+            ("price", self.type != "MARKET", self.price),
+            ("timeInForce", self.type == "LIMIT", self.time_in_force),
+        )
+        for name, needed, value in parts:
+            if needed != (value is not None):
+                raise RequestError(missing(name) if needed else not_required(name))
+        return self
+
+
+class OrderRequest(BaseModel):
+    """One order, by either of its ids."""
+
+    model_config = STRICT
+    symbol: Symbol
+    order_id: Long | None = None
+    orig_client_order_id: ClientOrderId | None = None
+
+    @model_validator(mode="after")
+    def _has_an_id(self) -> Self:
+        if self.order_id is None and self.orig_client_order_id is None:
+            raise RequestError(missing_both("orderId", "origClientOrderId"))
+        return self
+
+
+class CancelRequest(OrderRequest):
+    """One order, by either of its ids, and a name for the cancellation itself, which is only echoed."""
+
+    new_client_order_id: ClientOrderId | None = None
+
+
+class OpenOrdersRequest(BaseModel):
+    """Open orders of one instrument, or of all."""
+
+    model_config = STRICT
+    symbol: Symbol = ""
+
+
+class OrdersRequest(BaseModel):
+    """Orders from an id on, of a time, or the last ones."""
+
+    model_config = STRICT
+    symbol: Symbol
+    order_id: Long | None = None
+    start_time: Long | None = None
+    end_time: Long | None = None
+    limit: Long = _limit(500)
+
+
+class FillsRequest(BaseModel):
+    """Own trades: of an order, from an id on, of a time, or the last ones."""
+
+    model_config = STRICT
+    symbol: Symbol
+    order_id: Long | None = None
+    start_time: Long | None = None
+    end_time: Long | None = None
+    from_id: Long | None = None
+    limit: Long = _limit(500)
+
+
+class AccountRequest(BaseModel):
+    """Balances, with or without those that are zero."""
+
+    model_config = STRICT
+    omit_zero_balances: Flag = False
+
+
+class ListenKeyRequest(BaseModel):
+    """The key of a user data stream."""
+
+    model_config = STRICT
+    listen_key: Annotated[str, Field(min_length=1, max_length=128)]

@@ -1,0 +1,139 @@
+"""One HTTP request read from ASGI and one answer written to it: the lines between the sockets and the endpoints."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from api.errors import (
+    INVALID_TIME_UNIT,
+    WRONG_CONTENT_TYPE,
+    Problem,
+    RequestError,
+)
+from api.limits import Limiter, Limits
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+MILLISECOND_NS = 1_000_000
+MICROSECOND_NS = 1_000
+_TIME_UNITS = {b"MILLISECOND": MILLISECOND_NS, b"MICROSECOND": MICROSECOND_NS}
+_FORM = b"application/x-www-form-urlencoded"
+_JSON = (b"content-type", b"application/json")
+_encode = msgspec.json.Encoder().encode
+
+
+class Disconnected(Exception):  # noqa: N818 - not an error: nobody is left to answer
+    """The client went away before its request was complete."""
+
+
+class Call:
+    """A request on its way: as received, and what was found out about it since."""
+
+    __slots__ = (
+        "account",
+        "address",
+        "body",
+        "content_type",
+        "headers_out",
+        "key",
+        "now_ns",
+        "query",
+        "texts",
+        "time_unit_ns",
+    )
+
+    def __init__(self, address: str, query: bytes, now_ns: int) -> None:
+        self.address = address
+        self.query = query
+        self.now_ns = now_ns
+        self.body = b""
+        self.key = ""
+        self.content_type = b""
+        self.time_unit_ns = MILLISECOND_NS
+        self.account = 0  # of the key, once authenticated
+        self.texts: dict[str, str] = {}  # the parameters, once parsed
+        self.headers_out: list[tuple[bytes, bytes]] = []
+
+    def stamp(self, time_ns: int) -> int:
+        """Return a time in the unit that the client asked for."""
+        return time_ns // self.time_unit_ns
+
+
+class Answer(NamedTuple):
+    """A status and a JSON text."""
+
+    status: int
+    body: bytes
+    headers: list[tuple[bytes, bytes]]
+
+
+def call_of(scope: Scope, now_ns: int) -> Call:
+    """Return the call that an ASGI scope describes, its body still unread."""
+    client = scope.get("client")
+    call = Call(client[0] if client else "", scope["query_string"], now_ns)
+    for name, value in scope["headers"]:
+        if name == b"x-mbx-apikey":
+            call.key = value.decode("latin-1")
+        elif name == b"content-type":
+            call.content_type = value
+        elif name == b"x-mbx-time-unit":
+            call.time_unit_ns = _TIME_UNITS.get(value.upper(), 0)
+    return call
+
+
+def check_headers(call: Call) -> None:
+    """Refuse a body that is no form, and a unit of time that is none."""
+    if not call.time_unit_ns:
+        raise RequestError(INVALID_TIME_UNIT)
+    if call.body and call.content_type and not call.content_type.lower().startswith(_FORM):
+        raise RequestError(WRONG_CONTENT_TYPE)
+
+
+async def read_body(call: Call, receive: Receive, limiter: Limiter) -> None:
+    """Read the whole body; one that is too large is read to its end, unless that is far away, and refused."""
+    message = await receive()
+    if message["type"] != "http.request":
+        raise Disconnected
+    call.body = message.get("body", b"")
+    if message.get("more_body", False):
+        await _read_rest(call, receive, limiter.limits)
+    limiter.refuse_body(len(call.body))
+
+
+async def _read_rest(call: Call, receive: Receive, limits: Limits) -> None:
+    parts, size, more = [call.body], len(call.body), True
+    while more and size <= limits.drain_bytes_max:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise Disconnected
+        part = message.get("body", b"")
+        size += len(part)
+        more = message.get("more_body", False)
+        if size <= limits.body_bytes_max + len(part):
+            parts.append(part)
+    if more:
+        call.headers_out.append((b"connection", b"close"))
+    call.body = b"".join(parts)
+
+
+def encoded(value: object) -> bytes:
+    """Return a value as JSON."""
+    return _encode(value)
+
+
+def refusal(problem: Problem, headers: list[tuple[bytes, bytes]]) -> Answer:
+    """Return the answer that tells a problem."""
+    if problem.retry_after_s:
+        headers.append((b"retry-after", b"%d" % problem.retry_after_s))
+    return Answer(problem.status, _encode({"code": problem.code, "msg": problem.message}), headers)
+
+
+async def write(send: Send, answer: Answer) -> None:
+    """Send an answer."""
+    headers = [_JSON, (b"content-length", b"%d" % len(answer.body)), *answer.headers]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})

@@ -1,0 +1,190 @@
+"""How much anybody may ask: request weight per address, orders per account, connections, size of a body.
+
+Each limit is a token bucket: it holds `limit` tokens and refills at `limit` per interval, so nobody waits for the turn
+of a minute, and what is announced as used is what is missing from the bucket. Who goes on asking after a refusal is
+banned for a while that doubles with each ban.
+"""
+
+from collections.abc import Hashable
+from typing import Generic, NamedTuple, TypeVar
+
+from api.errors import (
+    BODY_TOO_LARGE,
+    TOO_MANY_CONNECTIONS,
+    Problem,
+    RequestError,
+    banned,
+    orders_exceeded,
+    weight_exceeded,
+)
+
+SECOND_NS = 1_000_000_000
+WEIGHT_INTERVAL_NS = 60 * SECOND_NS
+ORDERS_INTERVAL_NS = 10 * SECOND_NS
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+class Limits(NamedTuple):
+    """The limits of one door."""
+
+    weight_per_minute: int = 3_000_000  # of one address
+    orders_per_10s: int = 250_000  # of one account
+    body_bytes_max: int = 64 * 1024
+    drain_bytes_max: int = 32 * 1024 * 1024  # of a body too large, read and thrown away so that its sender hears why
+    connections_max: int = 10_000  # at once, of all addresses
+    connections_per_address_max: int = 2_000
+    refusals_before_ban: int = 1_000  # of one address within a minute
+    ban_s_min: int = 120
+    ban_s_max: int = 3 * 24 * 3600
+    addresses_max: int = 100_000  # remembered at once; beyond that the quietest are forgotten
+    receive_s_max: int = 30  # from the first byte of a request to its last
+
+
+class Bucket:
+    """Tokens of one key: `level` of them at `time_ns`, refilled evenly up to the limit."""
+
+    __slots__ = ("level", "time_ns")
+
+    def __init__(self, level: float, time_ns: int) -> None:
+        self.level = level
+        self.time_ns = time_ns
+
+
+class Buckets(Generic[Key]):
+    """One token bucket per key, full when first seen; only those that are not full need to be kept."""
+
+    def __init__(self, limit: int, interval_ns: int, keys_max: int) -> None:
+        """Hold `limit` tokens per key, refilled over one interval."""
+        self.limit = limit
+        self._interval_ns = interval_ns
+        self._keys_max = keys_max
+        self._rate = limit / interval_ns
+        self._buckets: dict[Key, Bucket] = {}
+
+    def take(self, key: Key, tokens: int, now_ns: int) -> int:
+        """Take tokens; return how many are used, or -1 if there were too few, and then take none."""
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = self._add(key, now_ns)
+        elif now_ns > bucket.time_ns:
+            level = bucket.level + (now_ns - bucket.time_ns) * self._rate
+            bucket.level = min(level, self.limit)
+            bucket.time_ns = now_ns
+        level = bucket.level - tokens
+        if level < 0:
+            return -1
+        bucket.level = level
+        return int(self.limit - level)
+
+    def used(self, key: Key, now_ns: int) -> int:
+        """Return how many tokens are used."""
+        bucket = self._buckets.get(key)
+        return 0 if bucket is None else int(self.limit - self._level(bucket, now_ns))
+
+    def wait_s(self, key: Key, tokens: int, now_ns: int) -> int:
+        """Return in how many whole seconds so many tokens will be there, at least 1."""
+        bucket = self._buckets.get(key)
+        lacking = 0 if bucket is None else min(tokens, self.limit) - self._level(bucket, now_ns)
+        return max(1, -int(-lacking / self._rate // SECOND_NS))
+
+    def _level(self, bucket: Bucket, now_ns: int) -> float:
+        return min(self.limit, bucket.level + max(0, now_ns - bucket.time_ns) * self._rate)
+
+    def _add(self, key: Key, now_ns: int) -> Bucket:
+        if len(self._buckets) >= self._keys_max:
+            self._forget(now_ns)
+        bucket = self._buckets[key] = Bucket(self.limit, now_ns)
+        return bucket
+
+    def _forget(self, now_ns: int) -> None:
+        """Drop the fuller half: a full bucket is the same as none."""
+        fullest_last = sorted(self._buckets, key=lambda key: self._level(self._buckets[key], now_ns))
+        for key in fullest_last[len(fullest_last) // 2 :]:
+            del self._buckets[key]
+
+
+class Ban(NamedTuple):
+    """An address shut out: until when, and for how long, which the next one doubles."""
+
+    until_ns: int
+    duration_s: int
+
+
+class Limiter:
+    """Counts what addresses and accounts use, and refuses what is too much."""
+
+    def __init__(self, limits: Limits) -> None:
+        """Start with nothing used."""
+        self.limits = limits
+        self._weights: Buckets[str] = Buckets(limits.weight_per_minute, WEIGHT_INTERVAL_NS, limits.addresses_max)
+        self._orders: Buckets[int] = Buckets(limits.orders_per_10s, ORDERS_INTERVAL_NS, limits.addresses_max)
+        self._patience: Buckets[str] = Buckets(limits.refusals_before_ban, WEIGHT_INTERVAL_NS, limits.addresses_max)
+        self._bans: dict[str, Ban] = {}
+        self._connections: dict[str, int] = {}
+        self._connection_count = 0
+
+    def take_weight(self, address: str, weight: int, now_ns: int) -> int:
+        """Count a request of an address; return the weight used, or refuse with 429 or 418."""
+        if self._bans:
+            self._refuse_banned(address, now_ns)
+        used = self._weights.take(address, weight, now_ns)
+        if used < 0:
+            raise RequestError(self._refused(address, weight, now_ns))
+        return used
+
+    def take_orders(self, account: int, count: int, now_ns: int) -> int:
+        """Count orders of an account; return how many it sent in the last ten seconds, or refuse."""
+        used = self._orders.take(account, count, now_ns)
+        if used < 0:
+            raise RequestError(orders_exceeded(self._orders.limit, self._orders.wait_s(account, count, now_ns)))
+        return used
+
+    def orders_used(self, account: int, now_ns: int) -> int:
+        """Return how many orders of the limit an account has used."""
+        return self._orders.used(account, now_ns)
+
+    def refuse_body(self, size_bytes: int) -> None:
+        """Refuse a body that is too large."""
+        if size_bytes > self.limits.body_bytes_max:
+            message = BODY_TOO_LARGE.message.format(self.limits.body_bytes_max)
+            raise RequestError(BODY_TOO_LARGE._replace(message=message))
+
+    def open_connection(self, address: str) -> Problem | None:
+        """Count a connection; return why it must be closed at once, or None. Each opened one is closed once."""
+        count = self._connections.get(address, 0) + 1
+        self._connections[address] = count
+        self._connection_count += 1
+        limits = self.limits
+        full = count > limits.connections_per_address_max
+        if full or self._connection_count > limits.connections_max:
+            limit = limits.connections_per_address_max if full else limits.connections_max
+            return TOO_MANY_CONNECTIONS._replace(message=TOO_MANY_CONNECTIONS.message.format(limit))
+        return None
+
+    def close_connection(self, address: str) -> None:
+        """Count a connection out."""
+        self._connection_count -= 1
+        self._connections[address] -= 1
+        if not self._connections[address]:
+            del self._connections[address]
+
+    def _refuse_banned(self, address: str, now_ns: int) -> None:
+        ban = self._bans.get(address)
+        if ban is not None and now_ns < ban.until_ns:
+            seconds = -((now_ns - ban.until_ns) // SECOND_NS)
+            raise RequestError(banned(ban.until_ns // 1_000_000, seconds))
+
+    def _refused(self, address: str, weight: int, now_ns: int) -> Problem:
+        if self._patience.take(address, 1, now_ns) < 0:
+            return self._ban(address, now_ns)
+        return weight_exceeded(self._weights.limit, self._weights.wait_s(address, weight, now_ns))
+
+    def _ban(self, address: str, now_ns: int) -> Problem:
+        limits = self.limits
+        before = self._bans.get(address)
+        duration_s = limits.ban_s_min if before is None else min(2 * before.duration_s, limits.ban_s_max)
+        if len(self._bans) >= limits.addresses_max:
+            self._bans = {key: ban for key, ban in self._bans.items() if ban.until_ns > now_ns}
+        self._bans[address] = Ban(now_ns + duration_s * SECOND_NS, duration_s)
+        return banned((now_ns + duration_s * SECOND_NS) // 1_000_000, duration_s)

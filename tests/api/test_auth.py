@@ -1,0 +1,164 @@
+"""Keys, signatures over the exact bytes, time, scopes, addresses, expiry."""
+
+from typing import NamedTuple
+
+import pytest
+
+from api import auth, errors
+from api.auth import Credential, KeyRing, Scope
+from api.errors import RequestError
+from api.vault import Vault
+
+NOW_NS = 1_700_000_000_000_000_000
+NOW_MS = NOW_NS // 1_000_000
+
+
+class Record(NamedTuple):
+    key: str
+    encrypted_secret: str
+    account: int = 7
+    scopes: tuple[str, ...] = ("read", "trade")
+    expires_ns: int = 0
+    ip_allow: tuple[str, ...] = ()
+
+
+@pytest.fixture
+def vault(tmp_path):
+    return Vault.open(tmp_path)
+
+
+def ring_of(vault, **facts):
+    record = Record("k", vault.encrypt(b"s"), **facts)
+    return KeyRing({"k": record}.get, vault)
+
+
+def problem(function, *arguments):
+    with pytest.raises(RequestError) as caught:
+        function(*arguments)
+    return caught.value.problem
+
+
+def test_a_key_may_what_its_scopes_say(vault):
+    ring = ring_of(vault)
+    credential = auth.authorised(ring, "k", Scope.TRADE, "10.0.0.1", NOW_NS)
+    assert credential == Credential("k", 7, b"s", frozenset(("read", "trade")), (), 0)
+    assert problem(auth.authorised, ring, "k", Scope.OPERATE, "10.0.0.1", NOW_NS) == errors.REJECTED_API_KEY
+
+
+@pytest.mark.parametrize("key", ["", "x" * 129])
+def test_what_cannot_be_a_key_is_refused(vault, key):
+    assert problem(auth.authorised, ring_of(vault), key, Scope.READ, "", NOW_NS) == errors.NO_API_KEY
+
+
+def test_an_unknown_key_is_refused(vault):
+    assert problem(auth.authorised, ring_of(vault), "j", Scope.READ, "", NOW_NS) == errors.REJECTED_API_KEY
+
+
+def test_a_key_expires(vault):
+    ring = ring_of(vault, expires_ns=NOW_NS)
+    assert auth.authorised(ring, "k", Scope.READ, "", NOW_NS - 1).account == 7
+    assert problem(auth.authorised, ring, "k", Scope.READ, "", NOW_NS) == errors.REJECTED_API_KEY
+
+
+@pytest.mark.parametrize(
+    ("address", "fits"),
+    [
+        ("10.1.2.3", True),
+        ("::ffff:10.1.2.3", True),
+        ("192.168.0.9", True),
+        ("11.0.0.1", False),
+        ("::1", False),
+        ("", False),
+    ],
+)
+def test_a_key_may_be_bound_to_addresses(vault, address, fits):
+    ring = ring_of(vault, ip_allow=("10.0.0.0/8", "192.168.0.9"))
+    if fits:
+        assert auth.authorised(ring, "k", Scope.READ, address, NOW_NS).account == 7
+    else:
+        assert problem(auth.authorised, ring, "k", Scope.READ, address, NOW_NS) == errors.REJECTED_API_KEY
+
+
+def test_a_revoked_key_is_forgotten_at_once(vault):
+    records = {"k": Record("k", vault.encrypt(b"s"))}
+    ring = KeyRing(records.get, vault)
+    assert ring.credential("k") is ring.credential("k")
+    del records["k"]
+    assert ring.credential("k") is None
+    records["k"] = Record("k", vault.encrypt(b"t"))
+    assert ring.credential("k").secret == b"t"
+
+
+def test_the_cache_of_keys_is_bounded(vault, monkeypatch):
+    monkeypatch.setattr(auth, "KEYS_CACHED_MAX", 2)
+    encrypted = vault.encrypt(b"s")
+    ring = KeyRing(lambda key: Record(key, encrypted), vault)
+    for number in range(10):
+        assert ring.credential(str(number)) is not None
+    assert len(ring._cache) <= 2
+
+
+def test_the_signature_is_that_of_the_published_example():
+    secret = b"NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j"
+    payload = b"symbol=LTCBTC&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=0.1&recvWindow=5000&timestamp=1499827319559"
+    assert auth.sign(secret, payload) == "c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71"
+
+
+def test_signatures_are_compared():
+    credential = Credential("k", 7, b"s", frozenset(), (), 0)
+    good = auth.sign(b"s", b"a=1")
+    auth.check_signature(credential, b"a=1", good)
+    auth.check_signature(credential, b"a=1", good.upper())
+    assert problem(auth.check_signature, credential, b"a=1", "") == errors.missing("signature")
+    for bad in ("0" * 64, good[:-1], good + "0", "\xff", "中"):
+        assert problem(auth.check_signature, credential, b"a=1", bad) == errors.BAD_SIGNATURE
+    assert problem(auth.check_signature, credential, b"a=2", good) == errors.BAD_SIGNATURE
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "window"),
+    [
+        (str(NOW_MS), None),
+        (str(NOW_MS * 1000), None),
+        (str(NOW_MS - 5000), None),
+        (str(NOW_MS + 999), None),
+        (str(NOW_MS - 60000), "60000"),
+        (str(NOW_MS), "0.5"),
+        (str((NOW_MS - 1) * 1000), "1.000"),
+    ],
+)
+def test_a_request_in_time_passes(timestamp, window):
+    auth.check_time({"timestamp": timestamp} | ({"recvWindow": window} if window else {}), NOW_NS)
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "window", "expected"),
+    [
+        (str(NOW_MS - 5001), None, errors.OUTSIDE_RECV_WINDOW),
+        (str((NOW_MS - 1) * 1000 - 1), "1", errors.OUTSIDE_RECV_WINDOW),
+        (str(NOW_MS + 1000), None, errors.AHEAD_OF_TIME),
+        (str(NOW_MS // 1000), None, errors.OUTSIDE_RECV_WINDOW),
+        ("x", None, errors.illegal("timestamp", "^[0-9]{1,17}$")),
+        ("-1", None, errors.illegal("timestamp", "^[0-9]{1,17}$")),
+        ("9" * 18, None, errors.illegal("timestamp", "^[0-9]{1,17}$")),
+        ("\u0661", None, errors.illegal("timestamp", "^[0-9]{1,17}$")),
+        (str(NOW_MS), "60001", errors.RECV_WINDOW_TOO_LARGE),
+        (str(NOW_MS), "60000.001", errors.RECV_WINDOW_TOO_LARGE),
+        (str(NOW_MS), "-1", errors.illegal("recvWindow", r"^([0-9]{1,5})(\.[0-9]{1,3})?$")),
+        (str(NOW_MS), "1.", errors.illegal("recvWindow", r"^([0-9]{1,5})(\.[0-9]{1,3})?$")),
+        (str(NOW_MS), "1.0001", errors.illegal("recvWindow", r"^([0-9]{1,5})(\.[0-9]{1,3})?$")),
+    ],
+)
+def test_a_request_out_of_time_is_refused(timestamp, window, expected):
+    texts = {"timestamp": timestamp} | ({"recvWindow": window} if window else {})
+    assert problem(auth.check_time, texts, NOW_NS) == expected
+
+
+def test_a_time_must_be_sent():
+    assert problem(auth.check_time, {}, NOW_NS) == errors.missing("timestamp")
+
+
+def test_new_keys_differ():
+    first, second = auth.new_key(), auth.new_key()
+    assert len(first.key) == len(first.secret) == 64
+    assert len({first.key, first.secret, second.key, second.secret}) == 4
