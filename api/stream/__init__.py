@@ -1,0 +1,1 @@
+"""Websockets: the protocol as a value machine, the hub that tells many readers one thing once, the shells around."""

@@ -1,0 +1,217 @@
+"""Who listens to what, and one write per connection per turn of the loop.
+
+A message reaches a connection as a frame that all its readers share. A connection gathers frames while the loop's turn
+lasts and writes them at its end; one whose line is blocked keeps a backlog instead, and is cut when that grows or ages
+beyond its limits: it is told so, and never left to believe that it has seen everything.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import orjson
+
+from api.stream.backlog import Backlog, Message
+from api.stream.config import StreamConfig
+from api.stream.frames import GOING_AWAY, POLICY_VIOLATION, text_frame
+from exchange.clock import Clock
+
+MILLISECOND_NS = 1_000_000
+SECOND_NS = 1_000_000_000
+TOO_SLOW = -1003  # the code of everything that is too much
+
+
+class Line(Protocol):
+    """The way to one client; it calls `pause` and `resume` of its connection when it is blocked and free again."""
+
+    def write(self, frames: bytes) -> None:
+        """Send whole frames."""
+
+    def finish(self, code: int, reason: str, within_s: float) -> None:
+        """Say goodbye, and hang up once the client has answered or the time is over."""
+
+
+class Topic:
+    """One stream and its readers: each connection with the prefix that its messages stand after."""
+
+    __slots__ = ("name", "subscribers")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.subscribers: dict[Connection, bytes] = {}
+
+    def publish(self, message: Message) -> None:
+        """Send a message to every reader."""
+        for connection, prefix in self.subscribers.items():
+            connection.push(message, prefix)
+
+
+class Connection:
+    """One client: the frames of this turn, or the backlog while its line is blocked."""
+
+    __slots__ = ("_frames", "_hub", "_line", "backlog", "blocked", "blocked_since_ns", "closing", "topics")
+
+    def __init__(self, hub: "Hub", line: Line) -> None:
+        self._hub = hub
+        self._line = line
+        self._frames: list[bytes] = []
+        self.backlog = Backlog()
+        self.blocked = False
+        self.blocked_since_ns = 0
+        self.closing = False
+        self.topics: dict[str, Topic] = {}
+
+    def push(self, message: Message, prefix: bytes = b"") -> None:
+        """Send one message at the end of this turn, or keep it until the line is free."""
+        if self.closing:
+            return
+        if self.blocked:
+            self.backlog.add(message, prefix)
+            if self._is_over():
+                self._hub.condemn(self)
+            return
+        if not self._frames:
+            self._hub.mark(self)
+        self._frames.append(message.frame(prefix))
+
+    def flush(self) -> None:
+        """Write what this turn gathered."""
+        frames = self._frames
+        if frames and not self.closing:
+            data = frames[0] if len(frames) == 1 else b"".join(frames)
+            frames.clear()  # before the write, which may call `pause`
+            self._line.write(data)
+
+    def pause(self) -> None:
+        """Learn that the line is blocked."""
+        self.blocked = True
+        self.blocked_since_ns = self._hub.clock.monotonic_ns()
+        self._hub.blocked[self] = None
+
+    def resume(self) -> None:
+        """Learn that the line is free: what was kept goes out."""
+        self.blocked = False
+        self._hub.blocked.pop(self, None)
+        frames = self.backlog.take(self._hub.now_ms())
+        if frames and not self.closing:
+            self._line.write(b"".join(frames))
+
+    def cut(self, text: str) -> None:
+        """End a connection that takes too much or reads too little, with a message that says so."""
+        reason = orjson.dumps({"error": {"code": TOO_SLOW, "msg": text}, "id": None})
+        self.end(text_frame(reason), POLICY_VIOLATION, text)
+
+    def shutdown(self) -> None:
+        """End with word that the server stops."""
+        word = orjson.dumps({"e": "serverShutdown", "E": self._hub.now_ms()})
+        self.flush()
+        self.end(text_frame(word), GOING_AWAY, "The server is shutting down.")
+
+    def end(self, last: bytes, code: int, reason: str) -> None:
+        """Write a last frame, drop what is kept, and close."""
+        if self.closing:
+            return
+        self.closing = True
+        self._frames.clear()
+        self.backlog.clear()
+        self._hub.blocked.pop(self, None)
+        if last:
+            self._line.write(last)
+        self._line.finish(code, reason, self._hub.config.farewell_s)
+
+    def _is_over(self) -> bool:
+        backlog, config = self.backlog, self._hub.config
+        return backlog.messages_held > config.backlog_messages_max or backlog.bytes_held > config.backlog_bytes_max
+
+
+class Hub:
+    """All connections and all streams that somebody reads."""
+
+    def __init__(self, call_soon: Callable[[Callable[[], None]], object], clock: Clock, config: StreamConfig) -> None:
+        self._call_soon = call_soon  # of the loop: it runs what it is given once, at the end of this turn
+        self._dirty: list[Connection] = []
+        self._condemned: dict[Connection, None] = {}
+        self._scheduled = False
+        self.clock = clock
+        self.config = config
+        self.connections: dict[Connection, None] = {}
+        self.topics: dict[str, Topic] = {}
+        self.blocked: dict[Connection, None] = {}
+
+    def now_ms(self) -> int:
+        """Return the time that messages are stamped with."""
+        return self.clock.now_ns() // MILLISECOND_NS
+
+    @property
+    def full(self) -> bool:
+        """Tell whether there is no room for another connection."""
+        return len(self.connections) >= self.config.connections_max
+
+    def join(self, line: Line) -> Connection:
+        """Add a client."""
+        connection = Connection(self, line)
+        self.connections[connection] = None
+        return connection
+
+    def leave(self, connection: Connection) -> list[str]:
+        """Forget a client; return the streams that nobody reads any more."""
+        connection.closing = True
+        self.connections.pop(connection, None)
+        self.blocked.pop(connection, None)
+        return [name for name in list(connection.topics) if self.unsubscribe(connection, name)]
+
+    def subscribe(self, connection: Connection, name: str, prefix: bytes = b"") -> Topic:
+        """Let a connection read a stream, its messages behind a prefix; again with another prefix changes that."""
+        topic = self.topics.get(name)
+        if topic is None:
+            topic = self.topics[name] = Topic(name)
+        topic.subscribers[connection] = prefix
+        connection.topics[name] = topic
+        return topic
+
+    def unsubscribe(self, connection: Connection, name: str) -> bool:
+        """End that; tell whether nobody reads the stream any more."""
+        topic = connection.topics.pop(name, None)
+        if topic is None:
+            return False
+        del topic.subscribers[connection]
+        if topic.subscribers:
+            return False
+        del self.topics[name]
+        return True
+
+    def mark(self, connection: Connection) -> None:
+        """Write what this connection gathers at the end of the turn."""
+        self._dirty.append(connection)
+        self._schedule()
+
+    def condemn(self, connection: Connection) -> None:
+        """Cut a connection at the end of the turn: a topic may be walking over its readers now."""
+        self._condemned[connection] = None
+        self._schedule()
+
+    def flush(self) -> None:
+        """Write what the turn gathered, one write a connection."""
+        self._scheduled = False
+        dirty, self._dirty = self._dirty, []
+        for connection in dirty:
+            connection.flush()
+        condemned, self._condemned = self._condemned, {}
+        for connection in condemned:
+            connection.cut("Too much unread: this connection reads more slowly than its streams speak.")
+
+    def cut_stalled(self) -> None:
+        """Cut those who for too long have not read what cannot be merged."""
+        latest_ns = self.clock.monotonic_ns() - int(self.config.stall_s * SECOND_NS)
+        for connection in list(self.blocked):
+            if connection.blocked_since_ns <= latest_ns and connection.backlog.messages_held:
+                connection.cut(f"Nothing read for {self.config.stall_s:g} seconds.")
+
+    def shutdown(self) -> None:
+        """Tell every client that the server stops, and close."""
+        for connection in list(self.connections):
+            connection.shutdown()
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._call_soon(self.flush)
