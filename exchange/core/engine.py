@@ -120,7 +120,7 @@ class Engine:
         self.capacity = capacity
         self._states = _as_records(states)
         self._outputs = _as_records(np.zeros(1, OUTPUT))
-        self._rows = self._outputs[0]["rows"].view(np.ndarray).view(EVENT)
+        self._rows = self._outputs[0]["rows"].view(np.ndarray).view(np.uint8).reshape(-1)
 
     @classmethod
     def restore(cls, data: bytes) -> "Engine":
@@ -140,13 +140,13 @@ class Engine:
     def apply(self, commands: np.ndarray) -> np.ndarray:
         """Apply commands (COMMAND, shape (n,)) in order; return their events (EVENT, shape (m,)), m >= n."""
         commands = _as_records(commands.view(_COMMAND_RECORD))
-        parts = []
+        parts = []  # as bytes: numpy copies records field by field, 30 times slower
         done = 0
         while True:
             done = _run(self._states, commands, self._outputs, done)
-            parts.append(self._rows[: self._outputs[0]["count"]].copy())
+            parts.append(self._rows[: self._outputs[0]["count"] * EVENT.itemsize].copy())
             if done >= len(commands):
-                return parts[0] if len(parts) == 1 else np.concatenate(parts)
+                return (parts[0] if len(parts) == 1 else np.concatenate(parts)).view(EVENT)
 
     @property
     def event_count(self) -> int:

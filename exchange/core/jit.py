@@ -6,6 +6,9 @@ and without the GIL. Records carry no reference counts, so every one of them tak
 With NUMBA_DISABLE_JIT=1 all of them are plain Python, which is how coverage and the debugger see the core.
 """
 
+import hashlib
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,21 @@ from numba.core.typing.templates import Signature
 from numba.extending import intrinsic, overload
 
 JIT_ENABLED = not config.DISABLE_JIT
+
+
+def _cache_directory() -> str:
+    """Return where compiled kernels are kept: a folder for exactly these sources.
+
+    numba itself only notices a change of the file that holds the entry, not of the files that it inlines.
+    """
+    total = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        total.update(source.read_bytes())
+    base = config.CACHE_DIR or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return str(Path(base) / "tokenbourse" / f"kernels-{total.hexdigest()[:16]}")
+
+
+config.CACHE_DIR = _cache_directory()
 
 kernel = njit(forceinline=True)
 routine = njit()
