@@ -1,0 +1,1 @@
+"""What everybody may see of the market, and what each account may see of its orders: pure builders fed with events."""

@@ -1,0 +1,268 @@
+"""Candles of one instrument: kept by the minute, half hour and day, every other interval aggregated when asked for.
+
+A trade touches the open minute alone; a minute that closes is added to the open half hour and the open day. So each
+kept interval goes as far back as its own limit allows, and closed candles are flat integers, 96 bytes each.
+A minute without trades has no candle, nor has any interval without one.
+"""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from exchange.marketdata.intervals import MINUTE_MS, Interval, interval_bounds
+
+MINUTE_NS = 60_000_000_000
+INT64_MAX = (1 << 63) - 1
+_FROM_MINUTES = {Interval.MINUTE_1, Interval.MINUTE_3, Interval.MINUTE_5, Interval.MINUTE_15}
+_FROM_DAYS = {Interval.DAY_1, Interval.DAY_3, Interval.WEEK_1, Interval.MONTH_1}
+
+
+class Candle(NamedTuple):
+    """What traded in an interval, in the order of the streams' klines; amounts are notionals in quote units."""
+
+    open_ms: int
+    open_ticks: int
+    high_ticks: int
+    low_ticks: int
+    close_ticks: int
+    volume_lots: int
+    close_ms: int  # the interval's last millisecond
+    amount: int
+    trade_count: int
+    taker_buy_lots: int
+    taker_buy_amount: int
+    first_trade_id: int
+    last_trade_id: int
+
+
+_WIDTH = len(Candle._fields)
+_OPEN, _HIGH, _LOW, _CLOSE, _FIRST_ID, _LAST_ID = (
+    Candle._fields.index(name)
+    for name in ("open_ticks", "high_ticks", "low_ticks", "close_ticks", "first_trade_id", "last_trade_id")
+)
+_SUMS = tuple(
+    Candle._fields.index(name)
+    for name in ("volume_lots", "amount", "trade_count", "taker_buy_lots", "taker_buy_amount")
+)
+
+
+class _OpenCandle:
+    """A candle that still grows."""
+
+    __slots__ = Candle._fields
+
+    def __init__(self, candle: Candle) -> None:
+        (
+            self.open_ms,
+            self.open_ticks,
+            self.high_ticks,
+            self.low_ticks,
+            self.close_ticks,
+            self.volume_lots,
+            self.close_ms,
+            self.amount,
+            self.trade_count,
+            self.taker_buy_lots,
+            self.taker_buy_amount,
+            self.first_trade_id,
+            self.last_trade_id,
+        ) = candle
+
+    def add_trade(self, trade_id: int, price_ticks: int, lots: int, amount: int, is_taker_buyer: bool) -> None:  # noqa: FBT001 - once per trade, by position
+        if price_ticks > self.high_ticks:
+            self.high_ticks = price_ticks
+        elif price_ticks < self.low_ticks:
+            self.low_ticks = price_ticks
+        self.close_ticks = price_ticks
+        self.volume_lots += lots
+        self.amount += amount
+        self.trade_count += 1
+        if is_taker_buyer:
+            self.taker_buy_lots += lots
+            self.taker_buy_amount += amount
+        self.last_trade_id = trade_id
+
+    def candle(self) -> Candle:
+        return Candle._make([getattr(self, name) for name in Candle._fields])
+
+
+def merge(earlier: Candle, later: Candle) -> Candle:
+    """Return the candle of two that follow each other, over the interval of the earlier one."""
+    return Candle(
+        open_ms=earlier.open_ms,
+        open_ticks=earlier.open_ticks,
+        high_ticks=max(earlier.high_ticks, later.high_ticks),
+        low_ticks=min(earlier.low_ticks, later.low_ticks),
+        close_ticks=later.close_ticks,
+        volume_lots=earlier.volume_lots + later.volume_lots,
+        close_ms=earlier.close_ms,
+        amount=earlier.amount + later.amount,
+        trade_count=earlier.trade_count + later.trade_count,
+        taker_buy_lots=earlier.taker_buy_lots + later.taker_buy_lots,
+        taker_buy_amount=earlier.taker_buy_amount + later.taker_buy_amount,
+        first_trade_id=earlier.first_trade_id,
+        last_trade_id=later.last_trade_id,
+    )
+
+
+class CandleRows:
+    """Candles of one interval in time order as one flat array, the oldest dropped beyond the limit."""
+
+    __slots__ = ("_candles_max", "dropped", "flat")
+
+    def __init__(self, candles_max: int) -> None:
+        self._candles_max = candles_max
+        self.flat = array("q")
+        self.dropped = 0  # rows forgotten so far: row i is the (dropped + i)-th there ever was
+
+    def __len__(self) -> int:
+        return len(self.flat) // _WIDTH
+
+    def append(self, candle: Candle) -> None:
+        """Add the next candle. Sums beyond an int64 stay at its maximum: statistics, not accounts."""
+        self.flat.extend([min(value, INT64_MAX) for value in candle])
+        if len(self) > self._candles_max:
+            del self.flat[:_WIDTH]
+            self.dropped += 1
+
+    def followed_by(self, *candles: Candle | None) -> "CandleRows":
+        """Return a copy with the given candles behind, as far as there are any."""
+        copy = CandleRows(self._candles_max + len(candles))
+        copy.flat = self.flat[:]
+        copy.dropped = self.dropped
+        for candle in candles:
+            if candle is not None:
+                copy.append(candle)
+        return copy
+
+    def find(self, open_ms: int) -> int:
+        """Return the first row whose interval begins at that time or later."""
+        flat = self.flat
+        return bisect_left(range(len(self)), open_ms, key=lambda row: flat[row * _WIDTH])
+
+    def row(self, row: int) -> Candle:
+        """Return one candle."""
+        return Candle._make(self.flat[row * _WIDTH : (row + 1) * _WIDTH])
+
+    def merge(self, begin: int, end: int, open_ms: int, close_ms: int) -> Candle:
+        """Return the candle that rows `begin` up to `end`, at least one, make together."""
+        low, high = begin * _WIDTH, end * _WIDTH
+        flat = self.flat
+        volume, amount, count, buy_lots, buy_amount = (sum(flat[low + field : high : _WIDTH]) for field in _SUMS)
+        return Candle(
+            open_ms=open_ms,
+            open_ticks=flat[low + _OPEN],
+            high_ticks=max(flat[low + _HIGH : high : _WIDTH]),
+            low_ticks=min(flat[low + _LOW : high : _WIDTH]),
+            close_ticks=flat[high - _WIDTH + _CLOSE],
+            volume_lots=volume,
+            close_ms=close_ms,
+            amount=amount,
+            trade_count=count,
+            taker_buy_lots=buy_lots,
+            taker_buy_amount=buy_amount,
+            first_trade_id=flat[low + _FIRST_ID],
+            last_trade_id=flat[high - _WIDTH + _LAST_ID],
+        )
+
+
+class _Kept:
+    """One kept interval longer than a minute: closed candles and the open one, fed with closed minutes."""
+
+    __slots__ = ("interval", "opened", "rows")
+
+    def __init__(self, interval: Interval, candles_max: int) -> None:
+        self.interval = interval
+        self.rows = CandleRows(candles_max)
+        self.opened: Candle | None = None
+
+    def add(self, minute: Candle) -> None:
+        if self.opened is not None:
+            if minute.open_ms <= self.opened.close_ms:
+                self.opened = merge(self.opened, minute)
+                return
+            self.rows.append(self.opened)
+        begin, end = interval_bounds(self.interval, minute.open_ms)
+        self.opened = minute._replace(open_ms=begin, close_ms=end - 1)
+
+
+class Candles:
+    """All candles of one instrument."""
+
+    __slots__ = ("_days", "_half_hours", "_minute", "minutes")
+
+    def __init__(self, candles_max: int) -> None:
+        self.minutes = CandleRows(candles_max)  # closed ones
+        self._minute: _OpenCandle | None = None
+        self._half_hours = _Kept(Interval.MINUTE_30, candles_max)
+        self._days = _Kept(Interval.DAY_1, candles_max)
+
+    @property
+    def minute(self) -> Candle | None:
+        """Return the minute of the latest trade, which may still grow; None before the first trade."""
+        return None if self._minute is None else self._minute.candle()
+
+    def add_trade(
+        self,
+        time_ns: int,
+        trade_id: int,
+        price_ticks: int,
+        lots: int,
+        amount: int,
+        is_taker_buyer: bool,  # noqa: FBT001 - once per trade, by position
+    ) -> None:
+        """Add a trade, never older than the one before."""
+        minute = self._minute
+        open_ms = time_ns // MINUTE_NS * MINUTE_MS
+        if minute is not None and minute.open_ms == open_ms:
+            minute.add_trade(trade_id, price_ticks, lots, amount, is_taker_buyer)
+            return
+        if minute is not None:
+            self._close(minute.candle())
+        buy_lots, buy_amount = (lots, amount) if is_taker_buyer else (0, 0)
+        prices = (price_ticks,) * 4
+        self._minute = _OpenCandle(
+            Candle(open_ms, *prices, lots, open_ms + MINUTE_MS - 1, amount, 1, buy_lots, buy_amount, trade_id, trade_id)
+        )
+
+    def read(self, interval: Interval, start_ms: int | None, end_ms: int | None, limit: int) -> list[Candle]:
+        """Return candles that begin within [start, end], oldest first.
+
+        The first `limit` of them if a start is given, else the last `limit`; none whose beginning is forgotten.
+        """
+        rows = self._rows(interval)
+        first_ms = rows.flat[0] if rows.dropped else 0
+        if start_ms is not None:
+            first_ms = max(first_ms, start_ms)
+        groups = [
+            (begin, end, open_ms, next_ms - 1)
+            for begin, end, open_ms, next_ms in _groups(rows, interval, rows.find(first_ms))
+            if open_ms >= first_ms and (end_ms is None or open_ms <= end_ms)
+        ]
+        wanted = groups[:limit] if start_ms is not None else groups[max(0, len(groups) - limit) :]
+        return [rows.merge(*group) for group in wanted]
+
+    def _rows(self, interval: Interval) -> CandleRows:
+        """Return a copy of the kept rows that make an interval, the open candles behind them."""
+        if interval in _FROM_MINUTES:
+            return self.minutes.followed_by(self.minute)
+        kept = self._days if interval in _FROM_DAYS else self._half_hours
+        return kept.rows.followed_by(kept.opened, self.minute)
+
+    def _close(self, minute: Candle) -> None:
+        self.minutes.append(minute)
+        self._half_hours.add(minute)
+        self._days.add(minute)
+
+
+def _groups(rows: CandleRows, interval: Interval, begin: int) -> Iterator[tuple[int, int, int, int]]:
+    """Yield first row, row behind the last, beginning and next beginning of each interval from a row on."""
+    count = len(rows)
+    while begin < count:
+        open_ms, next_ms = interval_bounds(interval, rows.flat[begin * _WIDTH])
+        end = begin + 1
+        while end < count and rows.flat[end * _WIDTH] < next_ms:
+            end += 1
+        yield begin, end, open_ms, next_ms
+        begin = end

@@ -1,0 +1,186 @@
+"""The public market: depth, trades, candles and statistics of every instrument, folded from the events.
+
+An order on its way in is no part of the depth: it rests when its command is over and lots are left. Commands
+are told apart by their sequence, so a rebuild may cut the stream of events anywhere; only the depth read between
+the two halves of a command is provisional.
+An instrument costs nothing until something happens to it.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from exchange.core.types import EventKind, OrderFlag, SelfTradePrevention, Side
+from exchange.events import Event
+from exchange.marketdata.candles import Candle, Candles
+from exchange.marketdata.depth import BookTicker, Depth, DepthBook, DepthUpdate
+from exchange.marketdata.intervals import DAY_MS, MINUTE_MS, Interval
+from exchange.marketdata.statistics import Statistics, Window, empty_statistics
+from exchange.marketdata.trades import Trade, Trades
+
+TRADES_MAX = 10_000  # kept per instrument
+CANDLES_MAX = 10_000  # kept per instrument, for each of minutes, half hours and days
+_RESTING = int(OrderFlag.RESTING)
+_KEPT_PRIORITY = int(OrderFlag.KEPT_PRIORITY)
+_DECREMENT = int(SelfTradePrevention.DECREMENT)
+_BUY = int(Side.BUY)
+_new = tuple.__new__  # half the time of a NamedTuple's own constructor
+
+
+class _Taker(NamedTuple):
+    """Where the incoming order of the current command will rest; what is left of it changes with each event."""
+
+    instrument: int
+    side: int
+    price_ticks: int
+
+
+class _Traded:
+    """What an instrument has once it traded."""
+
+    __slots__ = ("candles", "trades", "window")
+
+    def __init__(self, trades_max: int, candles_max: int) -> None:
+        self.trades = Trades(trades_max)
+        self.candles = Candles(candles_max)
+        self.window = Window(self.candles)
+
+
+class MarketData:
+    """The fold of all events since the first, to be read between calls of `apply`."""
+
+    def __init__(self, trades_max: int = TRADES_MAX, candles_max: int = CANDLES_MAX) -> None:
+        assert trades_max >= 1
+        assert candles_max >= DAY_MS // MINUTE_MS, "the statistics need a day of minutes"
+        self._trades_max = trades_max
+        self._candles_max = candles_max
+        self._books: dict[int, DepthBook] = {}
+        self._traded: dict[int, _Traded] = {}
+        self._touched: set[int] = set()
+        self._sequence = 0  # of the command whose events came last
+        self._taker: _Taker | None = None
+        self._taker_lots = 0
+        self._handlers: dict[int, Callable[[Event], None]] = {
+            EventKind.ORDER_ACCEPTED: self._on_accepted,
+            EventKind.TRADED: self._on_traded,
+            EventKind.ORDER_CANCELED: self._on_ended,
+            EventKind.ORDER_EXPIRED: self._on_ended,
+            EventKind.ORDER_REPLACED: self._on_replaced,
+            EventKind.MATCH_PREVENTED: self._on_match_prevented,
+        }
+
+    def apply(self, rows: Sequence[Event]) -> set[int]:
+        """Apply the next events and return the instruments whose depth or trades they touched."""
+        if rows and rows[0].sequence == self._sequence:
+            self._resume()
+        elif rows:
+            self._taker = None  # it rests already
+        for instrument in self._touched:
+            self._books[instrument].begin_batch()
+        self._touched = set()
+        handlers = self._handlers
+        sequence = self._sequence
+        for event in rows:
+            handler = handlers.get(event.kind)
+            if handler is not None:
+                if event.sequence != sequence:
+                    self._rest()
+                    self._taker = None
+                    sequence = event.sequence
+                handler(event)
+        if rows:
+            self._rest()
+        self._sequence = sequence
+        return self._touched
+
+    def depth(self, instrument: int, limit: int) -> Depth:
+        """Return at most `limit` best levels of each side."""
+        book = self._books.get(instrument)
+        return Depth(0, [], []) if book is None else book.depth(limit)
+
+    def depth_changes(self, instrument: int) -> DepthUpdate:
+        """Return what the last `apply` changed: ask for touched instruments after each one, as often as you like."""
+        book = self._books.get(instrument)
+        return DepthUpdate(1, 0, 0, [], []) if book is None else book.changes()
+
+    def book_ticker(self, instrument: int) -> BookTicker:
+        """Return the best level of each side."""
+        book = self._books.get(instrument)
+        return BookTicker(0, 0, 0, 0, 0) if book is None else book.ticker()
+
+    def trades(self, instrument: int, limit: int, from_id: int | None = None) -> list[Trade]:
+        """Return the last `limit` trades, or with `from_id` the first `limit` from that id on; oldest first."""
+        traded = self._traded.get(instrument)
+        return [] if traded is None else traded.trades.read(limit, from_id)
+
+    def candles(
+        self,
+        instrument: int,
+        interval: Interval,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+        limit: int = 500,
+    ) -> list[Candle]:
+        """Return candles that begin within [start, end], oldest first; the last `limit` unless a start is given."""
+        traded = self._traded.get(instrument)
+        return [] if traded is None else traded.candles.read(interval, start_ms, end_ms, limit)
+
+    def statistics(self, instrument: int, now_ms: int) -> Statistics:
+        """Return the last 24 hours."""
+        traded = self._traded.get(instrument)
+        return empty_statistics(now_ms) if traded is None else traded.window.statistics(now_ms)
+
+    def _on_accepted(self, event: Event) -> None:
+        self._taker = _new(_Taker, (event.instrument, event.side, event.price_ticks))
+        self._taker_lots = event.quantity_lots
+
+    def _on_traded(self, event: Event) -> None:
+        side = event.side
+        instrument = event.instrument
+        self._taker_lots = event.leaves_lots
+        self._change(instrument, 1 - side, event.price_ticks, -event.quantity_lots)
+        traded = self._traded.get(instrument)
+        if traded is None:
+            traded = self._traded[instrument] = _Traded(self._trades_max, self._candles_max)
+        is_taker_buyer = side == _BUY
+        trade_id, price, lots, amount = event.trade_id, event.price_ticks, event.quantity_lots, event.amount
+        traded.trades.add(_new(Trade, (trade_id, event.time_ns, price, lots, amount, not is_taker_buyer)))
+        traded.candles.add_trade(event.time_ns, trade_id, price, lots, amount, is_taker_buyer)
+
+    def _on_ended(self, event: Event) -> None:
+        if not event.flags & _RESTING:
+            self._taker = None
+        elif event.leaves_lots:
+            self._change(event.instrument, event.side, event.price_ticks, -event.leaves_lots)
+
+    def _on_replaced(self, event: Event) -> None:
+        previous_ticks, previous_lots = event.counter_fee, event.fee
+        if event.flags & _KEPT_PRIORITY:
+            if event.leaves_lots != previous_lots:
+                self._change(event.instrument, event.side, previous_ticks, event.leaves_lots - previous_lots)
+            return
+        self._change(event.instrument, event.side, previous_ticks, -previous_lots)
+        self._taker = _new(_Taker, (event.instrument, event.side, event.price_ticks))
+        self._taker_lots = event.leaves_lots
+
+    def _on_match_prevented(self, event: Event) -> None:
+        if event.self_trade_prevention == _DECREMENT:
+            self._taker_lots = event.leaves_lots
+            self._change(event.instrument, 1 - event.side, event.price_ticks, -event.quantity_lots)
+
+    def _rest(self) -> None:
+        """Put what is left of the taker into the depth: its command seems to be over."""
+        if self._taker is not None and self._taker_lots:
+            self._change(*self._taker, self._taker_lots)
+
+    def _resume(self) -> None:
+        """Take the taker out again: the events were cut within its command."""
+        if self._taker is not None and self._taker_lots:
+            instrument, side, price_ticks = self._taker
+            self._books[instrument].take_back(side, price_ticks, self._taker_lots)
+
+    def _change(self, instrument: int, side: int, price_ticks: int, delta_lots: int) -> None:
+        book = self._books.get(instrument)
+        if book is None:
+            book = self._books[instrument] = DepthBook()
+        self._touched.add(instrument)
+        book.change(side, price_ticks, delta_lots)
