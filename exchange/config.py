@@ -13,11 +13,11 @@ class Config:
     """The limits of one exchange."""
 
     # the core
-    capacity: Capacity = PRODUCTION  # rows of each table of the engine's state
+    capacity: Capacity = PRODUCTION  # rows of the engine's tables: the same for the life of a data directory
 
     # the sequencer
     queue_commands_max: int = 65_536  # accepted but not yet answered; beyond that the exchange is overloaded
-    batch_commands_max: int = 16_384  # written with one sync and applied with one call
+    batch_submissions_max: int = 4_096  # written with one sync and applied with one call
     submission_commands_max: int = 4_096  # of one caller at once
     document_bytes_max: int = 65_536  # of one document of the registry
     thread_switch_us: int = 200  # how long one thread may keep the others of the process waiting
@@ -25,6 +25,7 @@ class Config:
     # the journal
     journal_segment_bytes: int = 64 * MEBIBYTE  # preallocated and filled with zeros
     journal_trimmed: bool = False  # forget what lies below the older snapshot; otherwise all history is kept
+    journal_checked_whole: bool = True  # at a start, not only from the newest snapshot on: about a second per GB
 
     # snapshots
     snapshot_commands: int = 1_000_000  # between two of them, and between two hashes of the state
@@ -35,6 +36,8 @@ class Config:
     rebuild_events_max: int = 16_384  # given to the views at once
 
     # the views
-    closed_orders_per_account_max: int = 10_000
-    trades_per_instrument_max: int = 10_000
-    candles_per_interval_max: int = 10_000
+    closed_orders_max: int = 10_000  # kept per account
+    fills_max: int = 10_000  # kept per account
+    order_fills_max: int = 1_000  # kept with an order
+    trades_max: int = 10_000  # kept per instrument
+    candles_max: int = 10_000  # kept per instrument and interval

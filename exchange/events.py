@@ -171,7 +171,7 @@ class EventLog:
     def _file(self, segment: int) -> int:
         if segment not in self._files:
             path = segment_path(self._directory, segment, self._segment_events)
-            self._files[segment] = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            self._files[segment] = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         return self._files[segment]
 
     def _drop(self, segment: int) -> None:

@@ -49,7 +49,7 @@ class FileJournal:
         Raises JournalLockedError while another process has it open, JournalCorruptError when its end is damaged.
         """
         directory.mkdir(parents=True, exist_ok=True)
-        lock = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        lock = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return cls(directory, segment_bytes, lock)
@@ -235,7 +235,7 @@ class FileJournal:
 
     def _make_spare(self) -> None:
         path = self._directory / SPARE
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             _fill(file, 0, self._segment_bytes)
             os.fsync(file)

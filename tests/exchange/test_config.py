@@ -17,11 +17,12 @@ def test_every_limit_is_positive() -> None:
     assert [name for name, value in numbers.items() if type(value) is int and value < 1] == []
 
 
-def test_a_submission_fits_a_batch_a_batch_the_queue_and_a_segment() -> None:
+def test_a_submission_fits_the_queue_and_a_full_queue_fits_a_segment() -> None:
     config = Config()
-    assert config.submission_commands_max <= config.batch_commands_max <= config.queue_commands_max
-    documents = config.batch_commands_max * frame.size(0) + config.document_bytes_max
-    assert frame.size(config.batch_commands_max * COMMAND.itemsize) + documents <= config.journal_segment_bytes
+    assert config.submission_commands_max <= config.queue_commands_max
+    most = frame.size(config.queue_commands_max * COMMAND.itemsize)
+    documents = config.batch_submissions_max * 2 * frame.size(0)
+    assert most + documents + frame.size(config.document_bytes_max) <= config.journal_segment_bytes
 
 
 def test_a_config_cannot_change() -> None:
