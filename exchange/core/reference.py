@@ -52,7 +52,7 @@ class Reference:
     def apply(self, commands: np.ndarray) -> np.ndarray:
         """Apply COMMAND[n] one after the other, and return all they caused as EVENT[m]."""
         for *fields, words in commands.tolist():
-            self._apply_one(Command._make((*fields, tuple(words))))
+            self._apply_one(Command._make((*fields, tuple(words.tolist()))))
         return self.tables.take_events()
 
     def _apply_one(self, command: Command) -> None:

@@ -78,9 +78,7 @@ def test_reject_reasons_are_numbered_by_precedence():
 
 
 def test_zeroed_memory_means_nothing_has_happened():
-    nothing = {
-        enumeration.__name__: enumeration(0).name for enumeration in ENUMERATIONS if enumeration is not OrderFlag
-    }
+    nothing = {enumeration.__name__: enumeration(0).name for enumeration in ENUMERATIONS}
     assert nothing == {
         "Side": "BUY",
         "OrderType": "LIMIT",

@@ -1,0 +1,92 @@
+"""The fast engine and the readable one are the same function: event for event, balance for balance."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from exchange.core.engine import Engine
+from exchange.core.reference import Reference
+from exchange.core.state import TEST, Capacity
+from tests.exchange.core.builders import TINY, facts
+from tests.properties.streams import STREAMS, TRADING_STREAMS, Run
+
+EXAMPLES = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+CUTS = st.lists(st.integers(0, 100), max_size=6)
+
+pytestmark = pytest.mark.timeout(600)  # the first use of a capacity compiles the kernels for it
+
+
+def apply_in_parts(engine: Engine, commands: np.ndarray, cuts: list[int]) -> np.ndarray:
+    """Apply commands in batches that end where the cuts say, and return all events."""
+    bounds = [0, *sorted(min(cut, len(commands)) for cut in cuts), len(commands)]
+    return np.concatenate([engine.apply(commands[start:end]) for start, end in pairwise(bounds)])
+
+
+def assert_same_events(expected: np.ndarray, found: np.ndarray) -> None:
+    """Compare events exactly; where they differ, show them as facts."""
+    if expected.tobytes() != found.tobytes():
+        assert list(zip(found["sequence"].tolist(), facts(found), strict=True)) == list(
+            zip(expected["sequence"].tolist(), facts(expected), strict=True)
+        )
+        raise AssertionError("events differ in their times")
+
+
+def assert_same_state(reference: Reference, engine: Engine) -> None:
+    """Compare everything that may be asked of an engine."""
+    assert engine.balance_rows().tolist() == reference.balance_rows().tolist()
+    assert engine.open_order_rows().tolist() == reference.open_order_rows().tolist()
+    assert engine.asset_rows().tolist() == reference.asset_rows().tolist()
+    assert [engine.balances(account) for account in range(8)] == [reference.balances(account) for account in range(8)]
+    assert engine.event_count == reference.event_count
+    assert engine.command_sequence == reference.command_sequence
+
+
+def assert_agreement(run: Run, capacity: Capacity, cuts: list[int]) -> None:
+    """Put the commands of a run through the fast engine and compare."""
+    engine = Engine(capacity)
+    assert_same_events(run.all_events(), apply_in_parts(engine, run.all_commands(), cuts))
+    assert_same_state(run.reference, engine)
+
+
+@EXAMPLES
+@given(steps=STREAMS, cuts=CUTS)
+def test_both_engines_agree_on_anything(steps, cuts):
+    assert_agreement(Run(TEST, steps), TEST, cuts)
+
+
+@EXAMPLES
+@given(steps=TRADING_STREAMS, cuts=CUTS)
+def test_both_engines_agree_while_orders_meet(steps, cuts):
+    assert_agreement(Run(TEST, steps), TEST, cuts)
+
+
+@EXAMPLES
+@given(steps=STREAMS, cuts=CUTS)
+def test_both_engines_agree_while_pools_run_out(steps, cuts):
+    assert_agreement(Run(TINY, steps), TINY, cuts)
+
+
+@EXAMPLES
+@given(steps=STREAMS, cuts=CUTS)
+def test_results_do_not_depend_on_how_commands_are_split_into_batches(steps, cuts):
+    commands = Run(TEST, steps).all_commands()
+    whole, parts, singles = Engine(TEST), Engine(TEST), Engine(TEST)
+    events = whole.apply(commands)
+    assert_same_events(events, apply_in_parts(parts, commands, cuts))
+    assert_same_events(events, apply_in_parts(singles, commands, list(range(len(commands)))))
+    assert whole.digest() == parts.digest() == singles.digest()
+
+
+@EXAMPLES
+@given(steps=STREAMS, cut=st.integers(0, 100))
+def test_an_engine_restored_from_a_snapshot_goes_on_alike(steps, cut):
+    commands = Run(TEST, steps).all_commands()
+    engine = Engine(TEST)
+    before = engine.apply(commands[:cut])
+    restored = Engine.restore(engine.snapshot())
+    assert_same_events(engine.apply(commands[cut:]), restored.apply(commands[cut:]))
+    assert restored.digest() == engine.digest()
+    assert restored.event_count >= len(before)
