@@ -211,7 +211,8 @@ def _drop_rest(event_log: EventLog, count: int) -> None:
     rest = event_log.read(count, event_log.count - count)
     if rest.tobytes().strip(b"\0"):
         raise RecoveryError(
-            f"the event log holds {event_log.count} events, the journal yields {count}: acknowledged records are missing"
+            f"the event log holds {event_log.count} events, the journal yields {count}: "
+            "acknowledged records are missing"
         )
     event_log.cut(count)
 
