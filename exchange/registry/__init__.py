@@ -1,0 +1,1 @@
+"""Who trades and what is traded, by name: a fold over documents, and exact conversions of numbers."""

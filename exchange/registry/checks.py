@@ -1,0 +1,184 @@
+"""What a document must fulfil: everything the engine will ask of its commands too, and what only names ask."""
+
+import re
+from enum import StrEnum
+from ipaddress import ip_network
+
+from exchange.core.types import BPS, NOTIONAL_MAX, PRICE_TICKS_MAX, TICK_VALUE_MAX, AssetKind
+from exchange.registry.documents import (
+    AccountNamed,
+    AssetNamed,
+    Document,
+    InstrumentNamed,
+    KeyCreated,
+    KeyRevoked,
+    ParticipantCreated,
+)
+from exchange.registry.entries import Asset, Tables
+from exchange.registry.units import DECIMALS_MAX, INT64_MAX
+
+DESCRIPTION_CHARACTERS_MAX = 4_000
+LABEL_CHARACTERS_MAX = 100
+SECRET_BYTES_MAX = 1_000
+IP_ALLOW_MAX = 32
+KEYS_PER_ACCOUNT_MAX = 200  # the revoked ones included: a key is never used twice
+_SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9._-]{0,39}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+_KEY = re.compile(r"[A-Za-z0-9_-]{16,128}")
+
+
+class DocumentRefusal(StrEnum):
+    """Why a document is not taken, in order of precedence."""
+
+    MALFORMED = "malformed document"
+    BAD_NAME = "a name has characters or a length that names do not have"
+    NAME_TAKEN = "the name is taken"
+    INDEX_NOT_NEXT = "the index is not the next one"
+    TOO_LONG = "a text or a list is too long"
+    UNKNOWN_PARTICIPANT = "unknown participant"
+    UNKNOWN_ACCOUNT = "unknown account"
+    UNKNOWN_ASSET = "unknown asset"
+    UNKNOWN_KEY = "unknown or revoked key"
+    TOO_MANY_KEYS = "the account has too many keys"
+    WRONG_ASSET_KIND = "an instrument is traded against cash and is not cash itself"
+    BAD_GROUP = "a group is named by the index of one of its accounts"
+    BAD_DECIMALS = "the decimals cannot show every step exactly"
+    BAD_TERMS = "a number is outside of its limits"
+    BAD_ADDRESS = "not an address or a network"
+    NO_SCOPE = "a key without a scope may do nothing"
+
+
+def refuse(tables: Tables, document: Document) -> DocumentRefusal | None:
+    """Return why a document cannot be the next one, None if it can."""
+    match document:
+        case ParticipantCreated():
+            return _refuse_participant(tables, document)
+        case AccountNamed():
+            return _refuse_account(tables, document)
+        case AssetNamed():
+            return _refuse_asset(tables, document)
+        case InstrumentNamed():
+            return _refuse_instrument(tables, document)
+        case KeyCreated():
+            return _refuse_key(tables, document)
+        case KeyRevoked():
+            known = tables.keys.get(document.key)
+            return DocumentRefusal.UNKNOWN_KEY if known is None or known.is_revoked else None
+
+
+def _refuse_participant(tables: Tables, document: ParticipantCreated) -> DocumentRefusal | None:
+    if not _NAME.fullmatch(document.name):
+        return DocumentRefusal.BAD_NAME
+    if document.name in tables.participants:
+        return DocumentRefusal.NAME_TAKEN
+    if len(document.description) > DESCRIPTION_CHARACTERS_MAX:
+        return DocumentRefusal.TOO_LONG
+    return None
+
+
+def _refuse_account(tables: Tables, document: AccountNamed) -> DocumentRefusal | None:
+    if not _NAME.fullmatch(document.name):
+        return DocumentRefusal.BAD_NAME
+    if document.name in tables.accounts:
+        return DocumentRefusal.NAME_TAKEN
+    if document.index != len(tables.entries.accounts):
+        return DocumentRefusal.INDEX_NOT_NEXT
+    if document.participant not in tables.participants:
+        return DocumentRefusal.UNKNOWN_PARTICIPANT
+    if not 0 <= document.group <= document.index:
+        return DocumentRefusal.BAD_GROUP
+    return None
+
+
+def _refuse_asset(tables: Tables, document: AssetNamed) -> DocumentRefusal | None:
+    if not _SYMBOL.fullmatch(document.name):
+        return DocumentRefusal.BAD_NAME
+    if document.name in tables.assets:
+        return DocumentRefusal.NAME_TAKEN
+    if document.index != len(tables.entries.assets) + 1:
+        return DocumentRefusal.INDEX_NOT_NEXT
+    if len(document.description) > DESCRIPTION_CHARACTERS_MAX:
+        return DocumentRefusal.TOO_LONG
+    if tables.account_at(document.issuer_account) is None:
+        return DocumentRefusal.UNKNOWN_ACCOUNT
+    if document.kind == AssetKind.UNKNOWN:
+        return DocumentRefusal.WRONG_ASSET_KIND
+    if not 0 <= document.decimals <= DECIMALS_MAX:
+        return DocumentRefusal.BAD_DECIMALS
+    return None
+
+
+def _refuse_instrument(tables: Tables, document: InstrumentNamed) -> DocumentRefusal | None:
+    if not _SYMBOL.fullmatch(document.symbol):
+        return DocumentRefusal.BAD_NAME
+    if document.symbol in tables.instruments:
+        return DocumentRefusal.NAME_TAKEN
+    if document.index != len(tables.entries.instruments) + 1:
+        return DocumentRefusal.INDEX_NOT_NEXT
+    if len(document.description) > DESCRIPTION_CHARACTERS_MAX:
+        return DocumentRefusal.TOO_LONG
+    base, quote = tables.asset_at(document.base), tables.asset_at(document.quote)
+    if base is None or quote is None:
+        return DocumentRefusal.UNKNOWN_ASSET
+    if base.kind == AssetKind.CASH or quote.kind != AssetKind.CASH:
+        return DocumentRefusal.WRONG_ASSET_KIND
+    if not _are_shown_exactly(document, base, quote):
+        return DocumentRefusal.BAD_DECIMALS
+    if not _are_within_limits(document):
+        return DocumentRefusal.BAD_TERMS
+    return None
+
+
+def _are_shown_exactly(document: InstrumentNamed, base: Asset, quote: Asset) -> bool:
+    return _is_shown_exactly(document.tick_value, quote.decimals, document.price_decimals) and _is_shown_exactly(
+        document.lot_units, base.decimals, document.quantity_decimals
+    )
+
+
+def _is_shown_exactly(step_units: int, decimals: int, decimals_shown: int) -> bool:
+    """Tell whether a number of steps never needs more decimals than are shown."""
+    if not 0 <= decimals_shown <= decimals:
+        return False
+    hidden: int = 10 ** (decimals - decimals_shown)
+    return step_units % hidden == 0
+
+
+def _are_within_limits(document: InstrumentNamed) -> bool:
+    return (
+        1 <= document.tick_value <= TICK_VALUE_MAX
+        and 1 <= document.lot_units <= NOTIONAL_MAX
+        and 1 <= document.quantity_min <= document.quantity_max <= NOTIONAL_MAX
+        and 1 <= document.band_low_ticks <= document.band_high_ticks <= PRICE_TICKS_MAX
+        and 0 <= document.taker_bps <= BPS
+        and -document.taker_bps <= document.maker_bps <= BPS
+    )
+
+
+def _refuse_key(tables: Tables, document: KeyCreated) -> DocumentRefusal | None:
+    if not _KEY.fullmatch(document.key):
+        return DocumentRefusal.BAD_NAME
+    if document.key in tables.keys:
+        return DocumentRefusal.NAME_TAKEN
+    if (
+        len(document.label) > LABEL_CHARACTERS_MAX
+        or len(document.encrypted_secret) > SECRET_BYTES_MAX
+        or len(document.ip_allow) > IP_ALLOW_MAX
+    ):
+        return DocumentRefusal.TOO_LONG
+    if tables.account_at(document.account) is None:
+        return DocumentRefusal.UNKNOWN_ACCOUNT
+    if tables.key_counts.get(document.account, 0) >= KEYS_PER_ACCOUNT_MAX:
+        return DocumentRefusal.TOO_MANY_KEYS
+    if not (0 <= document.created_ns <= INT64_MAX and 0 <= document.expires_ns <= INT64_MAX):
+        return DocumentRefusal.BAD_TERMS
+    if not all(_is_network(text) for text in document.ip_allow):
+        return DocumentRefusal.BAD_ADDRESS
+    return None if document.scopes else DocumentRefusal.NO_SCOPE
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True

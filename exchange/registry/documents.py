@@ -1,0 +1,151 @@
+"""The documents of the registry: what is written down once about a name, as JSON in the journal.
+
+The engine knows accounts, assets and instruments by index alone; a document gives the index a name and the terms that
+people read. It is journaled before the commands that make it true, which `commands_of` builds, so the two agree.
+"""
+
+from enum import StrEnum
+from typing import TypeAlias
+
+import msgspec
+
+from exchange.core import commands
+from exchange.core.types import AssetKind, SelfTradePrevention
+
+
+class Role(StrEnum):
+    """What a participant is here for."""
+
+    TRADER = "trader"
+    MARKET_MAKER = "market_maker"
+    ISSUER = "issuer"
+    VENDOR = "vendor"
+    BROKER = "broker"
+    OPERATOR = "operator"
+    AUDITOR = "auditor"
+
+
+class Scope(StrEnum):
+    """What an API key may do."""
+
+    READ = "read"
+    TRADE = "trade"
+    ISSUE = "issue"
+    METER = "meter"
+    OPERATE = "operate"
+    AUDIT = "audit"
+
+
+class ParticipantCreated(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
+    """Somebody who may have accounts."""
+
+    name: str
+    role: Role
+    description: str = ""
+
+
+class AccountNamed(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
+    """The next account, of a participant; accounts of one group never trade with each other unless they ask to."""
+
+    index: int
+    name: str
+    participant: str
+    role: Role
+    group: int = 0  # 0: a group of its own
+
+
+class AssetNamed(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
+    """The next asset; 10**decimals units are shown as 1."""
+
+    index: int
+    name: str
+    kind: AssetKind
+    decimals: int
+    issuer_account: int = 0
+    description: str = ""
+
+
+class InstrumentNamed(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
+    """The next instrument and the terms it is listed with; fees, band and trading state may change later by command.
+
+    A price of one tick is `tick_value` quote units per lot, a lot is `lot_units` base units, and both are shown
+    exactly with `price_decimals` and `quantity_decimals`.
+    """
+
+    index: int
+    symbol: str
+    base: int  # asset index
+    quote: int  # asset index
+    tick_value: int
+    lot_units: int
+    price_decimals: int
+    quantity_decimals: int
+    quantity_min: int
+    quantity_max: int
+    band_low_ticks: int
+    band_high_ticks: int
+    maker_bps: int = 0
+    taker_bps: int = 0
+    self_trade_prevention: SelfTradePrevention = SelfTradePrevention.EXPIRE_TAKER  # of orders that do not say
+    description: str = ""
+
+
+class KeyCreated(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
+    """An API key of an account; its secret is encrypted with a key that is not in the journal."""
+
+    key: str
+    encrypted_secret: bytes
+    account: int
+    scopes: tuple[Scope, ...]
+    label: str = ""
+    created_ns: int = 0
+    expires_ns: int = 0  # 0: never
+    ip_allow: tuple[str, ...] = ()  # addresses and networks; none: from anywhere
+
+
+class KeyRevoked(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
+    """An API key that is no longer good."""
+
+    key: str
+
+
+Document: TypeAlias = ParticipantCreated | AccountNamed | AssetNamed | InstrumentNamed | KeyCreated | KeyRevoked
+_DECODER: msgspec.json.Decoder[Document] = msgspec.json.Decoder(Document)
+
+
+def encode(document: Document) -> bytes:
+    """Return the bytes that the journal stores."""
+    return msgspec.json.encode(document)
+
+
+def decode(data: bytes) -> Document:
+    """Return the document that the bytes hold. Raises msgspec.ValidationError or msgspec.DecodeError."""
+    return _DECODER.decode(data)
+
+
+def commands_of(document: Document) -> bytes:
+    """Return the commands that make a document true in the engine, none if it is about names alone."""
+    match document:
+        case AccountNamed():
+            return commands.create_account(document.index, document.group)
+        case AssetNamed():
+            return commands.create_asset(document.index, document.kind, document.issuer_account)
+        case InstrumentNamed():
+            return _listing(document)
+        case _:
+            return b""
+
+
+def _listing(document: InstrumentNamed) -> bytes:
+    index = document.index
+    listed = commands.list_instrument(
+        index,
+        document.base,
+        document.quote,
+        lot_units=document.lot_units,
+        tick_value=document.tick_value,
+        quantity_min=document.quantity_min,
+        quantity_max=document.quantity_max,
+    )
+    fees = commands.set_fees(index, document.maker_bps, document.taker_bps)
+    return listed + fees + commands.set_price_band(index, document.band_low_ticks, document.band_high_ticks)

@@ -1,0 +1,142 @@
+"""What the registry knows now about each name: the terms of its document, and facts that events have changed since."""
+
+import msgspec
+
+from exchange.core.types import (
+    EXCHANGE_ACCOUNT,
+    PRICE_TICKS_MAX,
+    AccountState,
+    AssetKind,
+    SelfTradePrevention,
+    TradingState,
+)
+from exchange.registry.documents import Role, Scope
+
+EXCHANGE_NAME = "EXCHANGE"  # of the participant and the account that are there from the start
+
+
+class Participant(msgspec.Struct):
+    """Somebody who may have accounts."""
+
+    name: str
+    role: Role
+    description: str = ""
+
+
+class Account(msgspec.Struct):
+    """One account of a participant; UNKNOWN until the engine has it."""
+
+    index: int
+    name: str
+    participant: str
+    role: Role
+    group: int
+    state: AccountState = AccountState.UNKNOWN
+
+
+class Asset(msgspec.Struct):
+    """One asset; `is_created` once the engine has it."""
+
+    index: int
+    name: str
+    kind: AssetKind
+    decimals: int
+    issuer_account: int
+    description: str
+    is_created: bool = False
+
+
+class Instrument(msgspec.Struct):
+    """One instrument; `is_listed` once the engine has it.
+
+    `price_step` and `quantity_step` are what one tick and one lot are worth in the last decimal shown:
+    `units.format_steps(price_ticks, price_step, price_decimals)`, and `units.parse_steps` the other way.
+    """
+
+    index: int
+    symbol: str
+    base: int
+    quote: int
+    base_asset: str
+    quote_asset: str
+    tick_value: int
+    lot_units: int
+    price_decimals: int
+    price_step: int
+    quantity_decimals: int
+    quantity_step: int
+    quantity_min: int
+    quantity_max: int
+    self_trade_prevention: SelfTradePrevention
+    description: str
+    # as the engine lists an instrument, until it says otherwise
+    is_listed: bool = False
+    trading_state: TradingState = TradingState.CLOSED
+    maker_bps: int = 0
+    taker_bps: int = 0
+    band_low_ticks: int = 1
+    band_high_ticks: int = PRICE_TICKS_MAX
+
+
+class ApiKey(msgspec.Struct):
+    """One API key; its secret is forgotten when it is revoked."""
+
+    key: str
+    encrypted_secret: bytes
+    account: int
+    scopes: frozenset[Scope]
+    label: str
+    created_ns: int
+    expires_ns: int
+    ip_allow: tuple[str, ...]
+    is_revoked: bool = False
+
+
+class Entries(msgspec.Struct):
+    """All of them in the order of creation: the snapshot of the registry. Accounts begin at index 0, the rest at 1."""
+
+    participants: list[Participant]
+    accounts: list[Account]
+    assets: list[Asset]
+    instruments: list[Instrument]
+    keys: list[ApiKey]
+    revision: int = 0
+
+
+class Tables:
+    """The entries and where each name stands."""
+
+    def __init__(self, entries: Entries) -> None:
+        self.entries = entries
+        self.participants = {entry.name: entry for entry in entries.participants}
+        self.accounts = {entry.name: entry for entry in entries.accounts}
+        self.assets = {entry.name: entry for entry in entries.assets}
+        self.instruments = {entry.symbol: entry for entry in entries.instruments}
+        self.keys = {entry.key: entry for entry in entries.keys}
+        self.key_counts: dict[int, int] = {}  # by account, the revoked ones included
+        for key in entries.keys:
+            self.key_counts[key.account] = self.key_counts.get(key.account, 0) + 1
+
+    def account_at(self, index: int) -> Account | None:
+        """Return an account by its index."""
+        accounts = self.entries.accounts
+        return accounts[index] if 0 <= index < len(accounts) else None
+
+    def asset_at(self, index: int) -> Asset | None:
+        """Return an asset by its index."""
+        assets = self.entries.assets
+        return assets[index - 1] if 1 <= index <= len(assets) else None
+
+    def instrument_at(self, index: int) -> Instrument | None:
+        """Return an instrument by its index."""
+        instruments = self.entries.instruments
+        return instruments[index - 1] if 1 <= index <= len(instruments) else None
+
+
+def first_entries() -> Entries:
+    """Return what is there before the first document: the exchange itself."""
+    exchange = Participant(EXCHANGE_NAME, Role.OPERATOR)
+    account = Account(
+        EXCHANGE_ACCOUNT, EXCHANGE_NAME, EXCHANGE_NAME, Role.OPERATOR, EXCHANGE_ACCOUNT, AccountState.ACTIVE
+    )
+    return Entries([exchange], [account], [], [], [])

@@ -1,0 +1,277 @@
+"""The registry: what each index is called and on which terms it trades, folded from documents and events.
+
+Names are a fold over the documents of the journal alone. Facts (fees, band, trading and account states, whether the
+engine has what a document names) come from events; a fact about an index without a document is not kept, so a
+start applies documents before events. `check` refuses what cannot be applied before it is journaled. Of two documents
+that were checked side by side and exclude each other the first wins, live and in every replay: `apply` passes over
+the second as the engine refuses its commands.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from exchange.core.types import AccountState, EventKind, TradingState
+from exchange.events import Event
+from exchange.registry.checks import DocumentRefusal, refuse
+from exchange.registry.documents import (
+    AccountNamed,
+    AssetNamed,
+    Document,
+    InstrumentNamed,
+    KeyCreated,
+    KeyRevoked,
+    ParticipantCreated,
+    decode,
+)
+from exchange.registry.entries import (
+    Account,
+    ApiKey,
+    Asset,
+    Entries,
+    Instrument,
+    Participant,
+    Tables,
+    first_entries,
+)
+
+_FIRST_FACT = int(EventKind.ASSET_CREATED)  # no kind of event below it is about names
+_SNAPSHOT_DECODER = msgspec.json.Decoder(Entries)
+
+
+class DocumentRefusedError(ValueError):
+    """A document that must not be journaled; `reason` says why."""
+
+    def __init__(self, reason: DocumentRefusal, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else str(reason))
+        self.reason = reason
+
+
+class Registry:
+    """All names of one exchange. Entries are for reading: they change with the next document or event."""
+
+    def __init__(self) -> None:
+        self._tables = Tables(first_entries())
+
+    # --- what comes in ---
+
+    def check(self, document: bytes) -> Document:
+        """Return the decoded document if it can be the next one. Raises DocumentRefusedError."""
+        try:
+            decoded = decode(document)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise DocumentRefusedError(DocumentRefusal.MALFORMED, str(error)) from error
+        reason = refuse(self._tables, decoded)
+        if reason is not None:
+            raise DocumentRefusedError(reason)
+        return decoded
+
+    def apply(self, document: bytes) -> bool:
+        """Apply the next document of the journal; False if one before it excludes it."""
+        decoded = decode(document)
+        if refuse(self._tables, decoded) is not None:
+            return False
+        self._add(decoded)
+        self._tables.entries.revision += 1
+        return True
+
+    def apply_events(self, rows: Iterable[Event]) -> None:
+        """Take the facts out of the next events; events that were applied before change nothing in the end."""
+        for event in rows:
+            if event.kind >= _FIRST_FACT:
+                self._apply_fact(event)
+                self._tables.entries.revision += 1
+
+    def snapshot(self) -> bytes:
+        """Return everything as bytes."""
+        return msgspec.json.encode(self._tables.entries)
+
+    def restore(self, data: bytes) -> None:
+        """Become what a snapshot holds."""
+        self._tables = Tables(_SNAPSHOT_DECODER.decode(data))
+
+    # --- what is known ---
+
+    @property
+    def revision(self) -> int:
+        """Return a number that rises with every change: what was read at one revision holds while it lasts."""
+        return self._tables.entries.revision
+
+    @property
+    def next_account(self) -> int:
+        """Return the index of the next account to be named."""
+        return len(self._tables.entries.accounts)
+
+    @property
+    def next_asset(self) -> int:
+        """Return the index of the next asset to be named."""
+        return len(self._tables.entries.assets) + 1
+
+    @property
+    def next_instrument(self) -> int:
+        """Return the index of the next instrument to be named."""
+        return len(self._tables.entries.instruments) + 1
+
+    @property
+    def participants(self) -> Sequence[Participant]:
+        """Return all participants in the order of creation."""
+        return self._tables.entries.participants
+
+    @property
+    def accounts(self) -> Sequence[Account]:
+        """Return all accounts by index, from 0."""
+        return self._tables.entries.accounts
+
+    @property
+    def assets(self) -> Sequence[Asset]:
+        """Return all assets by index, from 1."""
+        return self._tables.entries.assets
+
+    @property
+    def instruments(self) -> Sequence[Instrument]:
+        """Return all instruments by index, from 1."""
+        return self._tables.entries.instruments
+
+    def participant(self, name: str) -> Participant | None:
+        """Return a participant by name."""
+        return self._tables.participants.get(name)
+
+    def account(self, name: str) -> Account | None:
+        """Return an account by name."""
+        return self._tables.accounts.get(name)
+
+    def account_at(self, index: int) -> Account | None:
+        """Return an account by index."""
+        return self._tables.account_at(index)
+
+    def accounts_of(self, participant: str) -> list[Account]:
+        """Return a participant's accounts by index."""
+        return [account for account in self._tables.entries.accounts if account.participant == participant]
+
+    def asset(self, name: str) -> Asset | None:
+        """Return an asset by name."""
+        return self._tables.assets.get(name)
+
+    def asset_at(self, index: int) -> Asset | None:
+        """Return an asset by index."""
+        return self._tables.asset_at(index)
+
+    def instrument(self, symbol: str) -> Instrument | None:
+        """Return an instrument by symbol, which is in upper case."""
+        return self._tables.instruments.get(symbol)
+
+    def instrument_at(self, index: int) -> Instrument | None:
+        """Return an instrument by index."""
+        return self._tables.instrument_at(index)
+
+    def key(self, key: str) -> ApiKey | None:
+        """Return an API key that was not revoked; whether it expired is for those who have a clock."""
+        found = self._tables.keys.get(key)
+        return None if found is None or found.is_revoked else found
+
+    def keys_of(self, account: int) -> list[ApiKey]:
+        """Return an account's keys in the order of creation, the revoked ones included."""
+        return [key for key in self._tables.entries.keys if key.account == account]
+
+    # --- how it changes ---
+
+    def _add(self, document: Document) -> None:
+        match document:
+            case ParticipantCreated():
+                participant = Participant(document.name, document.role, document.description)
+                self._tables.entries.participants.append(participant)
+                self._tables.participants[participant.name] = participant
+            case AccountNamed():
+                self._add_account(document)
+            case AssetNamed():
+                self._add_asset(document)
+            case InstrumentNamed():
+                self._add_instrument(document)
+            case KeyCreated():
+                self._add_key(document)
+            case KeyRevoked():
+                key = self._tables.keys[document.key]
+                key.is_revoked = True
+                key.encrypted_secret = b""
+
+    def _add_account(self, document: AccountNamed) -> None:
+        group = document.group or document.index
+        account = Account(document.index, document.name, document.participant, document.role, group)
+        self._tables.entries.accounts.append(account)
+        self._tables.accounts[account.name] = account
+
+    def _add_asset(self, document: AssetNamed) -> None:
+        asset = Asset(
+            index=document.index,
+            name=document.name,
+            kind=document.kind,
+            decimals=document.decimals,
+            issuer_account=document.issuer_account,
+            description=document.description,
+        )
+        self._tables.entries.assets.append(asset)
+        self._tables.assets[asset.name] = asset
+
+    def _add_instrument(self, document: InstrumentNamed) -> None:
+        base, quote = self._tables.asset_at(document.base), self._tables.asset_at(document.quote)
+        assert base is not None
+        assert quote is not None
+        instrument = Instrument(
+            index=document.index,
+            symbol=document.symbol,
+            base=document.base,
+            quote=document.quote,
+            base_asset=base.name,
+            quote_asset=quote.name,
+            tick_value=document.tick_value,
+            lot_units=document.lot_units,
+            price_decimals=document.price_decimals,
+            price_step=document.tick_value // 10 ** (quote.decimals - document.price_decimals),
+            quantity_decimals=document.quantity_decimals,
+            quantity_step=document.lot_units // 10 ** (base.decimals - document.quantity_decimals),
+            quantity_min=document.quantity_min,
+            quantity_max=document.quantity_max,
+            self_trade_prevention=document.self_trade_prevention,
+            description=document.description,
+        )
+        self._tables.entries.instruments.append(instrument)
+        self._tables.instruments[instrument.symbol] = instrument
+
+    def _add_key(self, document: KeyCreated) -> None:
+        key = ApiKey(
+            key=document.key,
+            encrypted_secret=document.encrypted_secret,
+            account=document.account,
+            scopes=frozenset(document.scopes),
+            label=document.label,
+            created_ns=document.created_ns,
+            expires_ns=document.expires_ns,
+            ip_allow=document.ip_allow,
+        )
+        self._tables.entries.keys.append(key)
+        self._tables.keys[key.key] = key
+        self._tables.key_counts[key.account] = self._tables.key_counts.get(key.account, 0) + 1
+
+    def _apply_fact(self, event: Event) -> None:
+        match event.kind:
+            case EventKind.ACCOUNT_CREATED | EventKind.ACCOUNT_STATE_SET:
+                if (account := self._tables.account_at(event.account)) is not None:
+                    account.state = AccountState(event.state)
+            case EventKind.ASSET_CREATED:
+                if (asset := self._tables.asset_at(event.asset)) is not None:
+                    asset.is_created = True
+            case _:
+                if (instrument := self._tables.instrument_at(event.instrument)) is not None:
+                    _apply_instrument_fact(instrument, event)
+
+
+def _apply_instrument_fact(instrument: Instrument, event: Event) -> None:
+    match event.kind:
+        case EventKind.INSTRUMENT_LISTED:
+            instrument.is_listed = True
+        case EventKind.FEES_SET:
+            instrument.maker_bps, instrument.taker_bps = event.counter_fee, event.fee
+        case EventKind.PRICE_BAND_SET:
+            instrument.band_low_ticks, instrument.band_high_ticks = event.price_ticks, event.amount
+        case EventKind.TRADING_STATE_SET:
+            instrument.trading_state = TradingState(event.state)
