@@ -3,7 +3,7 @@
 A step may aim at an order that exists by the time it is sent; which one that is, only the run can tell.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
@@ -57,9 +57,15 @@ class Step(NamedTuple):
     aim: int
 
 
+def weighted(*choices: tuple[int, st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
+    """Draw from one of several strategies, each as often as its weight says: `one_of` would drop repetitions."""
+    tickets = [strategy for weight, strategy in choices for _ in range(weight)]
+    return st.integers(0, len(tickets) - 1).flatmap(tickets.__getitem__)
+
+
 def mostly(usual: st.SearchStrategy[int], *unusual: int) -> st.SearchStrategy[int]:
     """Draw what is usual, and now and then what is not."""
-    return st.one_of(*[usual] * 12, st.sampled_from(unusual))
+    return weighted((30, usual), (1, st.sampled_from(unusual)))
 
 
 ACCOUNTS = mostly(st.integers(1, 4), 0, 5, 99, (1 << 32) - 1)
@@ -70,19 +76,14 @@ LOTS = mostly(st.integers(1, 9), 0, -1, 40, 700, 1_000, 1_001, NOTIONAL_MAX, INT
 AMOUNTS = mostly(st.integers(1, 400), 0, -1, 99_000, 1 << 60, AMOUNT_MAX, AMOUNT_MAX + 1, INT64_MAX)
 NAMES = st.sampled_from(["", "", "", "", "a", "b", "c", "a-longer-name-of-thirty-six-letters-"])
 USAGE_IDS = st.sampled_from([bytes(16), b"\1" * 16, b"\2" * 16, bytes(15) + b"\3", bytes(7) + b"\4" + bytes(8)])
-DELAYS_NS = st.one_of(
-    *[st.just(0)] * 6,
-    st.integers(1, 1_000),
-    st.sampled_from(
-        [
-            CLIENT_ID_WINDOW_NS // 2,
-            CLIENT_ID_WINDOW_NS - 1,
-            CLIENT_ID_WINDOW_NS,
-            USAGE_ID_WINDOW_NS - 1,
-            USAGE_ID_WINDOW_NS,
-        ]
-    ),
+JUMPS_NS = (
+    CLIENT_ID_WINDOW_NS // 2,
+    CLIENT_ID_WINDOW_NS - 1,
+    CLIENT_ID_WINDOW_NS,
+    USAGE_ID_WINDOW_NS - 1,
+    USAGE_ID_WINDOW_NS,
 )
+DELAYS_NS = weighted((20, st.just(0)), (5, st.integers(1, 1_000)), (1, st.sampled_from(JUMPS_NS)))
 
 NEW_ORDERS = st.builds(
     commands.new_order,
@@ -110,57 +111,64 @@ REPLACES = st.builds(
     commands.replace_order,
     ACCOUNTS,
     st.just(0),
-    st.one_of(st.just(0), PRICES),
-    st.one_of(st.just(0), LOTS),
+    weighted((1, st.just(0)), (2, PRICES)),
+    weighted((1, st.just(0)), (1, LOTS)),
     flags=st.sampled_from([0, 0, 0, OrderFlag.REQUEUE, OrderFlag.POST_ONLY, 255]),
 )
 MASS_CANCELS = st.builds(
-    commands.mass_cancel, ACCOUNTS, st.one_of(st.just(0), INSTRUMENTS), mostly(st.sampled_from(Side), 3, 255)
+    commands.mass_cancel, ACCOUNTS, weighted((1, st.just(0)), (1, INSTRUMENTS)), mostly(st.sampled_from(Side), 3, 255)
 )
-TRANSFERS = st.one_of(
-    st.builds(commands.deposit, ACCOUNTS, ASSETS, AMOUNTS),
-    st.builds(commands.withdraw, ACCOUNTS, ASSETS, AMOUNTS),
-    st.builds(commands.issue, ACCOUNTS, ASSETS, AMOUNTS),
-    st.builds(commands.redeem, ACCOUNTS, ASSETS, AMOUNTS, USAGE_IDS),
-    st.builds(commands.redeem, ACCOUNTS, ASSETS, AMOUNTS, USAGE_IDS),
+TRANSFERS = weighted(
+    (1, st.builds(commands.deposit, ACCOUNTS, ASSETS, AMOUNTS)),
+    (1, st.builds(commands.withdraw, ACCOUNTS, ASSETS, AMOUNTS)),
+    (1, st.builds(commands.issue, ACCOUNTS, ASSETS, AMOUNTS)),
+    (2, st.builds(commands.redeem, ACCOUNTS, ASSETS, AMOUNTS, USAGE_IDS)),
 )
-OPERATIONS = st.one_of(
-    st.builds(commands.create_asset, ASSETS, mostly(st.sampled_from(AssetKind), 4, 255), ACCOUNTS),
-    st.builds(commands.create_account, st.integers(3, 8), st.integers(0, 5)),
-    st.builds(commands.set_account_state, ACCOUNTS, mostly(st.sampled_from(AccountState), 5, 255)),
-    st.builds(commands.set_account_state, ACCOUNTS, st.just(AccountState.ACTIVE)),
-    st.builds(commands.set_account_state, ACCOUNTS, st.just(AccountState.ACTIVE)),
-    st.builds(
-        commands.list_instrument,
-        st.integers(2, 6),
-        ASSETS,
-        ASSETS,
-        lot_units=mostly(st.integers(1, 9), 0, -1, NOTIONAL_MAX, NOTIONAL_MAX + 1),
-        tick_value=mostly(st.integers(1, 9), 0, -1, TICK_VALUE_MAX, TICK_VALUE_MAX + 1),
-        quantity_min=mostly(st.integers(1, 9), 0, -1, NOTIONAL_MAX),
-        quantity_max=mostly(st.integers(5, 500), 0, NOTIONAL_MAX, NOTIONAL_MAX + 1, INT64_MAX),
-    ),
-    st.builds(commands.set_fees, INSTRUMENTS, mostly(st.integers(-60, 60), -BPS, BPS, BPS + 1), mostly(st.integers(0, 90), -1, BPS, BPS + 1)),
-    st.builds(commands.set_price_band, INSTRUMENTS, mostly(st.integers(95, 101), 0, 1, -1), mostly(st.integers(99, 105), 0, PRICE_TICKS_MAX, PRICE_TICKS_MAX + 1)),
-    st.builds(commands.set_trading_state, INSTRUMENTS, mostly(st.sampled_from(TradingState), 4, 255)),
-    st.builds(commands.set_trading_state, INSTRUMENTS, st.just(TradingState.CONTINUOUS)),
-    st.builds(commands.set_trading_state, INSTRUMENTS, st.just(TradingState.CONTINUOUS)),
-)  # fmt: skip
+LISTINGS = st.builds(
+    commands.list_instrument,
+    st.integers(3, 5),
+    ASSETS,
+    ASSETS,
+    lot_units=mostly(st.integers(1, 9), 0, -1, NOTIONAL_MAX, NOTIONAL_MAX + 1),
+    tick_value=mostly(st.integers(1, 9), 0, -1, TICK_VALUE_MAX, TICK_VALUE_MAX + 1),
+    quantity_min=mostly(st.integers(1, 9), 0, -1, NOTIONAL_MAX),
+    quantity_max=mostly(st.integers(5, 500), 0, NOTIONAL_MAX, NOTIONAL_MAX + 1, INT64_MAX),
+)
+MAKER_BPS = mostly(st.integers(-60, 60), -BPS, BPS, BPS + 1)
+TAKER_BPS = mostly(st.integers(0, 90), -1, BPS, BPS + 1)
+LOWS = mostly(st.sampled_from([1, 95, 98, 99]), 0, -1)
+HIGHS = mostly(st.sampled_from([PRICE_TICKS_MAX, 101, 102, 105]), 0, 50, PRICE_TICKS_MAX + 1)
+OPERATIONS = weighted(
+    (1, st.builds(commands.create_asset, st.integers(3, 5), mostly(st.sampled_from(AssetKind), 4, 255), ACCOUNTS)),
+    (1, st.builds(commands.create_account, st.integers(4, 6), st.integers(0, 5))),
+    (1, st.builds(commands.set_account_state, ACCOUNTS, mostly(st.sampled_from(AccountState), 5, 255))),
+    (3, st.builds(commands.set_account_state, ACCOUNTS, st.just(AccountState.ACTIVE))),
+    (1, LISTINGS),
+    (2, st.builds(commands.set_fees, INSTRUMENTS, MAKER_BPS, TAKER_BPS)),
+    (2, st.builds(commands.set_price_band, INSTRUMENTS, LOWS, HIGHS)),
+    (1, st.builds(commands.set_trading_state, INSTRUMENTS, mostly(st.sampled_from(TradingState), 4, 255))),
+    (3, st.builds(commands.set_trading_state, INSTRUMENTS, st.just(TradingState.CONTINUOUS))),
+)
 
-AIMS = st.integers(0, 40)
-NO_AIM = st.just(-1)
 NO_DELAY = st.just(0)
-PLAIN_STEPS = st.builds(Step, st.one_of(*[NEW_ORDERS] * 5, MALFORMED_ORDERS, CANCELS, MASS_CANCELS, TRANSFERS, TRANSFERS, OPERATIONS, OPERATIONS), DELAYS_NS, NO_AIM)  # fmt: skip
-AIMED_STEPS = st.builds(Step, st.one_of(CANCELS, REPLACES, REPLACES, REPLACES), DELAYS_NS, AIMS)
-STEPS = st.one_of(PLAIN_STEPS, PLAIN_STEPS, PLAIN_STEPS, AIMED_STEPS)
-STREAMS = st.lists(STEPS, min_size=1, max_size=70)
-
-TRADING_STEPS = st.one_of(
-    st.builds(Step, NEW_ORDERS, NO_DELAY, NO_AIM),
-    st.builds(Step, NEW_ORDERS, NO_DELAY, NO_AIM),
-    st.builds(Step, REPLACES, NO_DELAY, AIMS),
+NO_AIM = st.just(-1)
+AIMS = st.integers(0, 40)
+STEPS = weighted(
+    (30, st.builds(Step, NEW_ORDERS, DELAYS_NS, NO_AIM)),
+    (2, st.builds(Step, MALFORMED_ORDERS, DELAYS_NS, NO_AIM)),
+    (1, st.builds(Step, MASS_CANCELS, DELAYS_NS, NO_AIM)),
+    (6, st.builds(Step, TRANSFERS, DELAYS_NS, NO_AIM)),
+    (5, st.builds(Step, OPERATIONS, DELAYS_NS, NO_AIM)),
+    (1, st.builds(Step, CANCELS, DELAYS_NS, NO_AIM)),
+    (3, st.builds(Step, CANCELS, DELAYS_NS, AIMS)),
+    (8, st.builds(Step, REPLACES, DELAYS_NS, AIMS)),
 )
-TRADING_STREAMS = st.lists(TRADING_STEPS, min_size=5, max_size=70)
+TRADING_STEPS = weighted(
+    (3, st.builds(Step, NEW_ORDERS, NO_DELAY, NO_AIM)),
+    (1, st.builds(Step, REPLACES, NO_DELAY, AIMS)),
+)
+STREAMS = st.lists(STEPS, min_size=25, max_size=100)  # a longer minimum makes longer streams usual
+TRADING_STREAMS = st.lists(TRADING_STEPS, min_size=25, max_size=100)
 
 
 class Run:
