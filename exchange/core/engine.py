@@ -120,6 +120,7 @@ class Engine:
         self.capacity = capacity
         self._states = _as_records(states)
         self._outputs = _as_records(np.zeros(1, OUTPUT))
+        self._count = self._outputs["count"].view(np.ndarray)
         self._rows = self._outputs[0]["rows"].view(np.ndarray).view(np.uint8).reshape(-1)
 
     @classmethod
@@ -144,7 +145,7 @@ class Engine:
         done = 0
         while True:
             done = _run(self._states, commands, self._outputs, done)
-            parts.append(self._rows[: self._outputs[0]["count"] * EVENT.itemsize].copy())
+            parts.append(self._rows[: int(self._count[0]) * EVENT.itemsize].copy())
             if done >= len(commands):
                 return (parts[0] if len(parts) == 1 else np.concatenate(parts)).view(EVENT)
 

@@ -34,8 +34,9 @@ def _cache_directory() -> str:
 
 config.CACHE_DIR = _cache_directory()
 
-kernel = njit(forceinline=True)
-routine = njit()
+_INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # called by kernels alone, so no wrappers
+kernel = njit(forceinline=True, **_INNER)
+routine = njit(**_INNER)
 entry = njit(cache=True, nogil=True)
 
 _SCATTER = 0x9E3779B97F4A7C15  # 2**64 / golden ratio, Knuth's multiplicative hashing
