@@ -106,8 +106,9 @@ class DepthBook:
     def begin_batch(self) -> None:
         """Forget what the batch before changed."""
         self._previous_update_id = self.last_update_id
-        for side in self._sides:
-            side.changed.clear()
+        bids, asks = self._sides
+        bids.changed.clear()
+        asks.changed.clear()
 
     def changes(self) -> DepthUpdate:
         """Return what changed since `begin_batch`; with nothing changed, first is last + 1 and there are no levels."""

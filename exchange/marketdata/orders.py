@@ -37,6 +37,10 @@ class OrderStatus(StrEnum):
     EXPIRED = "EXPIRED"
 
 
+_FILLED = OrderStatus.FILLED  # a global is found faster than a member of an enumeration
+_PARTIALLY_FILLED = OrderStatus.PARTIALLY_FILLED
+
+
 class FillView(NamedTuple):
     """One side's part of a trade; `amount` is its notional, `fee` may be negative, both in quote units."""
 
@@ -237,18 +241,22 @@ class OrderHistory:
         self._accounts[event.account].named[text] = order
 
     def _on_traded(self, event: Event) -> None:
-        is_taker_buyer = event.side == _BUY
-        self._fill(event, event.order_id, event.account, event.fee, False, is_taker_buyer)
-        self._fill(event, event.counter_order_id, event.counter_account, event.counter_fee, True, not is_taker_buyer)
+        # every field of an event is read once: this runs twice for each trade
+        trade_id, instrument, price, lots = event.trade_id, event.instrument, event.price_ticks, event.quantity_lots
+        amount, time_ns, number = event.amount, event.time_ns, self.event_count
+        buys = event.side == _BUY
+        order_id, account, fee = event.order_id, event.account, event.fee
+        fill = (trade_id, order_id, account, instrument, price, lots, amount, fee, False, buys, time_ns, number)
+        self._fill(_new(FillView, fill), order_id, account, lots, amount, fee, time_ns)
+        order_id, account, fee = event.counter_order_id, event.counter_account, event.counter_fee
+        fill = (trade_id, order_id, account, instrument, price, lots, amount, fee, True, not buys, time_ns, number)
+        self._fill(_new(FillView, fill), order_id, account, lots, amount, fee, time_ns)
 
-    def _fill(self, event: Event, order_id: int, account: int, fee: int, is_maker: bool, is_buyer: bool) -> None:  # noqa: FBT001 - twice per trade, by position
-        price, lots, amount, time_ns = event.price_ticks, event.quantity_lots, event.amount, event.time_ns
-        trade_id, instrument, number = event.trade_id, event.instrument, self.event_count
-        fill = _new(
-            FillView,
-            (trade_id, order_id, account, instrument, price, lots, amount, fee, is_maker, is_buyer, time_ns, number),
-        )
-        self._accounts[account].fills.append(fill)
+    def _fill(
+        self, fill: FillView, order_id: int, account: int, lots: int, amount: int, fee: int, time_ns: int
+    ) -> None:
+        owner = self._accounts[account]
+        owner.fills.append(fill)
         order = self._orders[order_id]
         fills = order.fills
         fills.append(fill)
@@ -259,9 +267,9 @@ class OrderHistory:
         order.update_ns = time_ns
         order.filled_lots = filled = order.filled_lots + lots
         if filled == order.quantity_lots:
-            self._close(order, OrderStatus.FILLED)
+            self._close(owner, order, _FILLED)
         else:
-            order.status = OrderStatus.PARTIALLY_FILLED
+            order.status = _PARTIALLY_FILLED
 
     def _on_canceled(self, event: Event) -> None:
         self._end(event, OrderStatus.CANCELED)
@@ -273,7 +281,7 @@ class OrderHistory:
         order = self._orders[event.order_id]
         order.end_reason = event.reason
         order.update_ns = event.time_ns
-        self._close(order, status)
+        self._close(self._accounts[event.account], order, status)
 
     def _on_replaced(self, event: Event) -> None:
         order = self._orders[event.order_id]
@@ -288,9 +296,8 @@ class OrderHistory:
             order.quantity_lots -= event.quantity_lots
             order.update_ns = event.time_ns
 
-    def _close(self, order: OrderView, status: OrderStatus) -> None:
+    def _close(self, owner: _Account, order: OrderView, status: OrderStatus) -> None:
         order.status = status
-        owner = self._accounts[order.account]
         del owner.opened[order.order_id]
         owner.closed.append(order)
         if len(owner.closed) > self._closed_orders_max:

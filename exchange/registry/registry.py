@@ -66,14 +66,12 @@ class Registry:
             raise DocumentRefusedError(reason)
         return decoded
 
-    def apply(self, document: bytes) -> bool:
-        """Apply the next document of the journal; False if one before it excludes it."""
+    def apply(self, document: bytes) -> None:
+        """Apply the next document of the journal, unless one before it excludes it."""
         decoded = decode(document)
-        if refuse(self._tables, decoded) is not None:
-            return False
-        self._add(decoded)
-        self._tables.entries.revision += 1
-        return True
+        if refuse(self._tables, decoded) is None:
+            self._add(decoded)
+            self._tables.entries.revision += 1
 
     def apply_events(self, rows: Iterable[Event]) -> None:
         """Take the facts out of the next events; events that were applied before change nothing in the end."""

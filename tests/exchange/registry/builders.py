@@ -30,5 +30,7 @@ ALL = (PARTICIPANT, ACCOUNT, CASH, ALLOWANCE, INSTRUMENT, KEY)
 def registry_of(*documents):
     registry = Registry()
     for document in documents:
-        assert registry.apply(encode(document))
+        data = encode(document)
+        assert registry.check(data) == document
+        registry.apply(data)
     return registry
