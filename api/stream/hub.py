@@ -18,6 +18,7 @@ from exchange.clock import Clock
 MILLISECOND_NS = 1_000_000
 SECOND_NS = 1_000_000_000
 TOO_SLOW = -1003  # the code of everything that is too much
+TOO_MUCH_UNREAD = "Too much unread: this connection reads more slowly than its streams speak."
 
 
 class Line(Protocol):
@@ -67,7 +68,7 @@ class Connection:
         if self.blocked:
             self.backlog.add(message, prefix)
             if self._is_over():
-                self._hub.condemn(self)
+                self._hub.condemn(self, TOO_MUCH_UNREAD)
             return
         if not self._frames:
             self._hub.mark(self)
@@ -129,7 +130,7 @@ class Hub:
     def __init__(self, call_soon: Callable[[Callable[[], None]], object], clock: Clock, config: StreamConfig) -> None:
         self._call_soon = call_soon  # of the loop: it runs what it is given once, at the end of this turn
         self._dirty: list[Connection] = []
-        self._condemned: dict[Connection, None] = {}
+        self._condemned: dict[Connection, str] = {}
         self._scheduled = False
         self.clock = clock
         self.config = config
@@ -184,9 +185,9 @@ class Hub:
         self._dirty.append(connection)
         self._schedule()
 
-    def condemn(self, connection: Connection) -> None:
+    def condemn(self, connection: Connection, text: str) -> None:
         """Cut a connection at the end of the turn: a topic may be walking over its readers now."""
-        self._condemned[connection] = None
+        self._condemned[connection] = text
         self._schedule()
 
     def flush(self) -> None:
@@ -196,8 +197,8 @@ class Hub:
         for connection in dirty:
             connection.flush()
         condemned, self._condemned = self._condemned, {}
-        for connection in condemned:
-            connection.cut("Too much unread: this connection reads more slowly than its streams speak.")
+        for connection, text in condemned.items():
+            connection.cut(text)
 
     def cut_stalled(self) -> None:
         """Cut those who for too long have not read what cannot be merged."""

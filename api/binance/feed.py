@@ -1,0 +1,86 @@
+"""From the batches of events to the streams that somebody reads, and the beat of those that have a pace.
+
+An instrument nobody listens to costs one look-up per event. A channel is made for the first reader of its stream
+and dropped with the last.
+"""
+
+from collections.abc import Callable
+
+from api.binance.channels import Channel, FindTexts, channel_of
+from api.binance.streams import FAST_MS, SLOW_MS, Stream, parse
+from api.stream.hub import Connection, Hub
+from exchange.events import Event
+from exchange.marketdata.market import MarketData
+from exchange.sequencer import Batch
+
+ALL = 0  # the instrument number of streams about all of them
+
+
+class Feed:
+    """The market streams of one exchange."""
+
+    def __init__(self, hub: Hub, market: MarketData, find: Callable[[str], int], texts_of: FindTexts) -> None:
+        """Take the exchange's market data, and how symbols and numbers of instruments are looked up."""
+        self._hub = hub
+        self._market = market
+        self._find = find
+        self._texts_of = texts_of
+        self._channels: dict[str, Channel] = {}
+        self._watched: dict[int, dict[str, Channel]] = {}
+        self._due: dict[int, dict[str, Channel]] = {FAST_MS: {}, SLOW_MS: {}}
+
+    def parse(self, name: str) -> Stream | None:
+        """Return the stream of a name, None if there is none."""
+        return parse(name, self._find)
+
+    def subscribe(self, connection: Connection, stream: Stream, prefix: bytes) -> None:
+        """Let a connection read a stream, beginning with how things stand if the stream says such."""
+        topic = self._hub.subscribe(connection, stream.name, prefix)
+        channel = self._channels.get(stream.name)
+        if channel is None:
+            now_ms = self._hub.now_ms()
+            channel = channel_of(stream, topic.publish, self._market, self._texts_of, now_ms)
+            self._channels[stream.name] = channel
+            self._watched.setdefault(stream.instrument, {})[stream.name] = channel
+            if stream.interval is not None:  # a candle may be open already, and will have to be closed
+                self._due[stream.pace_ms][stream.name] = channel
+        welcome = channel.welcome(self._hub.now_ms())
+        if welcome is not None:
+            connection.push(welcome, prefix)
+
+    def close(self, name: str) -> None:
+        """Forget a stream that nobody reads any more."""
+        channel = self._channels.pop(name, None)
+        if channel is None:
+            return
+        stream = channel.stream
+        channels = self._watched[stream.instrument]
+        del channels[name]
+        if not channels:
+            del self._watched[stream.instrument]
+        if stream.pace_ms:
+            self._due[stream.pace_ms].pop(name, None)
+
+    def on_batch(self, batch: Batch) -> None:
+        """Tell what happened to those who listen."""
+        watched = self._watched
+        if not watched:
+            return
+        touched: dict[int, list[Event]] = {}
+        for event in batch.rows:
+            if event.instrument in watched and event.instrument:
+                touched.setdefault(event.instrument, []).append(event)
+        if ALL in watched:
+            touched[ALL] = batch.rows
+        for instrument, events in touched.items():
+            for name, channel in watched[instrument].items():
+                if channel.on_batch(events):
+                    self._due[channel.stream.pace_ms][name] = channel
+
+    def beat(self, pace_ms: int) -> None:
+        """Let the streams of a pace say what they gathered."""
+        due, self._due[pace_ms] = self._due[pace_ms], {}
+        now_ms = self._hub.now_ms()
+        for name, channel in due.items():
+            if channel.on_beat(now_ms):
+                self._due[pace_ms][name] = channel
