@@ -1,9 +1,8 @@
-"""Numbers of the exchange as the decimal texts that the Binance dialect shows, and names for indices."""
+"""Numbers of the exchange as the decimal texts that the Binance dialect shows."""
 
 from collections.abc import Iterable
 
 from exchange.registry.entries import Instrument
-from exchange.registry.registry import Registry
 from exchange.registry.units import format_steps, format_units
 
 PERCENT_DECIMALS = 3
@@ -43,45 +42,3 @@ class InstrumentTexts:
             return format_units(0, PERCENT_DECIMALS)
         thousandths = abs(part) * 100_000 // whole
         return format_units(thousandths if part >= 0 else -thousandths, PERCENT_DECIMALS)
-
-
-class Names:
-    """What streams need to know of instruments and assets; every index comes from the engine, so it has a name."""
-
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-        self._texts: dict[int, InstrumentTexts] = {}
-
-    def find(self, symbol: str) -> int:
-        """Return the index of the instrument with a symbol in upper case, 0 if there is none."""
-        instrument = self._registry.instrument(symbol)
-        return 0 if instrument is None or not instrument.is_listed else instrument.index
-
-    def texts(self, index: int) -> InstrumentTexts:
-        """Return how an instrument's numbers are shown."""
-        texts = self._texts.get(index)
-        if texts is None:
-            instrument = self._registry.instrument_at(index)
-            assert instrument is not None
-            quote = self._registry.asset_at(instrument.quote)
-            assert quote is not None
-            texts = self._texts[index] = InstrumentTexts(instrument, quote.decimals)
-        return texts
-
-    def assets(self, index: int) -> tuple[int, int]:
-        """Return an instrument's base and quote asset."""
-        instrument = self._registry.instrument_at(index)
-        assert instrument is not None
-        return instrument.base, instrument.quote
-
-    def asset_name(self, index: int) -> str:
-        """Return what an asset is called."""
-        asset = self._registry.asset_at(index)
-        assert asset is not None
-        return asset.name
-
-    def asset_amount(self, index: int, units: int) -> str:
-        """Return an amount of an asset."""
-        asset = self._registry.asset_at(index)
-        assert asset is not None
-        return format_units(units, asset.decimals)

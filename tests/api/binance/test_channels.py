@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from api.binance.channels import Channel, channel_of, merge_tickers
+from api.binance.directory import Directory
 from api.binance.streams import Stream, parse
-from api.binance.texts import Names
 from api.stream.backlog import Message, latest
 from exchange.core import commands
 from tests.api.binance.floor import (
@@ -28,7 +28,7 @@ class Heard:
 
     def __init__(self, what: str, floor: Floor | None = None) -> None:
         self.floor = floor or Floor()
-        names = Names(self.floor.registry)
+        names = Directory(self.floor.registry)
         stream = parse(what if what.startswith("!") else f"{SYMBOL}@{what}", names.find)
         assert isinstance(stream, Stream)
         self.messages: list[Message] = []

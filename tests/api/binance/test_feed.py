@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from api.binance.directory import Directory
 from api.binance.feed import Feed
 from api.binance.streams import FAST_MS, SLOW_MS
-from api.binance.texts import Names
 from api.stream.hub import Connection
 from tests.api.binance.floor import INSTRUMENT, MINUTE_MS, SECOND, SECOND_SYMBOL, SYMBOL, Floor, Wire, buy, sell
 
@@ -16,7 +16,7 @@ class Fed(Floor):
 
     def __init__(self) -> None:
         super().__init__()
-        names = Names(self.registry)
+        names = Directory(self.registry)
         self.feed = Feed(self.hub, self.market, names.find, names.texts)
         self.listeners.append(self.feed.on_batch)
 
@@ -169,7 +169,7 @@ def test_the_updates_on_a_snapshot_give_the_book_at_every_update(fed: Fed, perio
         snapshots[depth.last_update_id] = depth
         if n % period == period - 1:
             fed.feed.beat(FAST_MS)
-    texts = Names(fed.registry).texts(INSTRUMENT)
+    texts = Directory(fed.registry).texts(INSTRUMENT)
     updates = take(fed, wire)
     assert len(updates) == 60 // period
     for update in updates:

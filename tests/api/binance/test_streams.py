@@ -5,15 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.binance import streams
+from api.binance.directory import Directory
 from api.binance.streams import Kind, Stream, parse
-from api.binance.texts import Names
 from exchange.marketdata.depth import DepthUpdate, Levels
 from exchange.marketdata.intervals import Interval
 from tests.api.binance.floor import INSTRUMENT, START_MS, SYMBOL, Floor, buy, sell
 
 SYMBOLS = {"TA.CTEL.Q3.OUT.GZ.M2701.G80A": 1, "X-1_A": 2}
 LOWER = "ta.ctel.q3.out.gz.m2701.g80a"
-TEXTS = Names(Floor().registry).texts(INSTRUMENT)
+TEXTS = Directory(Floor().registry).texts(INSTRUMENT)
 
 
 def find(symbol: str) -> int:
