@@ -1,0 +1,280 @@
+"""Matching in the readable engine: priority, trades, holds, prevention, limits of work."""
+
+import pytest
+
+from exchange.core import commands, reference_matching
+from exchange.core.reference_matching import opposite, rank
+from exchange.core.types import (
+    EndReason,
+    EventKind,
+    OrderFlag,
+    OrderType,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
+from tests.exchange.core.builders import (
+    ALICE,
+    BOB,
+    CAROL,
+    CASH_EACH,
+    CNY,
+    COARSE,
+    DAVE,
+    PLAIN,
+    TOKENS,
+    TOKENS_EACH,
+    Fact,
+    Market,
+)
+
+NONE, TAKER, MAKER, BOTH, DECREMENT = SelfTradePrevention
+
+
+@pytest.fixture
+def market() -> Market:
+    """Return a market of the readable engine."""
+    return Market()
+
+
+def tape(told: list[Fact]) -> list[tuple[str, ...] | tuple[int | str, ...]]:
+    """Return a short form of what happened after acceptance: what, between or of which accounts, price and lots."""
+    short: list[tuple[int | str, ...]] = []
+    for kind, fields in told:
+        if kind == EventKind.TRADED:
+            short.append(("trade", fields["counter_account"], fields["price_ticks"], fields["quantity_lots"]))
+        elif kind == EventKind.ORDER_EXPIRED:
+            reason = EndReason(fields["reason"]).name
+            short.append(("expired", fields["account"], reason, fields.get("leaves_lots", 0)))
+        elif kind == EventKind.MATCH_PREVENTED:
+            short.append(
+                ("prevented", fields["counter_account"], fields["quantity_lots"], fields.get("leaves_lots", 0))
+            )
+    return short
+
+
+def test_better_prices_rank_lower():
+    assert [rank(Side.BUY, price) for price in (99, 100)] == [-99, -100]
+    assert [rank(Side.SELL, price) for price in (99, 100)] == [99, 100]
+    assert [opposite(side) for side in (Side.BUY, Side.SELL)] == [Side.SELL, Side.BUY]
+
+
+def test_the_best_price_trades_first_then_the_oldest(market):
+    market.sell(ALICE, 1, 101)
+    market.sell(BOB, 2, 100)
+    market.sell(CAROL, 3, 100)
+    assert tape(market.buy(DAVE, 4, 101, self_trade_prevention=NONE)) == [
+        ("trade", BOB, 100, 2),
+        ("trade", CAROL, 100, 2),
+    ]
+
+
+def test_a_sell_meets_the_highest_bid_first(market):
+    market.buy(ALICE, 1, 99)
+    market.buy(BOB, 2, 101)
+    market.buy(CAROL, 3, 100)
+    assert tape(market.sell(DAVE, 4, 100, self_trade_prevention=NONE)) == [
+        ("trade", BOB, 101, 2),
+        ("trade", CAROL, 100, 2),
+    ]
+    assert market.engine.open_order_rows()["leaves_lots"].tolist() == [1, 1]
+
+
+def test_a_trade_says_all_there_is_to_say(market):
+    market.do(commands.set_fees(COARSE, maker_bps=-10, taker_bps=30))
+    market.sell(ALICE, 5, 200, instrument=COARSE)
+    told = market.buy(BOB, 2, 210, instrument=COARSE)[1]
+    assert told == Fact(
+        EventKind.TRADED,
+        {
+            "account": BOB,
+            "counter_account": ALICE,
+            "instrument": COARSE,
+            "asset": TOKENS,
+            "order_id": market.order_id(2),
+            "counter_order_id": market.order_id(1),
+            "trade_id": 4,
+            "price_ticks": 200,
+            "quantity_lots": 2,
+            "amount": 2_000,
+            "fee": 6,
+            "counter_fee": -2,
+        },
+    )
+
+
+def test_a_trade_moves_assets_fees_and_the_rest_of_the_hold(market):
+    market.do(commands.set_fees(COARSE, maker_bps=-10, taker_bps=30))
+    market.sell(ALICE, 5, 200, instrument=COARSE)
+    market.buy(BOB, 2, 210, instrument=COARSE)
+    assert (market.available(BOB), market.held(BOB)) == (CASH_EACH - 2_006, 0)
+    assert (market.available(BOB, TOKENS), market.held(ALICE, TOKENS)) == (TOKENS_EACH + 20, 30)
+    assert (market.available(ALICE), market.available(0)) == (CASH_EACH + 2_002, 4)
+
+
+def test_a_buyer_that_rests_holds_no_more_than_it_needs(market):
+    market.sell(ALICE, 5, 90)
+    accepted = market.buy(BOB, 8, 100)[0]
+    assert accepted.fields["amount"] == 800
+    assert (market.held(BOB), market.available(BOB)) == (300, CASH_EACH - 450 - 300)
+
+
+def test_fees_of_several_fills_are_the_fee_of_their_sum(market):
+    market.do(commands.set_fees(PLAIN, maker_bps=7, taker_bps=7))
+    market.sell(ALICE, 10, 100)
+    for _ in range(10):
+        market.buy(BOB, 1, 100)
+    maker_fees = market.events["counter_fee"][market.events["kind"] == EventKind.TRADED].tolist()[-10:]
+    assert maker_fees == [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]  # 7 bps of 1,000 is 0.7, rounded up once
+
+
+def test_a_market_order_expires_what_the_book_cannot_fill(market):
+    market.sell(ALICE, 5, 100)
+    assert tape(market.buy(BOB, 8, 0, order_type=OrderType.MARKET)) == [
+        ("trade", ALICE, 100, 5),
+        ("expired", BOB, "IMMEDIATE_REMAINDER", 3),
+    ]
+
+
+def test_a_market_buy_holds_the_cost_of_the_book_without_its_own_group(market):
+    market.sell(CAROL, 5, 100)
+    market.sell(ALICE, 5, 110)
+    market.sell(ALICE, 5, 120)
+    (accepted, *_) = market.buy(DAVE, 6, 0, order_type=OrderType.MARKET, self_trade_prevention=MAKER)
+    assert accepted.fields["amount"] == 5 * 110 + 120
+    market.sell(CAROL, 5, 100)
+    (accepted, *_) = market.buy(DAVE, 6, 0, order_type=OrderType.MARKET, self_trade_prevention=NONE)
+    assert accepted.fields["amount"] == 5 * 100 + 120
+
+
+def test_fill_or_kill_fills_all_or_nothing(market):
+    market.sell(ALICE, 5, 100)
+    assert tape(market.buy(BOB, 6, 100, time_in_force=TimeInForce.FOK)) == [("expired", BOB, "FILL_OR_KILL", 6)]
+    assert tape(market.buy(BOB, 5, 100, time_in_force=TimeInForce.FOK)) == [("trade", ALICE, 100, 5)]
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        (NONE, [("trade", CAROL, 99, 2), ("trade", ALICE, 100, 4)]),
+        (TAKER, [("expired", DAVE, "FILL_OR_KILL", 6)]),
+        (MAKER, [("expired", DAVE, "FILL_OR_KILL", 6)]),
+        (BOTH, [("expired", DAVE, "FILL_OR_KILL", 6)]),
+        (DECREMENT, [("expired", DAVE, "FILL_OR_KILL", 6)]),
+    ],
+)
+def test_fill_or_kill_counts_its_own_group_only_where_it_may_trade_with_it(market, policy, expected):
+    market.sell(CAROL, 2, 99)
+    market.sell(ALICE, 5, 100)
+    told = market.buy(DAVE, 6, 100, time_in_force=TimeInForce.FOK, self_trade_prevention=policy)
+    assert tape(told) == expected
+
+
+def test_fill_or_kill_passes_over_makers_that_would_expire(market):
+    market.sell(CAROL, 2, 99)
+    market.sell(ALICE, 5, 100)
+    told = market.buy(DAVE, 5, 100, time_in_force=TimeInForce.FOK, self_trade_prevention=MAKER)
+    assert tape(told) == [("prevented", CAROL, 2, 5), ("expired", CAROL, "SELF_TRADE", 2), ("trade", ALICE, 100, 5)]
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        (NONE, [("trade", CAROL, 100, 4), ("trade", ALICE, 100, 2)]),
+        (TAKER, [("prevented", CAROL, 4, 6), ("expired", DAVE, "SELF_TRADE", 6)]),
+        (MAKER, [("prevented", CAROL, 4, 6), ("expired", CAROL, "SELF_TRADE", 4), ("trade", ALICE, 100, 5)]),
+        (
+            BOTH,
+            [("prevented", CAROL, 4, 6), ("expired", CAROL, "SELF_TRADE", 4), ("expired", DAVE, "SELF_TRADE", 6)],
+        ),
+        (DECREMENT, [("prevented", CAROL, 4, 2), ("expired", CAROL, "SELF_TRADE", 0), ("trade", ALICE, 100, 2)]),
+    ],
+)
+def test_each_policy_keeps_a_group_from_itself_in_its_way(market, policy, expected):
+    market.sell(CAROL, 4, 100)
+    market.sell(ALICE, 5, 100)
+    assert tape(market.buy(DAVE, 6, 100, self_trade_prevention=policy)) == expected
+
+
+def test_decrement_shortens_a_larger_maker_and_ends_the_taker(market):
+    market.buy(CAROL, 9, 100)
+    told = market.sell(DAVE, 6, 100, self_trade_prevention=DECREMENT)
+    assert tape(told) == [("prevented", CAROL, 6, 0), ("expired", DAVE, "SELF_TRADE", 0)]
+    (row,) = market.engine.open_order_rows().tolist()
+    assert row[4:] == (100, 3, 3, 300)
+    assert (market.held(CAROL), market.held(DAVE, TOKENS)) == (300, 0)
+
+
+def test_decrement_of_equals_ends_both_maker_first(market):
+    market.buy(CAROL, 6, 100)
+    told = market.sell(DAVE, 6, 100, self_trade_prevention=DECREMENT)
+    assert tape(told) == [
+        ("prevented", CAROL, 6, 0),
+        ("expired", CAROL, "SELF_TRADE", 0),
+        ("expired", DAVE, "SELF_TRADE", 0),
+    ]
+
+
+def test_an_expired_order_tells_its_terms_and_what_it_releases(market):
+    market.sell(CAROL, 4, 100)
+    told = market.buy(DAVE, 6, 101, self_trade_prevention=BOTH)
+    common = {"reason": EndReason.SELF_TRADE, "instrument": PLAIN}
+    assert told[2:] == [
+        Fact(
+            EventKind.ORDER_EXPIRED,
+            {
+                **common,
+                "side": Side.SELL,
+                "flags": OrderFlag.RESTING,
+                "account": CAROL,
+                "order_id": market.order_id(1),
+                "price_ticks": 100,
+                "quantity_lots": 4,
+                "leaves_lots": 4,
+                "amount": 4,
+            },
+        ),
+        Fact(
+            EventKind.ORDER_EXPIRED,
+            {
+                **common,
+                "account": DAVE,
+                "order_id": market.order_id(2),
+                "price_ticks": 101,
+                "quantity_lots": 6,
+                "leaves_lots": 6,
+                "amount": 606,
+            },
+        ),
+    ]
+
+
+def test_an_order_that_would_meet_too_many_makers_expires(market, monkeypatch):
+    monkeypatch.setattr(reference_matching, "WORK_MAX", 3)
+    for _ in range(4):
+        market.sell(ALICE, 1, 100)
+    assert tape(market.buy(BOB, 5, 100)) == [*[("trade", ALICE, 100, 1)] * 3, ("expired", BOB, "WORK_LIMIT", 2)]
+
+
+def test_an_order_that_is_done_at_the_limit_of_work_is_done(market, monkeypatch):
+    monkeypatch.setattr(reference_matching, "WORK_MAX", 3)
+    for _ in range(3):
+        market.sell(ALICE, 1, 100)
+    assert tape(market.buy(BOB, 4, 100)) == [("trade", ALICE, 100, 1)] * 3
+    assert market.engine.open_order_rows()["leaves_lots"].tolist() == [1]
+
+
+def test_fill_or_kill_and_market_cost_look_no_further_than_the_limit_of_work(market, monkeypatch):
+    monkeypatch.setattr(reference_matching, "WORK_MAX", 3)
+    for _ in range(4):
+        market.sell(ALICE, 1, 100)
+    assert tape(market.buy(BOB, 4, 100, time_in_force=TimeInForce.FOK)) == [("expired", BOB, "FILL_OR_KILL", 4)]
+    (accepted, *_) = market.buy(BOB, 4, 0, order_type=OrderType.MARKET)
+    assert accepted.fields["amount"] == 300
+
+
+def test_a_market_buy_holds_nothing_where_nothing_is_for_sale(market):
+    (accepted, expired) = market.buy(BOB, 4, 0, order_type=OrderType.MARKET)
+    assert "amount" not in accepted.fields
+    assert tape([expired]) == [("expired", BOB, "IMMEDIATE_REMAINDER", 4)]
+    assert market.available(BOB, CNY) == CASH_EACH
