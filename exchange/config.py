@@ -5,6 +5,11 @@ from dataclasses import dataclass
 from exchange.core.state import PRODUCTION, Capacity
 
 MEBIBYTE = 1 << 20
+
+# what stands where in a data directory
+JOURNAL_FOLDER = "journal"
+SNAPSHOT_FOLDER = "snapshots"
+EVENT_FOLDER = "events"
 EVENT_SEGMENT_EVENTS = 1 << 20  # a constant: it shapes files that other processes read
 
 

@@ -5,7 +5,7 @@ holds one, and every event of the replay against the event log, which is complet
 """
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import structlog
@@ -17,6 +17,7 @@ from exchange.core.types import EventKind
 from exchange.events import Event, EventLog, rows
 from exchange.journal.contract import Journal
 from exchange.journal.frame import Record, RecordKind
+from exchange.registry.registry import Registry
 from exchange.sequencer import STATE_HASH
 from exchange.snapshots import Snapshot, Snapshots
 
@@ -26,22 +27,6 @@ log = structlog.get_logger()
 
 class RecoveryError(Exception):
     """What is on disk contradicts itself: the exchange does not start, and nothing was changed."""
-
-
-class Fold(Protocol):
-    """A fold of documents and events: the registry."""
-
-    def apply(self, document: bytes) -> None:
-        """Apply the next document."""
-
-    def apply_events(self, rows: list[Event]) -> None:
-        """Apply the next events; recovery passes only those of kinds from ASSET_CREATED on."""
-
-    def snapshot(self) -> bytes:
-        """Return everything applied so far as bytes."""
-
-    def restore(self, data: bytes) -> None:
-        """Replace everything by what `snapshot` returned."""
 
 
 class Recovered(NamedTuple):
@@ -57,7 +42,7 @@ def recover(
     journal: Journal,
     events: EventLog,
     snapshots: Snapshots,
-    registry: Fold,
+    registry: Registry,
     config: Config,
     progress: Progress,
 ) -> Recovered:
@@ -99,7 +84,7 @@ def rebuild(
 class _Replay:
     """Applies records; commands are gathered, for the kernel is fastest on large batches."""
 
-    def __init__(self, engine: Engine, events: EventLog, registry: Fold, config: Config) -> None:
+    def __init__(self, engine: Engine, events: EventLog, registry: Registry, config: Config) -> None:
         self.engine = engine
         self.time_ns = 0
         self._events = events

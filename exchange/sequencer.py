@@ -23,6 +23,7 @@ from exchange.core.records import COMMAND, EVENT
 from exchange.events import Event, EventLog, rows
 from exchange.journal.contract import Journal
 from exchange.journal.frame import RecordKind
+from exchange.registry.registry import Registry
 from exchange.snapshots import Snapshot, Snapshots
 
 T = TypeVar("T")
@@ -71,27 +72,27 @@ class Sequencer:
         journal: Journal,
         events: EventLog,
         snapshots: Snapshots,
+        registry: Registry,
         clock: Clock,
         config: Config,
         *,
         time_ns: int,
         snapshot_sequence: int,
-        registry_snapshot: Callable[[], bytes],
     ) -> None:
         """Go on behind the engine's last command, which had `time_ns`; the journal is claimed.
 
-        `snapshot_sequence` is the last command of the newest snapshot; `registry_snapshot` is called on the event
-        loop's thread, after the listeners saw everything before.
+        `snapshot_sequence` is the last command of the newest snapshot. The registry is read on the event loop's
+        thread alone; a listener keeps it up to date.
         """
         assert events.count == engine.event_count
         self._engine = engine
         self._journal = journal
         self._events = events
         self._snapshots = snapshots
+        self._registry = registry
         self._clock = clock
         self._config = config
         self._time_ns = time_ns
-        self._registry_snapshot = registry_snapshot
         self._sequence = engine.command_sequence
         self._hashed_sequence = snapshot_sequence
         self._listeners: list[Callable[[Batch], None]] = []
@@ -119,9 +120,9 @@ class Sequencer:
         """Call `listener` with every durable batch, in order, before those who sent its commands are answered."""
         self._listeners.append(listener)
 
-    def start(self) -> None:
-        """Begin to accept; called in the running event loop that will hear the answers."""
-        self._loop = asyncio.get_running_loop()
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin to accept, and answer on `loop`."""
+        self._loop = loop
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._refusal = ""
         self._journal_thread.start()
@@ -130,7 +131,8 @@ class Sequencer:
     def submit(self, commands: bytes, document: bytes = b"") -> "asyncio.Future[list[Event]]":
         """Put commands, and before them a document, into the one order; the result is their events, once durable.
 
-        Raises Overloaded or Stopped; ValueError for what is no whole number of commands or too large at once.
+        Raises Overloaded or Stopped; DocumentRefusedError for a document that contradicts the registry; ValueError
+        for what is no whole number of commands or too large at once.
         """
         count = len(commands) // _COMMAND_BYTES
         weight = count or 1
@@ -142,6 +144,8 @@ class Sequencer:
             raise ValueError(f"{len(commands)} bytes: no commands, or more than {self._config.submission_commands_max}")
         if len(document) > self._config.document_bytes_max or not (count or document):
             raise ValueError(f"a document of {len(document)} bytes: too large, or nothing at all")
+        if document:
+            self._registry.check(document)
         self._pending += weight
         future: asyncio.Future[list[Event]] = self._loop.create_future()
         self._queue.put((future, commands, document, None))
@@ -292,9 +296,11 @@ class Sequencer:
 
     def _copy_registry(self, copy: Future[bytes]) -> None:
         """Give the engine's thread, which waits, the registry's bytes; they include every batch released so far."""
+        if self._failed:
+            copy.set_exception(Stopped(self._refusal))
+            return
         try:
-            assert not self._failed, "the listeners did not see every batch"
-            copy.set_result(self._registry_snapshot())
+            copy.set_result(self._registry.snapshot())
         except Exception as error:  # noqa: BLE001 - it is raised in the thread that waits
             copy.set_exception(error)
 

@@ -24,11 +24,15 @@ ALICE, BOB = 1, 2
 
 
 class Documents:
-    """The simplest fold: the documents and the rare events in the order in which they came."""
+    """In the place of the registry: the documents and the rare events in the order in which they came."""
 
     def __init__(self) -> None:
         self.documents: list[bytes] = []
         self.kinds: list[int] = []
+
+    def check(self, document: bytes) -> None:
+        if document == b"refused":
+            raise ValueError("the document is refused")
 
     def apply(self, document: bytes) -> None:
         self.documents.append(document)
@@ -94,11 +98,11 @@ class Running:
             self.journal,
             self.events,
             self.snapshots,
+            self.registry,
             self.clock,
             config,
             time_ns=self.recovered.time_ns,
             snapshot_sequence=self.recovered.snapshot_sequence,
-            registry_snapshot=self.registry.snapshot,
         )
         self.sequencer.add_listener(self._listen)
 
@@ -116,7 +120,7 @@ class Running:
         """Start, drive, stop and close; without `stop` no snapshot is left, as after a kill."""
 
         async def main() -> T:
-            self.sequencer.start()
+            self.sequencer.start(asyncio.get_running_loop())
             try:
                 return await drive(self)
             finally:

@@ -171,6 +171,16 @@ def test_a_document_alone_is_durable_and_heard(tmp_path) -> None:
     assert running.registry.documents == [b"alone"]
 
 
+def test_a_document_that_the_registry_refuses_never_reaches_the_journal(tmp_path) -> None:
+    async def drive(running):
+        with pytest.raises(ValueError, match="refused"):
+            running.sequencer.submit(market()[0], b"refused")
+        return running.sequencer.pending
+
+    assert run(tmp_path, drive) == 0
+    assert journaled(tmp_path) == []
+
+
 def test_a_query_sees_all_that_was_submitted_before(tmp_path) -> None:
     async def drive(running):
         for command in market():
@@ -389,7 +399,7 @@ def test_after_a_failed_listener_later_batches_are_not_released_either(tmp_path)
 
 def test_a_registry_that_cannot_be_copied_is_a_failure(tmp_path) -> None:
     running = Running(tmp_path)
-    running.sequencer._registry_snapshot = lambda: 1 // 0
+    running.registry.snapshot = lambda: 1 // 0
     running.run(lambda running: running.submit(market()))
     assert "ZeroDivisionError" in running.sequencer.refusal
     assert running.snapshots.positions == []

@@ -1,0 +1,122 @@
+"""The exchange in one piece: engine, journal, event log, sequencer, registry and views of one data directory.
+
+Opening recovers everything that the directory holds; from then on one listener keeps registry and views at the last
+durable batch, on the event loop's thread.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self, TypeVar
+
+import structlog
+
+from exchange.clock import Clock, SystemClock
+from exchange.config import EVENT_FOLDER, JOURNAL_FOLDER, SNAPSHOT_FOLDER, Config
+from exchange.core.engine import Engine
+from exchange.events import Event, EventLog
+from exchange.journal.contract import Journal
+from exchange.journal.file import FileJournal
+from exchange.marketdata.market import MarketData
+from exchange.marketdata.orders import OrderHistory
+from exchange.recovery import Progress, rebuild, recover
+from exchange.registry.registry import Registry
+from exchange.sequencer import Batch, Sequencer
+from exchange.snapshots import Snapshots
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+
+def _silent(_what: str, _done: int, _total: int) -> None:
+    """Report no progress."""
+
+
+class Exchange:
+    """All parts; the API reads registry and views, and writes through `submit` alone."""
+
+    def __init__(self, journal: Journal, events: EventLog, snapshots: Snapshots, clock: Clock, config: Config) -> None:
+        """Use `open`."""
+        self.config = config
+        self.clock = clock
+        self.journal = journal
+        self.events = events
+        self.registry = Registry()
+        self.market = MarketData(config.trades_max, config.candles_max)
+        self.orders = OrderHistory(config.closed_orders_max, config.fills_max, config.order_fills_max)
+        self.touched: set[int] = set()  # instruments whose depth or trades the last batch changed
+        self._snapshots = snapshots
+
+    @classmethod
+    def open(
+        cls, directory: Path, config: Config | None = None, clock: Clock | None = None, progress: Progress = _silent
+    ) -> Self:
+        """Recover what a directory holds, made if need be, and claim its journal.
+
+        Raises JournalError or RecoveryError when it cannot be trusted, and then leaves it as it is.
+        """
+        config = config or Config()
+        with ExitStack() as opened:
+            journal = FileJournal.open(directory / JOURNAL_FOLDER, config.journal_segment_bytes)
+            opened.callback(journal.close)
+            events = EventLog.open(directory / EVENT_FOLDER)
+            opened.callback(events.close)
+            snapshots = Snapshots(directory / SNAPSHOT_FOLDER, config.snapshots_kept)
+            exchange = cls(journal, events, snapshots, clock or SystemClock(), config)
+            exchange._recover(progress)
+            opened.pop_all()
+        return exchange
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin to accept commands, and answer on `loop`."""
+        # the kernel and the disk run without the interpreter's lock: what counts is how soon they get it back
+        sys.setswitchinterval(self.config.thread_switch_us / 1_000_000)
+        self.sequencer.start(loop)
+
+    async def stop(self) -> None:
+        """Answer what waits, leave a snapshot, and close the files."""
+        await self.sequencer.stop()
+        self.journal.close()
+        self.events.close()
+
+    def submit(self, commands: bytes, document: bytes = b"") -> "asyncio.Future[list[Event]]":
+        """Put commands into the one order: see Sequencer.submit."""
+        return self.sequencer.submit(commands, document)
+
+    def query(self, function: Callable[[Engine], T]) -> "asyncio.Future[T]":
+        """Ask the engine between batches: see Sequencer.query."""
+        return self.sequencer.query(function)
+
+    def add_listener(self, listener: Callable[[Batch], None]) -> None:
+        """Hear of every durable batch, after registry and views have it and before its senders are answered."""
+        self.sequencer.add_listener(listener)
+
+    def _recover(self, progress: Progress) -> None:
+        recovered = recover(self.journal, self.events, self._snapshots, self.registry, self.config, progress)
+        rebuild(self.events, self._show, self.config.rebuild_events_max, progress)
+        epoch = self.journal.claim()
+        log.info("exchange opened", epoch=epoch, position=self.journal.position, events=self.events.count)
+        self.sequencer = Sequencer(
+            recovered.engine,
+            self.journal,
+            self.events,
+            self._snapshots,
+            self.registry,
+            self.clock,
+            self.config,
+            time_ns=recovered.time_ns,
+            snapshot_sequence=recovered.snapshot_sequence,
+        )
+        self.sequencer.add_listener(self._hear)
+
+    def _hear(self, batch: Batch) -> None:
+        for document in batch.documents:
+            self.registry.apply(document)
+        self.registry.apply_events(batch.rows)
+        self._show(batch.rows)
+
+    def _show(self, rows: list[Event]) -> None:
+        self.touched = self.market.apply(rows)
+        self.orders.apply(rows)
