@@ -1,0 +1,255 @@
+"""Execution reports are exact for every event of a batch, not only for the last."""
+
+from typing import Any
+
+import pytest
+
+from api.binance import reports
+from api.binance.directory import Directory
+from api.binance.reports import Execution, executions
+from api.orders import name_of
+from exchange.core import commands
+from exchange.core.types import EventKind, OrderFlag, OrderType, SelfTradePrevention, TimeInForce
+from exchange.sequencer import Batch
+from tests.api.binance.floor import ALICE, BOB, CAROL, CNY, START_MS, SYMBOL, Floor, buy, sell
+
+EVERYBODY = frozenset((ALICE, BOB, CAROL))
+
+
+def found(floor: Floor, batch: Batch, watched: frozenset[int] = EVERYBODY) -> list[Execution]:
+    return executions(batch.rows, batch.first_event_number, watched, floor.orders.order)
+
+
+def told(floor: Floor, batch: Batch, watched: frozenset[int] = EVERYBODY) -> list[dict[str, Any]]:
+    directory = Directory(floor.registry)
+    return [
+        reports.execution_report(one, name_of(one.order), directory.texts(one.order.instrument), "CNY")
+        for one in found(floor, batch, watched)
+    ]
+
+
+def brief(bodies: list[dict[str, Any]], *names: str) -> list[tuple[Any, ...]]:
+    return [tuple(body[name] for name in names) for body in bodies]
+
+
+@pytest.fixture
+def floor() -> Floor:
+    return Floor()
+
+
+def test_an_accepted_order_is_reported_field_for_field(floor: Floor) -> None:
+    batch = floor.act(buy(1_250, 3, client_order_id="mine"))
+
+    assert told(floor, batch) == [
+        {
+            "e": "executionReport",
+            "E": START_MS,
+            "s": SYMBOL,
+            "c": "mine",
+            "S": "BUY",
+            "o": "LIMIT",
+            "f": "GTC",
+            "q": "3",
+            "p": "12.50",
+            "P": "0.00",
+            "F": "0",
+            "g": -1,
+            "C": "",
+            "x": "NEW",
+            "X": "NEW",
+            "r": "NONE",
+            "i": batch.rows[0].order_id,
+            "l": "0",
+            "z": "0",
+            "L": "0.00",
+            "n": "0.000000",
+            "N": None,
+            "T": START_MS,
+            "t": -1,
+            "I": batch.first_event_number,
+            "w": True,
+            "m": False,
+            "M": False,
+            "O": START_MS,
+            "Z": "0.000000",
+            "Y": "0.000000",
+            "Q": "0.000000",
+            "W": START_MS,
+            "V": "EXPIRE_TAKER",
+        }
+    ]
+
+
+def test_a_trade_is_reported_to_both_sides(floor: Floor) -> None:
+    floor.act(sell(1_000, 5))
+    floor.pass_ms(10)
+    batch = floor.act(buy(1_100, 2))
+
+    assert brief(told(floor, batch)[1:], "S", "x", "X", "l", "L", "z", "Z", "Y", "n", "N", "t", "m", "w", "T", "O") == [
+        ("BUY", "TRADE", "FILLED", "2", "10.00", "2", "20.000000", "20.000000", "0.040000", "CNY", 1, False, False,
+         START_MS + 10, START_MS + 10),
+        ("SELL", "TRADE", "PARTIALLY_FILLED", "2", "10.00", "2", "20.000000", "20.000000", "0.020000", "CNY", 1, True,
+         True, START_MS + 10, START_MS),
+    ]  # fmt: skip
+
+
+def test_every_fill_of_a_batch_is_reported_with_what_was_filled_by_then(floor: Floor) -> None:
+    batch = floor.act(sell(100, 2), sell(101, 2), buy(101, 3), buy(101, 5))
+
+    takers = told(floor, batch, frozenset((ALICE,)))
+    assert brief(takers, "x", "X", "l", "z", "Z") == [
+        ("NEW", "NEW", "0", "0", "0.000000"),
+        ("TRADE", "PARTIALLY_FILLED", "2", "2", "2.000000"),
+        ("TRADE", "FILLED", "1", "3", "3.010000"),
+        ("NEW", "NEW", "0", "0", "0.000000"),
+        ("TRADE", "PARTIALLY_FILLED", "1", "1", "1.010000"),
+    ]
+    makers = told(floor, batch, frozenset((BOB,)))
+    assert brief(makers, "x", "X", "z") == [
+        ("NEW", "NEW", "0"),
+        ("NEW", "NEW", "0"),
+        ("TRADE", "FILLED", "2"),
+        ("TRADE", "PARTIALLY_FILLED", "1"),
+        ("TRADE", "FILLED", "2"),
+    ]
+
+
+def test_only_watched_accounts_are_reported(floor: Floor) -> None:
+    floor.act(sell(100, 1))
+    batch = floor.act(buy(100, 1))
+
+    assert [execution.is_counter for execution in found(floor, batch, frozenset((BOB,)))] == [True]
+    assert found(floor, batch, frozenset((CAROL,))) == []
+
+
+def test_the_number_of_a_report_is_that_of_its_event(floor: Floor) -> None:
+    batch = floor.act(sell(100, 1), buy(100, 1, client_order_id="a"))
+
+    numbers = [execution.number - batch.first_event_number for execution in found(floor, batch)]
+    kinds = [batch.rows[number].kind for number in numbers]
+    assert kinds == [EventKind.ORDER_ACCEPTED, EventKind.ORDER_ACCEPTED, EventKind.TRADED, EventKind.TRADED]
+
+
+def test_a_cancelled_order_is_reported_under_its_name(floor: Floor) -> None:
+    order_id = floor.act(buy(100, 3, client_order_id="mine")).rows[0].order_id
+    floor.act(sell(100, 1))
+    batch = floor.act(commands.cancel_order(ALICE, order_id))
+
+    assert brief(told(floor, batch), "x", "X", "c", "C", "q", "z", "w") == [
+        ("CANCELED", "CANCELED", "mine", "mine", "3", "1", False)
+    ]
+
+
+def test_an_order_without_a_name_is_reported_under_the_one_it_goes_by(floor: Floor) -> None:
+    batch = floor.act(buy(100, 3))
+
+    assert brief(told(floor, batch), "c") == [(f"tb-{batch.rows[0].order_id}",)]
+
+
+def test_what_is_left_of_an_immediate_order_expires(floor: Floor) -> None:
+    floor.act(sell(100, 1))
+    batch = floor.act(buy(100, 3, time_in_force=TimeInForce.IOC))
+
+    assert brief(told(floor, batch, frozenset((ALICE,))), "x", "X", "f", "z", "w") == [
+        ("NEW", "NEW", "IOC", "0", False),
+        ("TRADE", "PARTIALLY_FILLED", "IOC", "1", False),
+        ("EXPIRED", "EXPIRED", "IOC", "1", False),
+    ]
+
+
+def test_a_market_order_has_no_price_and_a_post_only_order_its_own_type(floor: Floor) -> None:
+    floor.act(sell(100, 1))
+    market = floor.act(buy(0, 1, order_type=OrderType.MARKET, time_in_force=TimeInForce.IOC))
+    post_only = floor.act(buy(90, 1, flags=OrderFlag.POST_ONLY))
+
+    assert brief(told(floor, market, frozenset((ALICE,))), "o", "p") == [("MARKET", "0.00")] * 2
+    assert brief(told(floor, post_only), "o") == [("LIMIT_MAKER",)]
+
+
+def test_replacements_are_reported_with_the_terms_of_their_time(floor: Floor) -> None:
+    order_id = floor.act(buy(100, 5)).rows[0].order_id
+    floor.act(sell(100, 1))
+    batch = floor.act(
+        commands.replace_order(ALICE, order_id, 100, 4), commands.replace_order(ALICE, order_id, 99, 6), sell(99, 2)
+    )
+
+    assert brief(told(floor, batch, frozenset((ALICE,))), "x", "X", "p", "q", "z") == [
+        ("REPLACED", "PARTIALLY_FILLED", "1.00", "4", "1"),
+        ("REPLACED", "PARTIALLY_FILLED", "0.99", "6", "1"),
+        ("TRADE", "PARTIALLY_FILLED", "0.99", "6", "3"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        (SelfTradePrevention.EXPIRE_TAKER, [("NEW", "NEW", "BUY"), ("TRADE_PREVENTION", "EXPIRED_IN_MATCH", "BUY")]),
+        (SelfTradePrevention.EXPIRE_MAKER, [("NEW", "NEW", "BUY"), ("TRADE_PREVENTION", "EXPIRED_IN_MATCH", "SELL")]),
+        (
+            SelfTradePrevention.EXPIRE_BOTH,
+            [
+                ("NEW", "NEW", "BUY"),
+                ("TRADE_PREVENTION", "EXPIRED_IN_MATCH", "SELL"),
+                ("TRADE_PREVENTION", "EXPIRED_IN_MATCH", "BUY"),
+            ],
+        ),
+    ],
+)
+def test_a_prevented_self_trade_is_reported(floor: Floor, mode: SelfTradePrevention, expected: list[Any]) -> None:
+    floor.act(sell(100, 2))
+    batch = floor.act(buy(100, 3, account=CAROL, self_trade_prevention=mode))
+
+    assert brief(told(floor, batch), "x", "X", "S") == expected
+
+
+def test_a_decrement_is_reported_to_both_with_what_it_took(floor: Floor) -> None:
+    maker = floor.act(sell(100, 5)).rows[0].order_id
+    batch = floor.act(buy(100, 2, account=CAROL, self_trade_prevention=SelfTradePrevention.DECREMENT))
+    taker = batch.rows[0].order_id
+
+    bodies = told(floor, batch)
+    assert brief(bodies, "x", "X", "S", "q") == [
+        ("NEW", "NEW", "BUY", "2"),
+        ("TRADE_PREVENTION", "NEW", "BUY", "0"),
+        ("TRADE_PREVENTION", "NEW", "SELL", "3"),
+        ("TRADE_PREVENTION", "EXPIRED_IN_MATCH", "BUY", "0"),
+    ]
+    assert brief(bodies[1:3], "U", "B") == [(maker, "2"), (taker, "2")]
+
+
+def test_what_names_and_refuses_orders_is_not_reported(floor: Floor) -> None:
+    floor.act(buy(100, 1, client_order_id="mine"))
+    batch = floor.act(buy(100, 1, client_order_id="mine"), commands.deposit(ALICE, CNY, 5))
+
+    assert [row.kind for row in batch.rows] == [EventKind.ORDER_DUPLICATED, EventKind.DEPOSITED]
+    assert found(floor, batch) == []
+
+
+def test_a_forgotten_order_is_an_error_and_no_silence(floor: Floor) -> None:
+    batch = floor.act(buy(100, 1))
+
+    with pytest.raises(LookupError, match="forgotten"):
+        executions(batch.rows, 1, EVERYBODY, lambda _: None)
+
+
+def test_money_that_came_is_told(floor: Floor) -> None:
+    event = floor.act(commands.deposit(ALICE, CNY, 5_000_000)).rows[0]
+
+    assert reports.balance_update(event, "CNY", "5.000000") == {
+        "e": "balanceUpdate",
+        "E": START_MS,
+        "a": "CNY",
+        "d": "5.000000",
+        "T": START_MS,
+    }
+
+
+def test_balances_are_told() -> None:
+    body = reports.account_position(START_MS, (START_MS - 1) * 1_000_000, [("CNY", "1.0", "2.0")])
+
+    assert body == {
+        "e": "outboundAccountPosition",
+        "E": START_MS,
+        "u": START_MS - 1,
+        "B": [{"a": "CNY", "f": "1.0", "l": "2.0"}],
+    }
