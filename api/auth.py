@@ -8,10 +8,9 @@ import hmac
 import ipaddress
 import secrets
 import string
-from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from api.errors import (
     AHEAD_OF_TIME,
@@ -26,6 +25,8 @@ from api.errors import (
     missing,
 )
 from api.vault import Vault
+from exchange.registry.documents import Scope
+from exchange.registry.entries import ApiKey
 
 KEY_LENGTH = 64
 KEY_LENGTH_MAX = 128
@@ -43,41 +44,13 @@ _TIMESTAMP_RANGE = "^[0-9]{1,17}$"
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-class Scope(StrEnum):
-    """What a key may be used for."""
-
-    READ = "read"
-    TRADE = "trade"
-    ISSUE = "issue"
-    METER = "meter"
-    OPERATE = "operate"
-    AUDIT = "audit"
-
-
-class KeyRecord(Protocol):
-    """What the registry knows of a key."""
-
-    @property
-    def key(self) -> str: ...
-    @property
-    def encrypted_secret(self) -> str: ...
-    @property
-    def account(self) -> int: ...
-    @property
-    def scopes(self) -> Sequence[str]: ...
-    @property
-    def expires_ns(self) -> int: ...
-    @property
-    def ip_allow(self) -> Sequence[str]: ...
-
-
 class Credential(NamedTuple):
     """A key ready for use."""
 
     key: str
     account: int
     secret: bytes
-    scopes: frozenset[str]
+    scopes: frozenset[Scope]
     networks: tuple[Network, ...]  # empty: any address
     expires_ns: int  # 0: never
 
@@ -92,16 +65,16 @@ class NewKey(NamedTuple):
 class KeyRing:
     """The keys of the registry with their secrets decrypted, a bounded number of them at a time."""
 
-    def __init__(self, find: Callable[[str], KeyRecord | None], vault: Vault) -> None:
-        """Take the registry's look-up of a key, which answers None for unknown and revoked ones."""
+    def __init__(self, find: Callable[[str], ApiKey | None], vault: Vault) -> None:
+        """Take the registry's look-up of a key."""
         self._find = find
         self._vault = vault
-        self._cache: dict[str, tuple[KeyRecord, Credential]] = {}
+        self._cache: dict[str, tuple[ApiKey, Credential]] = {}
 
     def credential(self, key: str) -> Credential | None:
         """Return the key ready for use, None if it is unknown or revoked."""
         record = self._find(key)
-        if record is None:
+        if record is None or record.is_revoked:
             self._cache.pop(key, None)
             return None
         cached = self._cache.get(key)
@@ -109,7 +82,7 @@ class KeyRing:
             return cached[1]
         return self._remember(record)
 
-    def _remember(self, record: KeyRecord) -> Credential:
+    def _remember(self, record: ApiKey) -> Credential:
         if len(self._cache) >= KEYS_CACHED_MAX:
             self._cache.clear()
         networks = tuple(ipaddress.ip_network(text, strict=False) for text in record.ip_allow)
@@ -117,7 +90,7 @@ class KeyRing:
             record.key,
             record.account,
             self._vault.decrypt(record.encrypted_secret),
-            frozenset(record.scopes),
+            record.scopes,
             networks,
             record.expires_ns,
         )
@@ -131,7 +104,7 @@ def new_key() -> NewKey:
     return NewKey(key, secret)
 
 
-def authorised(ring: KeyRing, key: str, scope: str, address: str, now_ns: int) -> Credential:
+def authorised(ring: KeyRing, key: str, scope: Scope, address: str, now_ns: int) -> Credential:
     """Return the key's credential if it may be used for this, from here, now; refuse otherwise."""
     if not key or len(key) > KEY_LENGTH_MAX:
         raise RequestError(NO_API_KEY)

@@ -28,7 +28,7 @@ class RequestError(Exception):
 
 UNKNOWN_ERROR = Problem(500, -1000, "An unknown error occurred while processing the request.")
 BANNED_MESSAGE = "Way too much request weight used; IP banned until {}. Please use WebSocket Streams for live updates."
-TIMEOUT = Problem(
+STATUS_UNKNOWN = Problem(
     504, -1007, "Timeout waiting for response from backend server. Send status unknown; execution status unknown."
 )
 OVERLOADED = Problem(

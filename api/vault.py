@@ -24,13 +24,13 @@ class Vault:
             _create(path)
         return cls(path.read_bytes().strip())
 
-    def encrypt(self, secret: bytes) -> str:
+    def encrypt(self, secret: bytes) -> bytes:
         """Return what may be written down."""
-        return self._fernet.encrypt(secret).decode("ascii")
+        return self._fernet.encrypt(secret)
 
-    def decrypt(self, encrypted: str) -> bytes:
+    def decrypt(self, encrypted: bytes) -> bytes:
         """Return the secret; one that was encrypted with another key raises InvalidToken."""
-        return self._fernet.decrypt(encrypted.encode("ascii"))
+        return self._fernet.decrypt(encrypted)
 
 
 def _create(path: Path) -> None:

@@ -1,13 +1,14 @@
-"""The instruments of the registry in the dialect's words, each prepared once."""
+"""Instruments and assets by name and by index, and how their numbers are shown, in the dialect's words."""
 
 from api.binance.texts import InstrumentTexts
 from api.errors import INVALID_SYMBOL, RequestError
-from exchange.registry.entries import Instrument
+from exchange.registry.entries import Asset, Instrument
 from exchange.registry.registry import Registry
+from exchange.registry.units import format_units
 
 
 class Directory:
-    """Finds instruments by symbol, and how their numbers are shown; the terms shown never change."""
+    """Reads a registry; every index asked for comes from the engine, so it has a name."""
 
     def __init__(self, registry: Registry) -> None:
         """Read a registry."""
@@ -22,12 +23,12 @@ class Directory:
         return instrument
 
     def find(self, symbol: str) -> int:
-        """Return the index of a listed instrument, 0 if there is none."""
+        """Return the index of a listed instrument by its symbol in upper case, 0 if there is none."""
         instrument = self._registry.instrument(symbol)
-        return instrument.index if instrument is not None and instrument.is_listed else 0
+        return 0 if instrument is None or not instrument.is_listed else instrument.index
 
     def listed(self, symbol: str = "", symbols: tuple[str, ...] = ()) -> list[Instrument]:
-        """Return the instrument named, those named, or all."""
+        """Return the instrument named, those named, or all; refuse an unknown symbol."""
         if symbol:
             return [self.instrument(symbol)]
         if symbols:
@@ -35,19 +36,37 @@ class Directory:
         return [instrument for instrument in self._registry.instruments if instrument.is_listed]
 
     def texts(self, index: int) -> InstrumentTexts:
-        """Return how an instrument's numbers are shown."""
+        """Return how an instrument's numbers are shown; its terms never change."""
         texts = self._texts.get(index)
         if texts is None:
-            texts = self._texts[index] = self._make(index)
+            instrument = self._at(index)
+            quote_decimals = self._asset(instrument.quote).decimals
+            texts = self._texts[index] = InstrumentTexts(instrument, quote_decimals)
         return texts
+
+    def assets(self, index: int) -> tuple[int, int]:
+        """Return an instrument's base and quote asset."""
+        instrument = self._at(index)
+        return instrument.base, instrument.quote
 
     def decimals(self, asset: int) -> int:
         """Return how many decimals an asset is shown with."""
-        found = self._registry.asset_at(asset)
-        assert found is not None
-        return found.decimals
+        return self._asset(asset).decimals
 
-    def _make(self, index: int) -> InstrumentTexts:
+    def asset_name(self, asset: int) -> str:
+        """Return what an asset is called."""
+        return self._asset(asset).name
+
+    def asset_amount(self, asset: int, units: int) -> str:
+        """Return an amount of an asset."""
+        return format_units(units, self._asset(asset).decimals)
+
+    def _at(self, index: int) -> Instrument:
         instrument = self._registry.instrument_at(index)
         assert instrument is not None
-        return InstrumentTexts(instrument, self.decimals(instrument.quote))
+        return instrument
+
+    def _asset(self, index: int) -> Asset:
+        asset = self._registry.asset_at(index)
+        assert asset is not None
+        return asset

@@ -207,6 +207,13 @@ class AccountRequest(BaseModel):
     omit_zero_balances: Flag = False
 
 
+class FeesRequest(BaseModel):
+    """Fee rates of one instrument, or of all."""
+
+    model_config = STRICT
+    symbol: Symbol = ""
+
+
 class ListenKeyRequest(BaseModel):
     """The key of a user data stream."""
 

@@ -1,25 +1,20 @@
 """Keys, signatures over the exact bytes, time, scopes, addresses, expiry."""
 
-from typing import NamedTuple
-
 import pytest
 
 from api import auth, errors
-from api.auth import Credential, KeyRing, Scope
+from api.auth import Credential, KeyRing
 from api.errors import RequestError
 from api.vault import Vault
+from exchange.registry.documents import Scope
+from exchange.registry.entries import ApiKey
 
 NOW_NS = 1_700_000_000_000_000_000
 NOW_MS = NOW_NS // 1_000_000
 
 
-class Record(NamedTuple):
-    key: str
-    encrypted_secret: str
-    account: int = 7
-    scopes: tuple[str, ...] = ("read", "trade")
-    expires_ns: int = 0
-    ip_allow: tuple[str, ...] = ()
+def record(key, encrypted, scopes=(Scope.READ, Scope.TRADE), expires_ns=0, ip_allow=()):
+    return ApiKey(key, encrypted, 7, frozenset(scopes), "", 0, expires_ns, ip_allow)
 
 
 @pytest.fixture
@@ -28,8 +23,7 @@ def vault(tmp_path):
 
 
 def ring_of(vault, **facts):
-    record = Record("k", vault.encrypt(b"s"), **facts)
-    return KeyRing({"k": record}.get, vault)
+    return KeyRing({"k": record("k", vault.encrypt(b"s"), **facts)}.get, vault)
 
 
 def problem(function, *arguments):
@@ -80,19 +74,21 @@ def test_a_key_may_be_bound_to_addresses(vault, address, fits):
 
 
 def test_a_revoked_key_is_forgotten_at_once(vault):
-    records = {"k": Record("k", vault.encrypt(b"s"))}
+    records = {"k": record("k", vault.encrypt(b"s"))}
     ring = KeyRing(records.get, vault)
     assert ring.credential("k") is ring.credential("k")
+    records["k"].is_revoked = True
+    assert ring.credential("k") is None
     del records["k"]
     assert ring.credential("k") is None
-    records["k"] = Record("k", vault.encrypt(b"t"))
+    records["k"] = record("k", vault.encrypt(b"t"))
     assert ring.credential("k").secret == b"t"
 
 
 def test_the_cache_of_keys_is_bounded(vault, monkeypatch):
     monkeypatch.setattr(auth, "KEYS_CACHED_MAX", 2)
     encrypted = vault.encrypt(b"s")
-    ring = KeyRing(lambda key: Record(key, encrypted), vault)
+    ring = KeyRing(lambda key: record(key, encrypted), vault)
     for number in range(10):
         assert ring.credential(str(number)) is not None
     assert len(ring._cache) <= 2
@@ -100,7 +96,10 @@ def test_the_cache_of_keys_is_bounded(vault, monkeypatch):
 
 def test_the_signature_is_that_of_the_published_example():
     secret = b"NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j"
-    payload = b"symbol=LTCBTC&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=0.1&recvWindow=5000&timestamp=1499827319559"
+    payload = (
+        b"symbol=LTCBTC&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=0.1"
+        b"&recvWindow=5000&timestamp=1499827319559"
+    )
     assert auth.sign(secret, payload) == "c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71"
 
 

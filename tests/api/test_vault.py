@@ -8,7 +8,7 @@ from api.vault import KEY_FILE, Vault
 
 def test_the_key_is_made_once_and_for_its_owner_alone(tmp_path):
     encrypted = Vault.open(tmp_path).encrypt(b"secret")
-    assert "secret" not in encrypted
+    assert b"secret" not in encrypted
     assert Vault.open(tmp_path).decrypt(encrypted) == b"secret"
     assert (tmp_path / KEY_FILE).stat().st_mode & 0o777 == 0o600
 

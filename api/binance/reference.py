@@ -1,0 +1,115 @@
+"""What is traded and how: instruments with their filters, limits, time; and what clients of the dialect ask besides."""
+
+import asyncio
+from typing import Any
+
+from api.binance import replies
+from api.binance.requests import ExchangeInfoRequest, FeesRequest, Nothing
+from api.call import Call, encoded
+from api.door import Services
+from api.errors import BAD_COMBINATION, RequestError
+from api.limits import Limits
+from api.schemas import validated
+from exchange.registry.units import format_units
+
+INSTRUMENTS_PER_TURN = 200
+FEE_DECIMALS = 8  # of rates: basis points have four
+BPS_DECIMALS = 4
+
+
+async def time(services: Services, call: Call) -> bytes:
+    """Return the time of the exchange."""
+    validated(Nothing, call.texts)
+    return encoded({"serverTime": call.stamp(services.exchange.clock.now_ns())})
+
+
+async def ping(_: Services, call: Call) -> bytes:
+    """Return nothing, to show that somebody answers."""
+    validated(Nothing, call.texts)
+    return encoded({})
+
+
+async def exchange_info(services: Services, call: Call) -> bytes:
+    """Return limits and instruments."""
+    request = validated(ExchangeInfoRequest, call.texts)
+    if request.symbol and request.symbols:
+        raise RequestError(BAD_COMBINATION)
+    found = services.directory.listed(request.symbol, request.symbols)
+    if request.symbol_status:
+        found = [one for one in found if replies.STATES[one.trading_state] == request.symbol_status]
+    bodies = []
+    for count, instrument in enumerate(found, 1):
+        bodies.append(services.instrument_bodies.body(instrument))
+        if count % INSTRUMENTS_PER_TURN == 0:
+            await asyncio.sleep(0)
+    head = {
+        "timezone": "UTC",
+        "serverTime": call.stamp(call.now_ns),
+        "rateLimits": rate_limits(services.limiter.limits),
+        "exchangeFilters": [],
+    }
+    return b"".join((encoded(head)[:-1], b',"symbols":[', b",".join(bodies), b"]}"))
+
+
+async def coins(services: Services, call: Call) -> bytes:
+    """Return all assets, as clients ask that also move coins."""
+    _ = call
+    return encoded(
+        [_coin(asset.name, asset.decimals) for asset in services.exchange.registry.assets if asset.is_created]
+    )
+
+
+async def trade_fees(services: Services, call: Call) -> bytes:
+    """Return the fee rates of one instrument or of all."""
+    request = validated(FeesRequest, call.texts)
+    return encoded([
+        {"symbol": one.symbol, "makerCommission": rate(one.maker_bps), "takerCommission": rate(one.taker_bps)}
+        for one in services.directory.listed(request.symbol)
+    ])  # fmt: skip
+
+
+async def none(_: Services, __: Call) -> bytes:
+    """Return an empty list: what is asked for does not exist here."""
+    return encoded([])
+
+
+async def no_symbols(_: Services, __: Call) -> bytes:
+    """Return a venue without instruments: derivatives are not traded here."""
+    return encoded({"symbols": []})
+
+
+def rate(bps: int) -> str:
+    """Return a rate as a fraction."""
+    return format_units(bps * 10 ** (FEE_DECIMALS - BPS_DECIMALS), FEE_DECIMALS)
+
+
+def rate_limits(limits: Limits) -> list[dict[str, Any]]:
+    """Return the limits in the dialect's words."""
+    return [
+        _limit("REQUEST_WEIGHT", "MINUTE", 1, limits.weight_per_minute),
+        _limit("ORDERS", "SECOND", 10, limits.orders_per_10s),
+    ]
+
+
+def _limit(kind: str, interval: str, number: int, limit: int) -> dict[str, Any]:
+    return {"rateLimitType": kind, "interval": interval, "intervalNum": number, "limit": limit}
+
+
+def _coin(name: str, decimals: int) -> dict[str, Any]:
+    zero = format_units(0, decimals)
+    return {
+        "coin": name,
+        "name": name,
+        "depositAllEnable": False,
+        "withdrawAllEnable": False,
+        "free": zero,
+        "locked": zero,
+        "freeze": zero,
+        "withdrawing": zero,
+        "ipoing": zero,
+        "ipoable": zero,
+        "storage": zero,
+        "isLegalMoney": False,
+        "trading": True,
+        "networkList": [],
+    }

@@ -1,0 +1,267 @@
+"""The answers of the Binance dialect: facts of the exchange in, the dialect's names and decimal texts out."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from api.binance.texts import InstrumentTexts
+from api.orders import Placed, name_of, status_of
+from exchange.core.types import AccountState, OrderFlag, OrderType, SelfTradePrevention, Side, TimeInForce, TradingState
+from exchange.marketdata.candles import Candle
+from exchange.marketdata.depth import BookTicker, Depth
+from exchange.marketdata.orders import FillView, OrderView
+from exchange.marketdata.statistics import Statistics
+from exchange.marketdata.trades import Trade
+
+Body = dict[str, Any]
+Stamp = Callable[[int], int]  # nanoseconds -> the unit of time that the caller asked for
+
+MILLISECOND_NS = 1_000_000
+SIDES = {int(side): side.name for side in (Side.BUY, Side.SELL)}
+TIMES_IN_FORCE = {int(time): time.name for time in TimeInForce}
+PREVENTIONS = {int(mode): mode.name for mode in SelfTradePrevention}
+STATES = {
+    TradingState.CLOSED: "BREAK",
+    TradingState.CONTINUOUS: "TRADING",
+    TradingState.HALTED: "HALT",
+    TradingState.SUSPENDED: "HALT",
+}
+_POST_ONLY = int(OrderFlag.POST_ONLY)
+_MARKET = int(OrderType.MARKET)
+
+
+def type_name(order_type: int, flags: int) -> str:
+    """Return the dialect's name of an order type."""
+    if order_type == _MARKET:
+        return "MARKET"
+    return "LIMIT_MAKER" if flags & _POST_ONLY else "LIMIT"
+
+
+def acknowledged(order: Placed, texts: InstrumentTexts, stamp: Stamp) -> Body:
+    """Say that an order was accepted: ACK."""
+    return {
+        "symbol": texts.symbol,
+        "orderId": order.order_id,
+        "orderListId": -1,
+        "clientOrderId": order.client_order_id,
+        "transactTime": stamp(order.time_ns),
+    }
+
+
+def result(order: Placed, texts: InstrumentTexts, stamp: Stamp) -> Body:
+    """Say what became of an order: RESULT."""
+    time = stamp(order.time_ns)
+    zero = texts.amount(0)
+    return {
+        "symbol": texts.symbol,
+        "orderId": order.order_id,
+        "orderListId": -1,
+        "clientOrderId": order.client_order_id,
+        "transactTime": time,
+        "price": texts.price(0 if order.order_type == _MARKET else order.price_ticks),
+        "origQty": texts.quantity(order.quantity_lots),
+        "executedQty": texts.quantity(order.filled_lots),
+        "origQuoteOrderQty": zero,
+        "cummulativeQuoteQty": texts.amount(order.quote_filled) if order.quote_filled else zero,
+        "status": order.status,
+        "timeInForce": TIMES_IN_FORCE[order.time_in_force],
+        "type": type_name(order.order_type, order.flags),
+        "side": SIDES[order.side],
+        "workingTime": time,
+        "selfTradePreventionMode": PREVENTIONS[order.self_trade_prevention],
+    }
+
+
+def full(order: Placed, texts: InstrumentTexts, quote_asset: str, stamp: Stamp) -> Body:
+    """Say what became of an order, trade by trade: FULL."""
+    body = result(order, texts, stamp)
+    body["fills"] = [
+        {
+            "price": texts.price(fill.price_ticks),
+            "qty": texts.quantity(fill.quantity_lots),
+            "commission": texts.amount(fill.fee),
+            "commissionAsset": quote_asset,
+            "tradeId": fill.trade_id,
+        }
+        for fill in order.fills
+    ]
+    return body
+
+
+def order_view(order: OrderView, texts: InstrumentTexts, stamp: Stamp) -> Body:
+    """Say how an order stands."""
+    zero = texts.quantity(0)
+    time = stamp(order.time_ns)
+    return {
+        "symbol": texts.symbol,
+        "orderId": order.order_id,
+        "orderListId": -1,
+        "clientOrderId": name_of(order),
+        "price": texts.price(0 if order.order_type == _MARKET else order.price_ticks),
+        "origQty": texts.quantity(order.quantity_lots),
+        "executedQty": texts.quantity(order.filled_lots),
+        "cummulativeQuoteQty": texts.amount(order.quote_filled),
+        "status": status_of(order),
+        "timeInForce": TIMES_IN_FORCE[order.time_in_force],
+        "type": type_name(order.order_type, order.flags),
+        "side": SIDES[order.side],
+        "stopPrice": texts.price(0),
+        "icebergQty": zero,
+        "time": time,
+        "updateTime": stamp(order.update_ns),
+        "isWorking": True,
+        "workingTime": time,
+        "origQuoteOrderQty": texts.amount(0),
+        "selfTradePreventionMode": PREVENTIONS[order.self_trade_prevention],
+    }
+
+
+def canceled(order: OrderView, texts: InstrumentTexts, stamp: Stamp, name: str) -> Body:
+    """Say that an order was cancelled by a cancellation of this name."""
+    return {
+        "symbol": texts.symbol,
+        "origClientOrderId": name_of(order),
+        "orderId": order.order_id,
+        "orderListId": -1,
+        "clientOrderId": name,
+        "transactTime": stamp(order.update_ns),
+        "price": texts.price(order.price_ticks),
+        "origQty": texts.quantity(order.quantity_lots),
+        "executedQty": texts.quantity(order.filled_lots),
+        "origQuoteOrderQty": texts.amount(0),
+        "cummulativeQuoteQty": texts.amount(order.quote_filled),
+        "status": status_of(order),
+        "timeInForce": TIMES_IN_FORCE[order.time_in_force],
+        "type": type_name(order.order_type, order.flags),
+        "side": SIDES[order.side],
+        "selfTradePreventionMode": PREVENTIONS[order.self_trade_prevention],
+    }
+
+
+def own_trade(fill: FillView, texts: InstrumentTexts, quote_asset: str, stamp: Stamp) -> Body:
+    """Say what one side of a trade was."""
+    return {
+        "symbol": texts.symbol,
+        "id": fill.trade_id,
+        "orderId": fill.order_id,
+        "orderListId": -1,
+        "price": texts.price(fill.price_ticks),
+        "qty": texts.quantity(fill.quantity_lots),
+        "quoteQty": texts.amount(fill.amount),
+        "commission": texts.amount(fill.fee),
+        "commissionAsset": quote_asset,
+        "time": stamp(fill.time_ns),
+        "isBuyer": fill.is_buyer,
+        "isMaker": fill.is_maker,
+        "isBestMatch": True,
+    }
+
+
+def depth(book: Depth, texts: InstrumentTexts) -> Body:
+    """Say how a book stands."""
+    return {
+        "lastUpdateId": book.last_update_id,
+        "bids": texts.levels(book.bids),
+        "asks": texts.levels(book.asks),
+    }
+
+
+def trades(found: Iterable[Trade], texts: InstrumentTexts, stamp: Stamp) -> list[Body]:
+    """Say what was traded."""
+    return [
+        {
+            "id": trade.trade_id,
+            "price": texts.price(trade.price_ticks),
+            "qty": texts.quantity(trade.quantity_lots),
+            "quoteQty": texts.amount(trade.amount),
+            "time": stamp(trade.time_ns),
+            "isBuyerMaker": trade.is_buyer_maker,
+            "isBestMatch": True,
+        }
+        for trade in found
+    ]
+
+
+def aggregate_trades(found: Iterable[Trade], texts: InstrumentTexts, stamp: Stamp) -> list[Body]:
+    """Say the same in short, each trade an aggregate of its own."""
+    return [
+        {
+            "a": trade.trade_id,
+            "p": texts.price(trade.price_ticks),
+            "q": texts.quantity(trade.quantity_lots),
+            "f": trade.trade_id,
+            "l": trade.trade_id,
+            "T": stamp(trade.time_ns),
+            "m": trade.is_buyer_maker,
+            "M": True,
+        }
+        for trade in found
+    ]
+
+
+def candles(found: Iterable[Candle], texts: InstrumentTexts, stamp: Stamp) -> list[list[Any]]:
+    """Say candles, each a row."""
+    return [
+        [
+            stamp(candle.open_ms * MILLISECOND_NS),
+            texts.price(candle.open_ticks),
+            texts.price(candle.high_ticks),
+            texts.price(candle.low_ticks),
+            texts.price(candle.close_ticks),
+            texts.quantity(candle.volume_lots),
+            stamp(candle.close_ms * MILLISECOND_NS),
+            texts.amount(candle.amount),
+            candle.trade_count,
+            texts.quantity(candle.taker_buy_lots),
+            texts.amount(candle.taker_buy_amount),
+            "0",
+        ]
+        for candle in found
+    ]
+
+
+def book_ticker(best: BookTicker, texts: InstrumentTexts) -> Body:
+    """Say how the best level of each side stands."""
+    return {
+        "symbol": texts.symbol,
+        "bidPrice": texts.price(best.bid_ticks),
+        "bidQty": texts.quantity(best.bid_lots),
+        "askPrice": texts.price(best.ask_ticks),
+        "askQty": texts.quantity(best.ask_lots),
+    }
+
+
+def mini_statistics(day: Statistics, texts: InstrumentTexts, stamp: Stamp) -> Body:
+    """Say how the last 24 hours were, in short."""
+    return {
+        "symbol": texts.symbol,
+        "openPrice": texts.price(day.open_ticks),
+        "highPrice": texts.price(day.high_ticks),
+        "lowPrice": texts.price(day.low_ticks),
+        "lastPrice": texts.price(day.last_ticks),
+        "volume": texts.quantity(day.volume_lots),
+        "quoteVolume": texts.amount(day.amount),
+        "openTime": stamp(day.open_ms * MILLISECOND_NS),
+        "closeTime": stamp(day.close_ms * MILLISECOND_NS),
+        "firstId": day.first_trade_id,
+        "lastId": day.last_trade_id,
+        "count": day.trade_count,
+    }
+
+
+def statistics(day: Statistics, best: BookTicker, last_lots: int, texts: InstrumentTexts, stamp: Stamp) -> Body:
+    """Say how the last 24 hours were."""
+    change = day.last_ticks - day.open_ticks
+    return {
+        **mini_statistics(day, texts, stamp),
+        **book_ticker(best, texts),
+        "priceChange": texts.price(change),
+        "priceChangePercent": texts.percent(change, day.open_ticks),
+        "weightedAvgPrice": texts.amount(day.average_units),
+        "prevClosePrice": texts.price(day.previous_ticks),
+        "lastQty": texts.quantity(last_lots),
+    }
+
+
+def can_trade(state: AccountState) -> bool:
+    """Return whether an account in this state may place orders."""
+    return state is AccountState.ACTIVE

@@ -1,0 +1,100 @@
+"""Orders: place, test, look up, cancel."""
+
+from collections.abc import Sequence
+
+from api.binance import replies
+from api.binance.requests import CancelRequest, OneSymbol, OpenOrdersRequest, OrderRequest, OrdersRequest
+from api.call import Call, encoded
+from api.door import Services
+from api.errors import ORDER_NOT_FOUND, UNKNOWN_ORDER, RequestError
+from api.orders import OrderTexts, Placed, decode, own_name
+from api.schemas import validated
+from exchange.marketdata.orders import OrderView
+from exchange.registry.entries import Instrument
+
+
+async def place(services: Services, call: Call) -> bytes:
+    """Place an order and say what became of it."""
+    used = services.limiter.take_orders(call.account, 1, call.now_ns)
+    call.headers_out.append((b"x-mbx-order-count-10s", b"%d" % used))
+    order = decode(call.texts)
+    instrument = services.directory.instrument(order.symbol)
+    result = await services.gateway.place(call.account, order, instrument)
+    return encoded(_said(services, call, order, instrument, result))
+
+
+async def test(services: Services, call: Call) -> bytes:
+    """Say whether an order would be taken, as far as can be known without the engine."""
+    order = decode(call.texts)
+    services.gateway.check(call.account, order, services.directory.instrument(order.symbol))
+    return encoded({})
+
+
+async def find(services: Services, call: Call) -> bytes:
+    """Say how an order stands."""
+    request = validated(OrderRequest, call.texts)
+    instrument = services.directory.instrument(request.symbol)
+    order = services.gateway.find(call.account, instrument, request.order_id, request.orig_client_order_id)
+    if order is None:
+        raise RequestError(ORDER_NOT_FOUND)
+    return encoded(replies.order_view(order, services.directory.texts(instrument.index), call.stamp))
+
+
+async def cancel(services: Services, call: Call) -> bytes:
+    """End an open order."""
+    request = validated(CancelRequest, call.texts)
+    instrument = services.directory.instrument(request.symbol)
+    order = services.gateway.find(call.account, instrument, request.order_id, request.orig_client_order_id)
+    if order is None:
+        raise RequestError(UNKNOWN_ORDER)
+    ended = await services.gateway.cancel(call.account, order)
+    name = request.new_client_order_id or own_name(order.order_id)
+    return encoded(replies.canceled(ended, services.directory.texts(instrument.index), call.stamp, name))
+
+
+async def cancel_all(services: Services, call: Call) -> bytes:
+    """End all open orders on one instrument; without any this is refused."""
+    request = validated(OneSymbol, call.texts)
+    instrument = services.directory.instrument(request.symbol)
+    ended = await services.gateway.cancel_all(call.account, instrument)
+    if not ended:
+        raise RequestError(UNKNOWN_ORDER)
+    texts = services.directory.texts(instrument.index)
+    return encoded([replies.canceled(order, texts, call.stamp, own_name(order.order_id)) for order in ended])
+
+
+async def open_orders(services: Services, call: Call) -> bytes:
+    """Say how the open orders on one instrument, or on all, stand."""
+    request = validated(OpenOrdersRequest, call.texts)
+    index = services.directory.instrument(request.symbol).index if request.symbol else 0
+    return _listed(services, call, services.exchange.orders.open_orders(call.account, index))
+
+
+async def all_orders(services: Services, call: Call) -> bytes:
+    """Say how orders, open or ended, stand."""
+    request = validated(OrdersRequest, call.texts)
+    instrument = services.directory.instrument(request.symbol)
+    found = services.exchange.orders.all_orders(
+        call.account,
+        instrument.index,
+        from_id=request.order_id,
+        start_ms=request.start_time,
+        end_ms=request.end_time,
+        limit=request.limit,
+    )
+    return _listed(services, call, found)
+
+
+def _listed(services: Services, call: Call, found: Sequence[OrderView]) -> bytes:
+    texts = services.directory.texts
+    return encoded([replies.order_view(order, texts(order.instrument), call.stamp) for order in found])
+
+
+def _said(
+    services: Services, call: Call, order: OrderTexts, instrument: Instrument, result: Placed
+) -> dict[str, object]:
+    texts = services.directory.texts(instrument.index)
+    if order.response == "FULL":
+        return replies.full(result, texts, instrument.quote_asset, call.stamp)
+    shape = replies.result if order.response == "RESULT" else replies.acknowledged
+    return shape(result, texts, call.stamp)

@@ -1,0 +1,111 @@
+"""Through here every request of the Binance dialect passes: limits, identity, parameters, endpoint, answer.
+
+An endpoint is a row in a table; what all of them share stands here once, and never lets an exception out.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+import structlog
+from pydantic import BaseModel
+
+from api import auth, parameters
+from api.auth import KeyRing
+from api.binance.directory import Directory
+from api.binance.instruments import InstrumentBodies
+from api.call import Answer, Call, Disconnected, Receive, check_headers, encoded, read_body, refusal
+from api.errors import OVERLOADED, STOPPED, UNKNOWN_ERROR, RequestError
+from api.gateway import Gateway
+from api.limits import Limiter, Limits
+from api.stream.listenkeys import ListenKeys
+from api.vault import Vault
+from exchange.registry.documents import Scope
+from exchange.sequencer import Overloaded, Stopped
+from exchange.server import Exchange
+
+log = structlog.get_logger()
+
+
+class Services(NamedTuple):
+    """What the endpoints work with."""
+
+    exchange: Exchange
+    gateway: Gateway
+    directory: Directory
+    instrument_bodies: InstrumentBodies
+    keys: KeyRing
+    limiter: Limiter
+    listen_keys: ListenKeys
+
+    @classmethod
+    def of(cls, exchange: Exchange, vault: Vault, limits: Limits) -> "Services":
+        """Return the services of one exchange."""
+        directory = Directory(exchange.registry)
+        return cls(
+            exchange,
+            Gateway(exchange),
+            directory,
+            InstrumentBodies(directory),
+            KeyRing(exchange.registry.key, vault),
+            Limiter(limits),
+            ListenKeys(),
+        )
+
+
+Handler = Callable[[Services, Call], Awaitable[bytes]]
+
+
+class Endpoint(NamedTuple):
+    """One method of one path."""
+
+    method: str
+    path: str
+    handler: Handler
+    request: type[BaseModel]  # its parameters
+    reply: object  # what it answers, for the published schema
+    weight: int = 1
+    scope: Scope | None = None  # None: for everybody
+    is_signed: bool = False
+
+
+async def answer(endpoint: Endpoint, services: Services, call: Call, receive: Receive) -> Answer:
+    """Answer a call, whatever happens. Raises Disconnected alone."""
+    try:
+        used = services.limiter.take_weight(call.address, endpoint.weight, call.now_ns)
+        call.headers_out.append((b"x-mbx-used-weight-1m", b"%d" % used))
+        if endpoint.method != "GET":
+            await read_body(call, receive, services.limiter)
+        check_headers(call)
+        if endpoint.scope is not None:
+            _authenticate(services, endpoint, endpoint.scope, call)
+        else:
+            call.texts = parameters.parse(call.query, call.body)
+        return Answer(200, await endpoint.handler(services, call), call.headers_out)
+    except RequestError as error:
+        return refusal(error.problem, call.headers_out)
+    except Disconnected:
+        raise
+    except Overloaded:
+        return refusal(OVERLOADED, call.headers_out)
+    except Stopped:
+        return refusal(STOPPED, call.headers_out)
+    except Exception:
+        log.exception("an endpoint failed", method=endpoint.method, path=endpoint.path)
+        return refusal(UNKNOWN_ERROR, call.headers_out)
+
+
+async def nothing(_: Services, __: Call) -> bytes:
+    """Answer an empty object."""
+    return encoded({})
+
+
+def _authenticate(services: Services, endpoint: Endpoint, scope: Scope, call: Call) -> None:
+    credential = auth.authorised(services.keys, call.key, scope, call.address, call.now_ns)
+    call.account = credential.account
+    if not endpoint.is_signed:
+        call.texts = parameters.parse(call.query, call.body)
+        return
+    payload, signature = parameters.signed(call.query, call.body)
+    auth.check_signature(credential, payload, signature)
+    call.texts = parameters.parse(call.query, call.body)
+    auth.check_time(call.texts, call.now_ns)

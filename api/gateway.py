@@ -1,0 +1,191 @@
+"""The way of an order in: texts, numbers, command bytes, sequencer, events, and what became of it.
+
+What only texts show is refused here (a price off its tick, a quantity off its lot, a number too long); everything else
+is the engine's decision. An order without a client order id goes by a name made of its order id: that costs the
+engine nothing, and it is found by it like by any other.
+"""
+
+from api import orders, parameters
+from api.errors import (
+    DUPLICATE_ORDER,
+    LOT_SIZE,
+    ORDER_ARCHIVED,
+    OVERLOADED,
+    PRICE_FILTER,
+    STATUS_UNKNOWN,
+    STOPPED,
+    ZERO_PRICE,
+    ZERO_QUANTITY,
+    Problem,
+    RequestError,
+    illegal,
+    overflowed,
+    rejection,
+    too_precise,
+)
+from api.orders import OWN_NAME, OrderTexts, Placed
+from exchange.core import commands
+from exchange.core.types import (
+    AccountState,
+    CommandKind,
+    EventKind,
+    OrderType,
+    RejectReason,
+    TimeInForce,
+    TradingState,
+)
+from exchange.events import Event
+from exchange.marketdata.orders import OrderStatus, OrderView
+from exchange.registry.entries import Instrument
+from exchange.registry.units import NumberRefusal, parse_steps
+from exchange.sequencer import Overloaded, Stopped
+from exchange.server import Exchange
+
+_REJECTED, _DUPLICATED = int(EventKind.COMMAND_REJECTED), int(EventKind.ORDER_DUPLICATED)
+
+
+class Gateway:
+    """Puts orders and cancellations into the one order of commands, and says what became of them."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        """Work with an exchange, which another starts and stops."""
+        self._exchange = exchange
+        self._registry = exchange.registry
+        self._orders = exchange.orders
+
+    async def place(self, account: int, order: OrderTexts, instrument: Instrument) -> Placed:
+        """Place an order. A client order id that was used before returns what became of the order that has it."""
+        events = await self._submit(self._command(account, order, instrument))
+        first = events[0]
+        if first.kind == _REJECTED:
+            raise RequestError(rejection(first.reason))
+        if first.kind == _DUPLICATED:
+            return self._placed_before(first.order_id, order, instrument)
+        return orders.placed(events, order.client_order_id)
+
+    def check(self, account: int, order: OrderTexts, instrument: Instrument) -> None:
+        """Refuse what can be known to be refused without placing the order."""
+        ticks, lots = self._numbers(order, instrument)
+        if instrument.trading_state is not TradingState.CONTINUOUS:
+            raise RequestError(rejection(RejectReason.INSTRUMENT_NOT_TRADING))
+        if not instrument.quantity_min <= lots <= instrument.quantity_max:
+            raise RequestError(rejection(RejectReason.INVALID_QUANTITY))
+        if order.order_type is OrderType.LIMIT and not instrument.band_low_ticks <= ticks <= instrument.band_high_ticks:
+            raise RequestError(rejection(RejectReason.PRICE_OUTSIDE_BAND))
+        owner = self._registry.account_at(account)
+        if owner is None or owner.state is not AccountState.ACTIVE:
+            raise RequestError(rejection(RejectReason.ACCOUNT_NOT_ACTIVE))
+
+    def find(self, account: int, instrument: Instrument, order_id: int | None, name: str | None) -> OrderView | None:
+        """Return the account's order with this order id, or this name, or, where both are given, with both."""
+        order = self._named(account, name) if name is not None else None
+        if order_id is not None:
+            named, order = order, self._orders.order(order_id)
+            if name is not None and named is not order:
+                return None
+        fits = order is not None and order.account == account and order.instrument == instrument.index
+        return order if fits else None
+
+    async def cancel(self, account: int, order: OrderView) -> OrderView:
+        """End an open order."""
+        events = await self._submit(commands.cancel_order(account, order.order_id))
+        if events[0].kind == _REJECTED:
+            raise RequestError(rejection(events[0].reason, CommandKind.CANCEL_ORDER))
+        return order
+
+    async def cancel_all(self, account: int, instrument: Instrument | None = None) -> list[OrderView]:
+        """End all open orders of an account on one instrument, or on all; return those that ended, oldest first."""
+        index = 0 if instrument is None else instrument.index
+        known = {order.order_id: order for order in self._orders.open_orders(account, index)}
+        ended: list[OrderView] = []
+        open_count = 1
+        while open_count:
+            events = await self._submit(commands.mass_cancel(account, index))
+            last = events[-1]
+            if last.kind == _REJECTED:
+                raise RequestError(rejection(last.reason, CommandKind.MASS_CANCEL))
+            open_count = last.leaves_lots
+            ended += [known.get(event.order_id) or self._ended(event) for event in events[:-1]]
+        return sorted(ended, key=lambda order: order.time_ns)
+
+    def _ended(self, event: Event) -> OrderView:
+        """Return an order that was accepted after the cancellation was sent, if need be from its last event."""
+        order = self._orders.order(event.order_id)
+        if order is not None:
+            return order
+        filled = event.quantity_lots - event.leaves_lots
+        return OrderView(
+            event.order_id, event.account, event.instrument, event.side, event.order_type, TimeInForce.GTC, 0, 0,
+            event.price_ticks, event.quantity_lots, event.time_ns, event.time_ns,
+            filled_lots=filled, status=OrderStatus.CANCELED,
+        )  # fmt: skip
+
+    async def _submit(self, command: bytes) -> list[Event]:
+        try:
+            future = self._exchange.submit(command)
+        except Overloaded:
+            raise RequestError(OVERLOADED) from None
+        except Stopped:
+            raise RequestError(STOPPED) from None
+        try:
+            return await future
+        except Stopped:
+            raise RequestError(STATUS_UNKNOWN) from None
+
+    def _command(self, account: int, order: OrderTexts, instrument: Instrument) -> bytes:
+        ticks, lots = self._numbers(order, instrument)
+        prevention = order.self_trade_prevention
+        return commands.new_order(
+            account,
+            instrument.index,
+            order.side,
+            ticks,
+            lots,
+            order_type=order.order_type,
+            time_in_force=order.time_in_force,
+            self_trade_prevention=instrument.self_trade_prevention if prevention is None else prevention,
+            flags=order.flags,
+            client_order_id=order.client_order_id,
+        )
+
+    def _numbers(self, order: OrderTexts, instrument: Instrument) -> tuple[int, int]:
+        """Return ticks (0 for a market order) and lots."""
+        lots = parse_steps(order.quantity, instrument.quantity_step, instrument.quantity_decimals)
+        if isinstance(lots, NumberRefusal):
+            raise RequestError(self._refused("quantity", order.quantity, lots, instrument.base, LOT_SIZE))
+        if lots == 0:
+            raise RequestError(ZERO_QUANTITY)
+        if order.order_type is OrderType.MARKET:
+            return 0, lots
+        ticks = parse_steps(order.price, instrument.price_step, instrument.price_decimals)
+        if isinstance(ticks, NumberRefusal):
+            raise RequestError(self._refused("price", order.price, ticks, instrument.quote, PRICE_FILTER))
+        if ticks == 0:
+            raise RequestError(ZERO_PRICE)
+        return ticks, lots
+
+    def _refused(self, name: str, text: str, refusal: NumberRefusal, asset: int, filter_problem: Problem) -> Problem:
+        if refusal is NumberRefusal.TOO_LARGE:
+            return overflowed(name)
+        if refusal is not NumberRefusal.TOO_FINE:
+            return illegal(name, parameters.DECIMAL_RANGE)
+        found = self._registry.asset_at(asset)
+        assert found is not None
+        return too_precise(name) if len(text.partition(".")[2].rstrip("0")) > found.decimals else filter_problem
+
+    def _placed_before(self, order_id: int, order: OrderTexts, instrument: Instrument) -> Placed:
+        """Return the first order of a client order id; another order under the same id is refused."""
+        first = self._orders.order(order_id)
+        if first is None:
+            raise RequestError(ORDER_ARCHIVED)
+        terms = (instrument.index, order.side, order.order_type, order.time_in_force, order.flags)
+        if terms != (first.instrument, first.side, first.order_type, first.time_in_force, first.flags):
+            raise RequestError(DUPLICATE_ORDER)
+        return orders.placed_before(first)
+
+    def _named(self, account: int, name: str) -> OrderView | None:
+        digits = name.removeprefix(OWN_NAME)
+        if digits == name or not digits.isdecimal():
+            return self._orders.by_client_id(account, name)
+        order = self._orders.order(int(digits))
+        return order if order is not None and not order.client_order_id else None

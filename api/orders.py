@@ -1,0 +1,238 @@
+"""An order as text, decoded; and what became of it, read from the events of its command.
+
+`decode` is the hot path's reader of a request: it accepts exactly what the schema `NewOrderRequest` accepts.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from api import parameters
+from api.errors import (
+    ICEBERG,
+    INVALID_ORDER_TYPE,
+    INVALID_SIDE,
+    INVALID_TIF,
+    QUOTE_QUANTITY,
+    TRAILING_STOP,
+    UNSUPPORTED_TYPES,
+    Problem,
+    RequestError,
+    invalid,
+    missing,
+    not_required,
+    unread,
+)
+from exchange.core.types import (
+    EndReason,
+    EventKind,
+    OrderFlag,
+    OrderType,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
+from exchange.events import Event
+from exchange.marketdata.orders import OrderStatus, OrderView
+
+OWN_NAME = "tb-"  # of orders without a client order id, followed by the order id
+
+_NAMES = parameters.AUTHENTICATION | {
+    "symbol",
+    "side",
+    "type",
+    "timeInForce",
+    "quantity",
+    "price",
+    "newClientOrderId",
+    "selfTradePreventionMode",
+    "newOrderRespType",
+}
+_UNSUPPORTED = {
+    "quoteOrderQty": QUOTE_QUANTITY,
+    "icebergQty": ICEBERG,
+    "trailingDelta": TRAILING_STOP,
+    "stopPrice": not_required("stopPrice"),
+}
+_SIDES = {side.name: side for side in (Side.BUY, Side.SELL)}
+_TIMES_IN_FORCE = {time.name: time for time in TimeInForce}
+_PREVENTIONS = {mode.name: mode for mode in SelfTradePrevention}
+_RESPONSES = frozenset(("ACK", "RESULT", "FULL"))
+_TRADED, _EXPIRED, _PREVENTED = int(EventKind.TRADED), int(EventKind.ORDER_EXPIRED), int(EventKind.MATCH_PREVENTED)
+
+
+class OrderTexts(NamedTuple):
+    """An order as it was sent: every word known, every number still text."""
+
+    symbol: str
+    side: Side
+    order_type: OrderType
+    time_in_force: TimeInForce
+    flags: int
+    price: str  # empty for a market order
+    quantity: str
+    client_order_id: str
+    self_trade_prevention: SelfTradePrevention | None  # None: as the instrument says
+    response: str  # ACK, RESULT or FULL
+
+
+class Fill(NamedTuple):
+    """What the answer to an order says of one trade."""
+
+    price_ticks: int
+    quantity_lots: int
+    fee: int
+    trade_id: int
+
+
+class Placed(NamedTuple):
+    """What became of an order by the end of its command."""
+
+    order_id: int
+    client_order_id: str
+    side: int
+    order_type: int
+    time_in_force: int
+    self_trade_prevention: int
+    flags: int
+    price_ticks: int
+    quantity_lots: int
+    filled_lots: int
+    quote_filled: int
+    status: str
+    time_ns: int
+    fills: Sequence[Fill]
+
+
+def decode(texts: Mapping[str, str]) -> OrderTexts:
+    """Return the order that a request asks for; `NewOrderRequest` is the same as a schema."""
+    if not texts.keys() <= _NAMES:
+        raise RequestError(_unsupported(texts))
+    get = texts.get
+    symbol, side, kind, quantity = get("symbol"), get("side"), get("type"), get("quantity")
+    if symbol is None or side is None or kind is None:
+        raise RequestError(missing("symbol" if symbol is None else "side" if side is None else "type"))
+    parameters.symbol("symbol", symbol)
+    if side not in _SIDES:
+        raise RequestError(INVALID_SIDE)
+    order_type, time_in_force, flags = _terms(kind, get("timeInForce"))
+    price = _price(get("price"), order_type)
+    if quantity is None:
+        raise RequestError(missing("quantity"))
+    parameters.decimal("quantity", quantity)
+    client_order_id = get("newClientOrderId", "")
+    if client_order_id:
+        _check_name(client_order_id)
+    prevention = get("selfTradePreventionMode")
+    mode = None if prevention is None else _PREVENTIONS.get(prevention)
+    if mode is None and prevention is not None:
+        raise RequestError(invalid("selfTradePreventionMode"))
+    response = get("newOrderRespType", "FULL")
+    if response not in _RESPONSES:
+        raise RequestError(invalid("newOrderRespType"))
+    return OrderTexts(
+        symbol, _SIDES[side], order_type, time_in_force, flags, price, quantity, client_order_id, mode, response
+    )
+
+
+def own_name(order_id: int) -> str:
+    """Return the name of an order that was given no client order id."""
+    return f"{OWN_NAME}{order_id}"
+
+
+def name_of(order: OrderView) -> str:
+    """Return the client order id an order goes by."""
+    return order.client_order_id or own_name(order.order_id)
+
+
+def status_of(order: OrderView) -> str:
+    """Return where an order stands; one that ended to prevent a self-trade has a word of its own."""
+    return _status(order.status, order.end_reason)
+
+
+def placed(events: Sequence[Event], client_order_id: str) -> Placed:
+    """Return what became of the order whose acceptance is the first of its command's events."""
+    first = events[0]
+    order_id = first.order_id
+    fills = []
+    filled = quote = 0
+    quantity = leaves = first.quantity_lots
+    end: Event | None = None
+    for event in events[1:]:
+        kind = event.kind
+        if kind == _TRADED:
+            fills.append(Fill(event.price_ticks, event.quantity_lots, event.fee, event.trade_id))
+            filled += event.quantity_lots
+            quote += event.amount
+            leaves = event.leaves_lots
+        elif kind == _EXPIRED and event.order_id == order_id:
+            end = event
+            quantity = event.quantity_lots
+        elif kind == _PREVENTED and event.self_trade_prevention == SelfTradePrevention.DECREMENT:
+            quantity -= event.quantity_lots
+            leaves = event.leaves_lots
+    if end is not None:
+        status = _status(OrderStatus.EXPIRED, end.reason)
+    elif leaves == 0:
+        status = "FILLED"
+    else:
+        status = "PARTIALLY_FILLED" if filled else "NEW"
+    return Placed(
+        order_id, client_order_id or own_name(order_id), first.side, first.order_type, first.time_in_force,
+        first.self_trade_prevention, first.flags, first.price_ticks, quantity, filled, quote, status, first.time_ns,
+        fills,
+    )  # fmt: skip
+
+
+def placed_before(order: OrderView) -> Placed:
+    """Return what became, up to now, of an order that was placed before."""
+    fills = [Fill(fill.price_ticks, fill.quantity_lots, fill.fee, fill.trade_id) for fill in order.fills]
+    return Placed(
+        order.order_id, name_of(order), order.side, order.order_type, order.time_in_force,
+        order.self_trade_prevention, order.flags, order.price_ticks, order.quantity_lots, order.filled_lots,
+        order.quote_filled, status_of(order), order.time_ns, fills,
+    )  # fmt: skip
+
+
+def _unsupported(texts: Mapping[str, str]) -> Problem:
+    for name, problem in _UNSUPPORTED.items():
+        if name in texts:
+            return problem
+    return unread(len(texts.keys() & _NAMES), len(texts))
+
+
+def _terms(kind: str, time_in_force: str | None) -> tuple[OrderType, TimeInForce, int]:
+    """Return order type, time in force and flags."""
+    if kind == "LIMIT":
+        if time_in_force is None:
+            raise RequestError(missing("timeInForce"))
+        if time_in_force not in _TIMES_IN_FORCE:
+            raise RequestError(INVALID_TIF)
+        return OrderType.LIMIT, _TIMES_IN_FORCE[time_in_force], 0
+    if kind not in {"LIMIT_MAKER", "MARKET"}:
+        raise RequestError(UNSUPPORTED_TYPES.get(kind, INVALID_ORDER_TYPE))
+    if time_in_force is not None:
+        raise RequestError(not_required("timeInForce"))
+    if kind == "LIMIT_MAKER":
+        return OrderType.LIMIT, TimeInForce.GTC, OrderFlag.POST_ONLY
+    return OrderType.MARKET, TimeInForce.IOC, 0
+
+
+def _price(text: str | None, order_type: OrderType) -> str:
+    if order_type is OrderType.MARKET:
+        if text is not None:
+            raise RequestError(not_required("price"))
+        return ""
+    if text is None:
+        raise RequestError(missing("price"))
+    return parameters.decimal("price", text)
+
+
+def _check_name(name: str) -> None:
+    parameters.client_order_id("newClientOrderId", name)
+    if name.startswith(OWN_NAME):
+        raise RequestError(invalid("newClientOrderId"))
+
+
+def _status(status: str, end_reason: int) -> str:
+    is_prevented = status == OrderStatus.EXPIRED and end_reason == EndReason.SELF_TRADE
+    return "EXPIRED_IN_MATCH" if is_prevented else str(status)
