@@ -35,6 +35,8 @@ _GAINS = frozenset((EventKind.DEPOSITED, EventKind.ISSUED))
 _LOSSES = frozenset((EventKind.WITHDRAWN, EventKind.REDEEMED))
 _TWO_ACCOUNTS = frozenset((EventKind.TRADED, EventKind.MATCH_PREVENTED))
 
+_PREFIX = "account "
+
 Balances = dict[int, list[tuple[int, int, int]]]  # account: (asset, available, held)
 
 
@@ -47,7 +49,12 @@ class Query(Protocol):
 
 def topic_name(account: int) -> str:
     """Return the name of an account's stream, which no market stream has."""
-    return f"account {account}"
+    return f"{_PREFIX}{account}"
+
+
+def is_private(name: str) -> bool:
+    """Return whether a stream is an account's."""
+    return name.startswith(_PREFIX)
 
 
 class UserData:
@@ -80,7 +87,7 @@ class UserData:
 
     def close(self, name: str) -> None:
         """Forget a stream that nobody reads any more."""
-        account = int(name.removeprefix("account "))
+        account = int(name.removeprefix(_PREFIX))
         del self._topics[account]
         self._changed.pop(account, None)
 

@@ -18,6 +18,7 @@ from exchange.clock import Clock
 MILLISECOND_NS = 1_000_000
 SECOND_NS = 1_000_000_000
 TOO_SLOW = -1003  # the code of everything that is too much
+ANSWERS = "answers"  # the stream of what is no stream
 TOO_MUCH_UNREAD = "Too much unread: this connection reads more slowly than its streams speak."
 
 
@@ -73,6 +74,15 @@ class Connection:
         if not self._frames:
             self._hub.mark(self)
         self._frames.append(message.frame(prefix))
+
+    def send(self, payload: bytes) -> None:
+        """Send JSON that is this client's alone: an answer."""
+        if self.blocked or self.closing:
+            self.push(Message(ANSWERS, orjson.Fragment(payload)))
+            return
+        if not self._frames:
+            self._hub.mark(self)
+        self._frames.append(text_frame(payload))
 
     def flush(self) -> None:
         """Write what this turn gathered."""

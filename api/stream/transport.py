@@ -5,6 +5,7 @@ client that sent too much read why, bounds every goodbye in time, and closes wit
 """
 
 import socket
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -104,7 +105,7 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         self.close_timer = self.loop.call_later(within_s, self.transport.abort)
 
 
-def line_of(scope: dict[str, Any]) -> FrameProtocol | None:
+def line_of(scope: Mapping[str, Any]) -> FrameProtocol | None:
     """Return the line that a scope belongs to, or None if another server made the scope."""
     line = scope.get("extensions", {}).get(EXTENSION)
     return line if isinstance(line, FrameProtocol) else None

@@ -19,6 +19,8 @@ from api.app import create_app
 from api.door import Services
 from api.limits import Limits
 from api.serve import serve
+from api.stream.config import StreamConfig
+from api.stream.server import WebsocketApp, server_settings, websocket_app
 from api.vault import Vault
 from exchange.config import Config
 from exchange.core import commands
@@ -154,12 +156,20 @@ class Client:
 class Venue:
     """A served exchange: its address, its clients, and the way to its inside."""
 
-    def __init__(self, directory: Path, limits: Limits | None = None, config: Config = SMALL) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        limits: Limits | None = None,
+        config: Config = SMALL,
+        streams: StreamConfig | None = None,
+    ) -> None:
         self.directory = directory
+        self.streams = streams or StreamConfig()
         self.limits = limits or Limits()
         self.config = config
         self.port = 0
         self.services: Services
+        self.websockets: WebsocketApp
         self._loop: asyncio.AbstractEventLoop
         self._stop: asyncio.Event
         self._clients: dict[str, Client] = {}
@@ -221,7 +231,10 @@ class Venue:
             if not exchange.registry.instruments:
                 await furnish(exchange, vault)
             self.services = Services.of(exchange, vault, self.limits)
-            await serve(create_app(self.services), "127.0.0.1", 0, stop=self._stop, ready=self._is_ready)
+            self.websockets = websocket_app(self.services, self.streams)
+            application = create_app(self.services, websocket=self.websockets)
+            settings = server_settings(self.streams)
+            await serve(application, "127.0.0.1", 0, stop=self._stop, ready=self._is_ready, **settings)
         except BaseException as error:
             self._failure = error
             self._ready.set()
@@ -233,9 +246,11 @@ class Venue:
 
 
 @contextmanager
-def venue(directory: Path, limits: Limits | None = None, config: Config = SMALL) -> Iterator[Venue]:
+def venue(
+    directory: Path, limits: Limits | None = None, config: Config = SMALL, streams: StreamConfig | None = None
+) -> Iterator[Venue]:
     """Serve an exchange as long as the block lasts."""
-    served = Venue(directory, limits, config)
+    served = Venue(directory, limits, config, streams)
     served.start()
     try:
         yield served

@@ -1,0 +1,273 @@
+"""The websocket API: every method is an endpoint of the REST API, or about the connection's own session.
+
+Requests of one connection are answered as their results come, many at a time. A session may log on once instead of
+signing every request, and may hear what happens on accounts whose keys it holds.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import structlog
+
+from api import auth
+from api.binance import wsrequest
+from api.binance.rest import ENDPOINTS
+from api.binance.userdata import UserData, topic_name
+from api.binance.wsrequest import Request
+from api.call import MILLISECOND_NS, Call, encoded
+from api.door import Endpoint, Services
+from api.errors import (
+    OVERLOADED,
+    REJECTED_API_KEY,
+    STOPPED,
+    UNKNOWN_ERROR,
+    UNSUPPORTED_OPERATION,
+    Problem,
+    RequestError,
+    invalid,
+    missing,
+)
+from api.parameters import AUTHENTICATION, long, refuse_unknown
+from api.stream.backlog import Message
+from api.stream.frames import POLICY_VIOLATION, text_frame
+from api.stream.hub import Connection, Hub
+from exchange.registry.documents import Scope
+from exchange.sequencer import Overloaded, Stopped
+
+SESSION_WEIGHT = 2
+BANNED = 418
+ALREADY_SUBSCRIBED = Problem(400, -2035, "User Data Stream subscription already active.")
+TOO_MANY_SUBSCRIPTIONS = Problem(400, -1011, "Too many subscriptions on one connection.")
+log = structlog.get_logger()
+
+_KEY = "/api/v3/userDataStream"
+METHODS = {
+    "ping": ("GET", "/api/v3/ping"),
+    "time": ("GET", "/api/v3/time"),
+    "exchangeInfo": ("GET", "/api/v3/exchangeInfo"),
+    "depth": ("GET", "/api/v3/depth"),
+    "trades.recent": ("GET", "/api/v3/trades"),
+    "trades.historical": ("GET", "/api/v3/historicalTrades"),
+    "trades.aggregate": ("GET", "/api/v3/aggTrades"),
+    "klines": ("GET", "/api/v3/klines"),
+    "uiKlines": ("GET", "/api/v3/uiKlines"),
+    "avgPrice": ("GET", "/api/v3/avgPrice"),
+    "ticker.24hr": ("GET", "/api/v3/ticker/24hr"),
+    "ticker.price": ("GET", "/api/v3/ticker/price"),
+    "ticker.book": ("GET", "/api/v3/ticker/bookTicker"),
+    "order.place": ("POST", "/api/v3/order"),
+    "order.test": ("POST", "/api/v3/order/test"),
+    "order.status": ("GET", "/api/v3/order"),
+    "order.cancel": ("DELETE", "/api/v3/order"),
+    "openOrders.status": ("GET", "/api/v3/openOrders"),
+    "openOrders.cancelAll": ("DELETE", "/api/v3/openOrders"),
+    "allOrders": ("GET", "/api/v3/allOrders"),
+    "myTrades": ("GET", "/api/v3/myTrades"),
+    "account.status": ("GET", "/api/v3/account"),
+    "account.commission": ("GET", "/api/v3/account/commission"),
+    "account.rateLimits.orders": ("GET", "/api/v3/rateLimit/order"),
+    "userDataStream.start": ("POST", _KEY),
+    "userDataStream.ping": ("PUT", _KEY),
+    "userDataStream.stop": ("DELETE", _KEY),
+}
+_ENDPOINTS: dict[str, Endpoint] = {method: ENDPOINTS[key] for method, key in METHODS.items()}
+
+
+class _Subscription(NamedTuple):
+    account: int
+    key: str
+    by_session: bool  # it ends when the session logs out
+
+
+class ApiSession:
+    """One connection of the websocket API."""
+
+    def __init__(self, services: Services, hub: Hub, user_data: UserData, connection: Connection, address: str) -> None:
+        self._services = services
+        self._hub = hub
+        self._user_data = user_data
+        self._connection = connection
+        self._address = address
+        self._connected_ns = services.exchange.clock.now_ns()
+        self._key = ""  # who is logged on
+        self._logged_on_ns = 0
+        self._subscriptions: dict[int, _Subscription] = {}
+        self._next_id = 0
+        self._weight_used = 0
+        self._answering: set[asyncio.Task[None]] = set()
+        self._own: dict[str, Callable[[Call], object]] = {
+            "session.logon": self._log_on,
+            "session.status": self._status,
+            "session.logout": self._log_out,
+            "session.subscriptions": self._list,
+            "userDataStream.subscribe": self._subscribe,
+            "userDataStream.subscribe.signature": self._subscribe_signed,
+            "userDataStream.unsubscribe": self._unsubscribe,
+        }
+
+    async def receive(self, text: str | bytes) -> None:
+        """Begin to answer a message; wait while too many are being answered."""
+        task = asyncio.create_task(self.answer(text))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+        if len(self._answering) >= self._hub.config.requests_in_flight_max:
+            await asyncio.wait(self._answering, return_when=asyncio.FIRST_COMPLETED)
+
+    async def answer(self, text: str | bytes) -> None:
+        """Answer a message, whatever happens."""
+        call = Call(self._address, b"", self._services.exchange.clock.now_ns())
+        request = Request()
+        try:
+            request = wsrequest.decode(text)
+            result = await self._result(request, call)
+            self._connection.send(wsrequest.answered(request.id, result, self._rate_limits(request, call)))
+        except RequestError as error:
+            self._refuse(request, call, error.problem)
+        except Overloaded:
+            self._refuse(request, call, OVERLOADED)
+        except Stopped:
+            self._refuse(request, call, STOPPED)
+        except Exception:
+            log.exception("a method failed", method=request.method)
+            self._refuse(request, call, UNKNOWN_ERROR)
+
+    def check_rights(self, now_ns: int) -> None:
+        """End subscriptions whose key is no longer good."""
+        for number, subscription in list(self._subscriptions.items()):
+            credential = self._services.keys.credential(subscription.key)
+            if credential is None or (credential.expires_ns and now_ns >= credential.expires_ns):
+                event = {"e": "eventStreamTerminated", "E": now_ns // MILLISECOND_NS}
+                self._connection.push(Message("terminated", {"subscriptionId": number, "event": event}))
+                self._end(number)
+
+    async def _result(self, request: Request, call: Call) -> bytes:
+        endpoint = _ENDPOINTS.get(request.method)
+        own = self._own.get(request.method) if endpoint is None else None
+        weight = SESSION_WEIGHT if endpoint is None else endpoint.weight
+        self._weight_used = self._services.limiter.take_weight(call.address, weight, call.now_ns)
+        if endpoint is None and own is None:
+            raise RequestError(missing("method") if not request.method else UNSUPPORTED_OPERATION)
+        call.texts = wsrequest.texts_of(request.params)
+        call.texts.pop("returnRateLimits", None)
+        if endpoint is None:
+            assert own is not None
+            return encoded(own(call))
+        if endpoint.scope is not None:
+            self._authenticate(call, endpoint.scope, is_signed=endpoint.is_signed)
+        self._strip(call)
+        return await endpoint.handler(self._services, call)
+
+    def _authenticate(self, call: Call, scope: Scope, *, is_signed: bool = True) -> None:
+        """Find out whose request it is: by its own key and signature, or by the session's."""
+        keys, texts = self._services.keys, call.texts
+        key = texts.get("apiKey", "")
+        by_session = not key and bool(self._key)
+        if not key and not by_session:
+            raise RequestError(missing("apiKey"))
+        credential = auth.authorised(keys, key or self._key, scope, call.address, call.now_ns)
+        if is_signed and not by_session:
+            wsrequest.check_signature(credential, texts)
+        if is_signed:
+            auth.check_time(texts, call.now_ns)
+        call.account, call.key = credential.account, credential.key
+
+    @staticmethod
+    def _strip(call: Call) -> None:
+        call.texts.pop("apiKey", None)
+        call.texts.pop("signature", None)
+
+    def _refuse(self, request: Request, call: Call, problem: Problem) -> None:
+        answer = wsrequest.refused(request.id, problem, self._rate_limits(request, call))
+        if problem.status == BANNED:
+            self._connection.end(text_frame(answer), POLICY_VIOLATION, "Banned.")
+        else:
+            self._connection.send(answer)
+
+    def _rate_limits(self, request: Request, call: Call) -> bytes:
+        if request.params.get("returnRateLimits") is False:
+            return b""
+        limiter = self._services.limiter
+        limits = (
+            b'[{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":%d,"count":%d}'
+            % (limiter.limits.weight_per_minute, self._weight_used)
+        )
+        if request.method != "order.place" or not call.account:
+            return limits + b"]"
+        orders = limiter.orders_used(call.account, call.now_ns)
+        return limits + (
+            b',{"rateLimitType":"ORDERS","interval":"SECOND","intervalNum":10,"limit":%d,"count":%d}]'
+            % (limiter.limits.orders_per_10s, orders)
+        )
+
+    def _log_on(self, call: Call) -> object:
+        self._authenticate(call, Scope.READ)
+        self._strip(call)
+        refuse_unknown(call.texts, AUTHENTICATION)
+        self._key, self._logged_on_ns = call.key, call.now_ns
+        return self._described(call)
+
+    def _status(self, call: Call) -> object:
+        refuse_unknown(call.texts, frozenset())
+        return self._described(call)
+
+    def _log_out(self, call: Call) -> object:
+        refuse_unknown(call.texts, frozenset())
+        for number in [number for number, one in self._subscriptions.items() if one.by_session]:
+            self._end(number)
+        self._key, self._logged_on_ns = "", 0
+        return self._described(call)
+
+    def _described(self, call: Call) -> dict[str, Any]:
+        return {
+            "apiKey": self._key or None,
+            "authorizedSince": call.stamp(self._logged_on_ns) if self._key else None,
+            "connectedSince": call.stamp(self._connected_ns),
+            "returnRateLimits": True,
+            "serverTime": call.stamp(call.now_ns),
+            "userDataStream": bool(self._subscriptions),
+        }
+
+    def _list(self, call: Call) -> object:
+        refuse_unknown(call.texts, frozenset())
+        return [{"subscriptionId": number} for number in self._subscriptions]
+
+    def _subscribe(self, call: Call) -> object:
+        refuse_unknown(call.texts, frozenset())
+        if not self._key:
+            raise RequestError(REJECTED_API_KEY)
+        self._authenticate(call, Scope.READ, is_signed=False)
+        return self._begin(call, by_session=True)
+
+    def _subscribe_signed(self, call: Call) -> object:
+        if "apiKey" not in call.texts:
+            raise RequestError(missing("apiKey"))
+        self._authenticate(call, Scope.READ)
+        self._strip(call)
+        refuse_unknown(call.texts, AUTHENTICATION)
+        return self._begin(call, by_session=False)
+
+    def _unsubscribe(self, call: Call) -> object:
+        refuse_unknown(call.texts, frozenset(("subscriptionId",)))
+        text = call.texts.get("subscriptionId")
+        numbers = list(self._subscriptions) if text is None else [long("subscriptionId", text)]
+        if text is not None and numbers[0] not in self._subscriptions:
+            raise RequestError(invalid("subscriptionId"))
+        for number in numbers:
+            self._end(number)
+        return {}
+
+    def _begin(self, call: Call, *, by_session: bool) -> object:
+        if topic_name(call.account) in self._connection.topics:
+            raise RequestError(ALREADY_SUBSCRIBED)
+        if len(self._subscriptions) >= self._hub.config.subscriptions_max:
+            raise RequestError(TOO_MANY_SUBSCRIPTIONS)
+        number, self._next_id = self._next_id, self._next_id + 1
+        self._subscriptions[number] = _Subscription(call.account, call.key, by_session)
+        self._user_data.subscribe(self._connection, call.account, b'{"subscriptionId":%d,"event":' % number)
+        return {"subscriptionId": number}
+
+    def _end(self, number: int) -> None:
+        name = topic_name(self._subscriptions.pop(number).account)
+        if self._hub.unsubscribe(self._connection, name):
+            self._user_data.close(name)

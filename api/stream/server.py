@@ -1,0 +1,199 @@
+"""The websocket addresses of the exchange as one ASGI application, beside the one that answers HTTP.
+
+/ws, /ws/<streams>, /stream?streams=<streams> and /stream/ws/... speak of the market; /ws-api/v3 takes requests. What
+follows /ws/ may be anything: some clients number their connections there and name their streams afterwards.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
+from typing import Any, Protocol
+from urllib.parse import parse_qs
+
+import orjson
+
+from api.binance.feed import Feed
+from api.binance.session import MarketSession
+from api.binance.streams import FAST_MS, SLOW_MS
+from api.binance.userdata import UserData, is_private
+from api.binance.wsapi import ApiSession
+from api.door import Services
+from api.errors import INVALID_TIME_UNIT, NO_SUCH_PATH, OVERLOADED, Problem
+from api.stream.config import StreamConfig
+from api.stream.frames import GOING_AWAY
+from api.stream.hub import Connection, Hub
+from api.stream.transport import FrameProtocol, line_of
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+API_PATH = "/ws-api/v3"
+RAW_PATHS = ("/ws", "/stream/ws")
+COMBINED_PATH = "/stream"
+MILLISECONDS_ONLY = INVALID_TIME_UNIT._replace(message="Websockets tell time in milliseconds only.")
+
+
+class Session(Protocol):
+    """What a connection talks to."""
+
+    async def receive(self, text: str | bytes) -> None:
+        """Take a message of the client."""
+
+    def check_rights(self, now_ns: int) -> None:
+        """End what the client may no longer read."""
+
+
+class WebsocketApp:
+    """All websockets of one exchange; a callable for ASGI."""
+
+    def __init__(self, services: Services, config: StreamConfig) -> None:
+        """Listen to an exchange that is open; it may be started later."""
+        exchange, directory = services.exchange, services.directory
+        self.hub = Hub(_call_soon, exchange.clock, config)
+        self._services = services
+        self._feed = Feed(self.hub, exchange.market, directory.find, directory.texts)
+        self._user_data = UserData(self.hub, exchange.orders, exchange.registry, directory.texts, exchange.query)
+        self._sessions: dict[Connection, Session] = {}
+        self._beats = 0
+        self._beating = False
+        exchange.add_listener(self._feed.on_batch)
+        exchange.add_listener(self._user_data.on_batch)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one websocket from its handshake to its end."""
+        await receive()
+        client, limiter = scope.get("client"), self._services.limiter
+        address = client[0] if client else ""
+        path = scope["path"].rstrip("/")
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        problem = limiter.open_connection(address) or self._problem(path, query)
+        try:
+            if problem is not None:
+                await _reject(send, problem)
+                return
+            await send({"type": "websocket.accept"})
+            await self._converse(_line(scope), address, path, query, receive)
+        finally:
+            limiter.close_connection(address)
+
+    async def _converse(
+        self, line: FrameProtocol, address: str, path: str, query: dict[str, list[str]], receive: Receive
+    ) -> None:
+        connection = self.hub.join(line)
+        try:
+            line.attach(connection, self.hub.config.send_buffer_bytes)
+            await self._serve(connection, self._session(connection, address, path, query), receive)
+        finally:
+            self._leave(connection)
+
+    def _problem(self, path: str, query: dict[str, list[str]]) -> Problem | None:
+        if path not in {API_PATH, COMBINED_PATH} and not _is_raw(path):
+            return NO_SUCH_PATH
+        if query.get("timeUnit", ["MILLISECOND"])[0].upper() != "MILLISECOND":
+            return MILLISECONDS_ONLY
+        return OVERLOADED if self.hub.full else None
+
+    def _session(self, connection: Connection, address: str, path: str, query: dict[str, list[str]]) -> Session:
+        if path == API_PATH:
+            return ApiSession(self._services, self.hub, self._user_data, connection, address)
+        combined = path == COMBINED_PATH
+        keys = self._services.listen_keys
+        session = MarketSession(self.hub, self._feed, self._user_data, keys, connection, combined=combined)
+        session.open(_combined_names(query) if combined else self._raw_names(path))
+        return session
+
+    def _raw_names(self, path: str) -> list[str]:
+        """Return the streams in a path; a part that could be no stream's name is somebody's own number or word."""
+        tail = path.removeprefix("/stream").removeprefix("/ws")
+        now_ns = self.hub.clock.now_ns()
+        account_of = self._services.listen_keys.account
+        return [name for name in tail.split("/") if "@" in name or account_of(name, now_ns) is not None]
+
+    async def _serve(self, connection: Connection, session: Session, receive: Receive) -> None:
+        self._sessions[connection] = session
+        loop = asyncio.get_running_loop()
+        self._start(loop)
+        lifetime_s = self.hub.config.lifetime_s
+        end = loop.call_later(lifetime_s, connection.end, b"", GOING_AWAY, "The connection's time is over.")
+        try:
+            while True:
+                message = await receive()
+                if message["type"] == "websocket.disconnect":
+                    return
+                text = message.get("text")
+                await session.receive(message["bytes"] if text is None else text)
+        finally:
+            end.cancel()
+
+    def _leave(self, connection: Connection) -> None:
+        self._sessions.pop(connection, None)
+        for name in self.hub.leave(connection):
+            (self._user_data if is_private(name) else self._feed).close(name)
+
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._beating:
+            self._beating = True
+            self._schedule(loop, loop.time())
+
+    def _schedule(self, loop: asyncio.AbstractEventLoop, last_s: float) -> None:
+        """Plan the next beat, at even intervals as long as the loop keeps up."""
+        due_s = max(last_s + self.hub.config.tick_ms / 1000, loop.time())
+        loop.call_at(due_s, self._beat, loop, due_s)
+
+    def _beat(self, loop: asyncio.AbstractEventLoop, due_s: float) -> None:
+        """Let paced streams speak; go on while anybody is there."""
+        self._beats += 1
+        self._feed.beat(FAST_MS)
+        self.hub.cut_stalled()
+        if self._beats % self.hub.config.slow_ticks == 0:
+            self._feed.beat(SLOW_MS)
+            now_ns = self.hub.clock.now_ns()
+            for session in list(self._sessions.values()):
+                session.check_rights(now_ns)
+        self._beating = bool(self._sessions)
+        if self._beating:
+            self._schedule(loop, due_s)
+
+
+def websocket_app(services: Services, config: StreamConfig | None = None) -> WebsocketApp:
+    """Return the ASGI application for everything of scope type "websocket"."""
+    return WebsocketApp(services, config or StreamConfig())
+
+
+def server_settings(config: StreamConfig) -> dict[str, Any]:
+    """Return what uvicorn must be told about websockets."""
+    return {
+        "ws": FrameProtocol,
+        "ws_max_size": config.message_bytes_max,
+        "ws_ping_interval": config.ping_interval_s,
+        "ws_ping_timeout": config.ping_timeout_s,
+        "ws_per_message_deflate": False,
+    }
+
+
+def _line(scope: Scope) -> FrameProtocol:
+    line = line_of(scope)
+    assert line is not None, "websockets are served with server_settings()"
+    return line
+
+
+def _is_raw(path: str) -> bool:
+    return any(path == raw or path.startswith(raw + "/") for raw in RAW_PATHS)
+
+
+def _combined_names(query: dict[str, list[str]]) -> list[str]:
+    return [name for names in query.get("streams", []) for name in names.split("/") if name]
+
+
+def _call_soon(callback: Callable[[], None]) -> object:
+    return asyncio.get_running_loop().call_soon(callback)
+
+
+async def _reject(send: Send, problem: Problem) -> None:
+    """Answer a handshake as HTTP would."""
+    body = orjson.dumps({"code": problem.code, "msg": problem.message})
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    status = HTTPStatus(problem.status)
+    await send({"type": "websocket.http.response.start", "status": status.value, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": body})
