@@ -4,11 +4,7 @@ A balance row is made when an account first needs an asset and stays for ever. O
 through, so a fill looks nothing up.
 """
 
-from typing import Any
-
-import numpy as np
-
-from exchange.core.jit import kernel, routine, scatter
+from exchange.core.jit import Record, int64, kernel, routine, scatter
 from exchange.core.types import BPS, EXCHANGE_ACCOUNT, NIL, Side
 
 
@@ -28,12 +24,12 @@ def worst_fee(maker_bps: int, taker_bps: int, notional: int) -> int:
 
 
 @routine
-def find_balance(state: Any, account: int, asset: int) -> int:
+def find_balance(state: Record, account: int, asset: int) -> int:
     """Return the row of an account's balance in an asset, NIL if it has never had one."""
     places = len(state.balance_index) - 1
     place = scatter(account << 32 | asset, state.balance_index_bits)
     while state.balance_index[place] != NIL:
-        slot = np.int64(state.balance_index[place])
+        slot = int64(state.balance_index[place])
         if state.balances[slot].account == account and state.balances[slot].asset == asset:
             return slot
         place = (place + 1) & places
@@ -41,7 +37,7 @@ def find_balance(state: Any, account: int, asset: int) -> int:
 
 
 @routine
-def open_balance(state: Any, account: int, asset: int) -> int:
+def open_balance(state: Record, account: int, asset: int) -> int:
     """Return the row of an account's balance in an asset, made if need be; there must be room."""
     slot = find_balance(state, account, asset)
     if slot != NIL:
@@ -62,13 +58,13 @@ def open_balance(state: Any, account: int, asset: int) -> int:
 
 
 @kernel
-def balances_free(state: Any) -> int:
+def balances_free(state: Record) -> int:
     """Count the balance rows that may still be made."""
     return len(state.balances) - state.balance_count
 
 
 @routine
-def available(state: Any, account: int, asset: int) -> int:
+def available(state: Record, account: int, asset: int) -> int:
     """Return what an account may spend of an asset, in its units."""
     slot = find_balance(state, account, asset)
     if slot == NIL:
@@ -77,7 +73,7 @@ def available(state: Any, account: int, asset: int) -> int:
 
 
 @kernel
-def hold_balance(state: Any, slot: int) -> Any:
+def hold_balance(state: Record, slot: int) -> Record:
     """Return the balance that the order in a slot reserves from: quote if it buys, base if it sells."""
     detail = state.details[slot]
     if state.orders[slot].side == Side.BUY:
@@ -86,7 +82,7 @@ def hold_balance(state: Any, slot: int) -> Any:
 
 
 @kernel
-def need(state: Any, slot: int) -> int:
+def need(state: Record, slot: int) -> int:
     """Return what the leaves of an order need held: base units, or notional at its limit and the worst fee."""
     order = state.orders[slot]
     detail = state.details[slot]
@@ -94,11 +90,11 @@ def need(state: Any, slot: int) -> int:
     if order.side == Side.SELL:
         return order.leaves * instrument.lot_units
     notional = order.price_ticks * order.leaves * instrument.tick_value
-    return notional + worst_fee(np.int64(detail.maker_bps), np.int64(detail.taker_bps), notional)
+    return notional + worst_fee(int64(detail.maker_bps), int64(detail.taker_bps), notional)
 
 
 @kernel
-def set_hold(state: Any, slot: int, held: int) -> int:
+def set_hold(state: Record, slot: int, held: int) -> int:
     """Make an order's hold `held`, from or to what is available; return what that released."""
     detail = state.details[slot]
     balance = hold_balance(state, slot)
@@ -110,25 +106,25 @@ def set_hold(state: Any, slot: int, held: int) -> int:
 
 
 @kernel
-def trim_hold(state: Any, slot: int) -> None:
+def trim_hold(state: Record, slot: int) -> None:
     """Release what an order's leaves no longer need; a hold never grows by this."""
     set_hold(state, slot, min(state.details[slot].held, need(state, slot)))
 
 
 @kernel
-def charge(detail: Any, notional: int, taker: bool) -> int:
+def charge(detail: Record, notional: int, taker: bool) -> int:
     """Add a fill to an order's cumulative notional in a role; return the fee of that fill."""
     if taker:
-        before = fee(np.int64(detail.taker_bps), detail.taker_notional)
+        before = fee(int64(detail.taker_bps), detail.taker_notional)
         detail.taker_notional += notional
-        return fee(np.int64(detail.taker_bps), detail.taker_notional) - before
-    before = fee(np.int64(detail.maker_bps), detail.maker_notional)
+        return fee(int64(detail.taker_bps), detail.taker_notional) - before
+    before = fee(int64(detail.maker_bps), detail.maker_notional)
     detail.maker_notional += notional
-    return fee(np.int64(detail.maker_bps), detail.maker_notional) - before
+    return fee(int64(detail.maker_bps), detail.maker_notional) - before
 
 
 @kernel
-def settle_buy(state: Any, detail: Any, notional: int, units: int, charged: int) -> None:
+def settle_buy(state: Record, detail: Record, notional: int, units: int, charged: int) -> None:
     """Spend a buyer's hold on a fill and its fee, and hand over the units."""
     state.balances[detail.quote_balance].held -= notional + charged
     detail.held -= notional + charged
@@ -136,7 +132,7 @@ def settle_buy(state: Any, detail: Any, notional: int, units: int, charged: int)
 
 
 @kernel
-def settle_sell(state: Any, detail: Any, notional: int, units: int, charged: int) -> None:
+def settle_sell(state: Record, detail: Record, notional: int, units: int, charged: int) -> None:
     """Spend a seller's hold on a fill, and hand over the proceeds less the fee."""
     state.balances[detail.base_balance].held -= units
     detail.held -= units
@@ -144,7 +140,7 @@ def settle_sell(state: Any, detail: Any, notional: int, units: int, charged: int
 
 
 @kernel
-def earn_fees(state: Any, instrument: Any, charged: int) -> None:
+def earn_fees(state: Record, instrument: Record, charged: int) -> None:
     """Credit the exchange with both fees of a trade; a rebate above the taker's fee debits it."""
     assert state.balances[instrument.fee_balance].account == EXCHANGE_ACCOUNT
     state.balances[instrument.fee_balance].available += charged

@@ -1,11 +1,7 @@
 """The commands that are not about orders: money and units in and out, accounts, assets, instruments."""
 
-from typing import Any
-
-import numpy as np
-
 from exchange.core.accounts import open_balance
-from exchange.core.jit import blend, routine
+from exchange.core.jit import Record, blend, int64, routine
 from exchange.core.matching import emit
 from exchange.core.orders import reject
 from exchange.core.recent import find, has_room, remember
@@ -35,7 +31,7 @@ from exchange.core.types import (
 
 
 @routine
-def _say_moved(command: Any, output: Any, kind: int) -> None:
+def _say_moved(command: Record, output: Record, kind: int) -> None:
     event = emit(command, output, kind)
     event.account = command.account
     event.asset = command.asset
@@ -46,7 +42,7 @@ def _say_moved(command: Any, output: Any, kind: int) -> None:
 
 
 @routine
-def bring_in(state: Any, command: Any, output: Any) -> None:
+def bring_in(state: Record, command: Record, output: Record) -> None:
     """Deposit cash, or issue units to their issuer."""
     deposits = command.kind == CommandKind.DEPOSIT
     reason = holding(state, command)
@@ -59,21 +55,21 @@ def bring_in(state: Any, command: Any, output: Any) -> None:
     if reason != RejectReason.NONE:
         reject(command, output, reason)
         return
-    slot = open_balance(state, np.int64(command.account), np.int64(command.asset))
+    slot = open_balance(state, int64(command.account), int64(command.asset))
     state.balances[slot].available += command.amount
     state.assets[command.asset].issued += command.amount
     _say_moved(command, output, EventKind.DEPOSITED if deposits else EventKind.ISSUED)
 
 
 @routine
-def _take(state: Any, command: Any) -> None:
-    slot = open_balance(state, np.int64(command.account), np.int64(command.asset))
+def _take(state: Record, command: Record) -> None:
+    slot = open_balance(state, int64(command.account), int64(command.asset))
     state.balances[slot].available -= command.amount
     state.assets[command.asset].burned += command.amount
 
 
 @routine
-def withdraw(state: Any, command: Any, output: Any) -> None:
+def withdraw(state: Record, command: Record, output: Record) -> None:
     """Take available cash out."""
     reason = holding(state, command)
     if reason == RejectReason.NONE and state.assets[command.asset].kind != AssetKind.CASH:
@@ -88,21 +84,21 @@ def withdraw(state: Any, command: Any, output: Any) -> None:
 
 
 @routine
-def _usage_key(command: Any) -> tuple[int, int]:
+def _usage_key(command: Record) -> tuple[int, int]:
     return blend(3, command.words[0]), blend(blend(4, command.words[0]), command.words[1])
 
 
 @routine
-def redeem(state: Any, command: Any, output: Any) -> None:
+def redeem(state: Record, command: Record, output: Record) -> None:
     """Burn available units against metered use, once for a usage id."""
     reason = holding(state, command)
     if reason == RejectReason.NONE and state.assets[command.asset].kind == AssetKind.CASH:
         reason = RejectReason.WRONG_ASSET_KIND
     named = command.words[0] != 0 or command.words[1] != 0
     low, high = _usage_key(command)
-    if reason == RejectReason.NONE and named:
-        if find(state.usage_ids, low, high, command.time_ns, USAGE_ID_WINDOW_NS) != NIL:
-            reason = RejectReason.DUPLICATE_USAGE
+    seen = named and find(state.usage_ids, low, high, command.time_ns, USAGE_ID_WINDOW_NS) != NIL
+    if reason == RejectReason.NONE and seen:
+        reason = RejectReason.DUPLICATE_USAGE
     if reason == RejectReason.NONE:
         reason = departure(state, command)
     if reason == RejectReason.NONE and named and not has_room(state.usage_ids, command.time_ns, USAGE_ID_WINDOW_NS):
@@ -117,7 +113,7 @@ def redeem(state: Any, command: Any, output: Any) -> None:
 
 
 @routine
-def create_asset(state: Any, command: Any, output: Any) -> None:
+def create_asset(state: Record, command: Record, output: Record) -> None:
     """Add the next asset."""
     reason = RejectReason.NONE
     if command.state == AssetKind.UNKNOWN or command.state > AssetKind.LICENCE:
@@ -141,7 +137,7 @@ def create_asset(state: Any, command: Any, output: Any) -> None:
 
 
 @routine
-def create_account(state: Any, command: Any, output: Any) -> None:
+def create_account(state: Record, command: Record, output: Record) -> None:
     """Add the next account, active."""
     reason = RejectReason.NONE
     if command.account != state.account_count:
@@ -162,7 +158,7 @@ def create_account(state: Any, command: Any, output: Any) -> None:
 
 
 @routine
-def set_account_state(state: Any, command: Any, output: Any) -> None:
+def set_account_state(state: Record, command: Record, output: Record) -> None:
     """Change what an account may do."""
     if command.state == AccountState.UNKNOWN or command.state > AccountState.CLOSED:
         reject(command, output, RejectReason.MALFORMED_COMMAND)
@@ -176,7 +172,7 @@ def set_account_state(state: Any, command: Any, output: Any) -> None:
 
 
 @routine
-def list_instrument(state: Any, command: Any, output: Any) -> None:
+def list_instrument(state: Record, command: Record, output: Record) -> None:
     """Add the next instrument, closed, without fees, with the widest band."""
     reason = listing(state, command)
     if reason != RejectReason.NONE:
@@ -195,7 +191,7 @@ def list_instrument(state: Any, command: Any, output: Any) -> None:
         instrument.price_safe = NOTIONAL_MAX // tick_value // quantity_max
     instrument.band_low = 1
     instrument.band_high = PRICE_TICKS_MAX
-    instrument.fee_balance = open_balance(state, EXCHANGE_ACCOUNT, np.int64(command.group))
+    instrument.fee_balance = open_balance(state, EXCHANGE_ACCOUNT, int64(command.group))
     event = emit(command, output, EventKind.INSTRUMENT_LISTED)
     event.instrument = command.instrument
     event.asset = command.asset
@@ -207,7 +203,7 @@ def list_instrument(state: Any, command: Any, output: Any) -> None:
 
 
 @routine
-def set_fees(state: Any, command: Any, output: Any) -> None:
+def set_fees(state: Record, command: Record, output: Record) -> None:
     """Change fee rates, for orders that come after."""
     if not knows_instrument(state, command.instrument):
         reject(command, output, RejectReason.UNKNOWN_INSTRUMENT)
@@ -225,7 +221,7 @@ def set_fees(state: Any, command: Any, output: Any) -> None:
 
 
 @routine
-def set_price_band(state: Any, command: Any, output: Any) -> None:
+def set_price_band(state: Record, command: Record, output: Record) -> None:
     """Change the band, for orders that come after."""
     if not knows_instrument(state, command.instrument):
         reject(command, output, RejectReason.UNKNOWN_INSTRUMENT)
@@ -243,7 +239,7 @@ def set_price_band(state: Any, command: Any, output: Any) -> None:
 
 
 @routine
-def set_trading_state(state: Any, command: Any, output: Any) -> None:
+def set_trading_state(state: Record, command: Record, output: Record) -> None:
     """Open, close, halt or suspend an instrument."""
     if command.state > TradingState.SUSPENDED:
         reject(command, output, RejectReason.MALFORMED_COMMAND)

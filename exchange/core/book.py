@@ -5,11 +5,9 @@ trie grows only as high as its prices need, so an empty book holds no page at al
 kept at hand. A level is a doubly linked queue of order slots, first in, first out.
 """
 
-from typing import Any
-
 import numpy as np
 
-from exchange.core.jit import highest_bit, kernel, lowest_bit, routine
+from exchange.core.jit import Record, highest_bit, int64, kernel, lowest_bit, routine
 from exchange.core.types import GENERATION_MAX, NIL, SLOT_BITS, WORK_MAX, SelfTradePrevention, Side
 
 PAGES_PER_PRICE_MAX = 8  # a new price needs at most a leaf, five pages below it, and growth at the root
@@ -29,7 +27,7 @@ def crosses(side: int, price: int, opposite_price: int) -> bool:
 
 
 @kernel
-def order_slot(state: Any, order_id: int) -> int:
+def order_slot(state: Record, order_id: int) -> int:
     """Return the slot of an order that is on a book, NIL if the id is none."""
     slot = order_id & _SLOT_MASK
     if order_id <= 0 or slot == NIL or slot >= state.order_count:
@@ -40,25 +38,25 @@ def order_slot(state: Any, order_id: int) -> int:
 
 
 @kernel
-def order_id_of(state: Any, slot: int) -> int:
+def order_id_of(state: Record, slot: int) -> int:
     """Return the id of the order in a slot."""
-    return np.int64(state.details[slot].generation) << SLOT_BITS | np.int64(slot)
+    return int64(state.details[slot].generation) << SLOT_BITS | int64(slot)
 
 
 @kernel
-def orders_free(state: Any) -> int:
+def orders_free(state: Record) -> int:
     """Count the slots that an order may still take."""
     return len(state.orders) - state.order_count + state.free_order_count
 
 
 @kernel
-def nodes_free(state: Any) -> int:
+def nodes_free(state: Record) -> int:
     """Count the pages that prices may still take."""
     return len(state.nodes) - state.node_count + state.free_node_count
 
 
 @kernel
-def take_slot(state: Any) -> int:
+def take_slot(state: Record) -> int:
     """Take the slot freed last, or the next unused one, and raise its generation."""
     slot = state.free_order
     if slot == NIL:
@@ -72,7 +70,7 @@ def take_slot(state: Any) -> int:
 
 
 @kernel
-def free_slot(state: Any, slot: int) -> None:
+def free_slot(state: Record, slot: int) -> None:
     """Give a slot back, unless its generations are used up: an order id must never come twice."""
     state.orders[slot].node = NIL
     if state.details[slot].generation != GENERATION_MAX:
@@ -82,13 +80,13 @@ def free_slot(state: Any, slot: int) -> None:
 
 
 @routine
-def _take_node(state: Any, prefix: int, height: int) -> int:
+def _take_node(state: Record, prefix: int, height: int) -> int:
     slot = state.free_node
     if slot == NIL:
         slot = state.node_count
         state.node_count += 1
     else:
-        state.free_node = np.int64(state.nodes[slot].parent)
+        state.free_node = int64(state.nodes[slot].parent)
         state.free_node_count -= 1
     node = state.nodes[slot]
     node.prefix = prefix
@@ -98,31 +96,31 @@ def _take_node(state: Any, prefix: int, height: int) -> int:
 
 
 @routine
-def _adopt(state: Any, parent: int, child: int) -> None:
-    index = np.int64(state.nodes[child].prefix) & 63
+def _adopt(state: Record, parent: int, child: int) -> None:
+    index = int64(state.nodes[child].prefix) & 63
     state.nodes[parent].slots[index].head = child
     state.nodes[parent].mask |= _ONE << np.uint64(index)
     state.nodes[child].parent = parent
 
 
 @routine
-def _make_leaf(state: Any, side: Any, price: int) -> int:
+def _make_leaf(state: Record, side: Record, price: int) -> int:
     """Return the leaf of a price, growing the trie upwards and downwards as needed."""
     if side.root == NIL:
         side.root = _take_node(state, price >> 6, 0)
-    root = np.int64(side.root)
-    while price >> (6 * (np.int64(state.nodes[root].height) + 1)) != state.nodes[root].prefix:
-        height = np.int64(state.nodes[root].height) + 1
-        above = _take_node(state, np.int64(state.nodes[root].prefix) >> 6, height)
+    root = int64(side.root)
+    while price >> (6 * (int64(state.nodes[root].height) + 1)) != state.nodes[root].prefix:
+        height = int64(state.nodes[root].height) + 1
+        above = _take_node(state, int64(state.nodes[root].prefix) >> 6, height)
         _adopt(state, above, root)
         side.root = above
         root = above
     slot = root
-    height = np.int64(state.nodes[root].height)
+    height = int64(state.nodes[root].height)
     while height > 0:
         index = (price >> (6 * height)) & 63
         height -= 1
-        child = np.int64(state.nodes[slot].slots[index].head)
+        child = int64(state.nodes[slot].slots[index].head)
         if child == NIL:
             child = _take_node(state, price >> (6 * (height + 1)), height)
             _adopt(state, slot, child)
@@ -131,13 +129,13 @@ def _make_leaf(state: Any, side: Any, price: int) -> int:
 
 
 @routine
-def _free_nodes(state: Any, side: Any, leaf: int) -> None:
+def _free_nodes(state: Record, side: Record, leaf: int) -> None:
     """Give an empty leaf back, and every page above it that becomes empty by that."""
     slot = leaf
     while state.nodes[slot].mask == 0:
         node = state.nodes[slot]
-        parent = np.int64(node.parent)
-        index = np.int64(node.prefix) & 63
+        parent = int64(node.parent)
+        index = int64(node.prefix) & 63
         node.parent = state.free_node
         state.free_node = slot
         state.free_node_count += 1
@@ -150,7 +148,7 @@ def _free_nodes(state: Any, side: Any, leaf: int) -> None:
 
 
 @kernel
-def _worse(mask: int, index: int, side: int) -> int:
+def _worse(mask: Record, index: int, side: int) -> Record:
     """Return the bits of a mask beyond an index, away from the best price."""
     if side == Side.SELL:
         return mask & (_ALL << np.uint64(index)) & ~(_ONE << np.uint64(index))
@@ -158,14 +156,14 @@ def _worse(mask: int, index: int, side: int) -> int:
 
 
 @kernel
-def _best_bit(mask: int, side: int) -> int:
+def _best_bit(mask: Record, side: int) -> int:
     if side == Side.SELL:
         return lowest_bit(mask)
     return highest_bit(mask)
 
 
 @routine
-def next_level(state: Any, side: int, leaf: int, price: int) -> tuple[int, int]:
+def next_level(state: Record, side: int, leaf: int, price: int) -> tuple[int, int]:
     """Return the leaf and the price of the next worse level, (NIL, NIL) when there is none.
 
     The level of `price` itself need not be there any more.
@@ -175,31 +173,31 @@ def next_level(state: Any, side: int, leaf: int, price: int) -> tuple[int, int]:
     mask = _worse(state.nodes[slot].mask, index, side)
     while mask == 0:
         node = state.nodes[slot]
-        slot = np.int64(node.parent)
+        slot = int64(node.parent)
         if slot == NIL:
             return NIL, NIL
-        mask = _worse(state.nodes[slot].mask, np.int64(node.prefix) & 63, side)
+        mask = _worse(state.nodes[slot].mask, int64(node.prefix) & 63, side)
     index = _best_bit(mask, side)
     while state.nodes[slot].height > 0:
-        slot = np.int64(state.nodes[slot].slots[index].head)
+        slot = int64(state.nodes[slot].slots[index].head)
         index = _best_bit(state.nodes[slot].mask, side)
-    return slot, np.int64(state.nodes[slot].prefix) << 6 | index
+    return slot, int64(state.nodes[slot].prefix) << 6 | index
 
 
 @kernel
-def _find_leaf(state: Any, side: Any, price: int) -> int:
-    best = np.int64(side.best_node)
+def _find_leaf(state: Record, side: Record, price: int) -> int:
+    best = int64(side.best_node)
     if best != NIL and state.nodes[best].prefix == price >> 6:
         return best
     return _make_leaf(state, side, price)
 
 
 @kernel
-def rest(state: Any, slot: int) -> None:
+def rest(state: Record, slot: int) -> None:
     """Put an order at the end of its level; at least PAGES_PER_PRICE_MAX pages must be free."""
     order = state.orders[slot]
     side = state.instruments[state.details[slot].instrument].sides[order.side]
-    price = np.int64(order.price_ticks)
+    price = int64(order.price_ticks)
     leaf = _find_leaf(state, side, price)
     node = state.nodes[leaf]
     level = node.slots[price & 63]
@@ -218,11 +216,11 @@ def rest(state: Any, slot: int) -> None:
 
 
 @kernel
-def unlink(state: Any, slot: int) -> None:
+def unlink(state: Record, slot: int) -> None:
     """Take an order off its level; an emptied level leaves the trie, and a new best price is found."""
     order = state.orders[slot]
-    leaf = np.int64(order.node)
-    price = np.int64(order.price_ticks)
+    leaf = int64(order.node)
+    price = int64(order.price_ticks)
     level = state.nodes[leaf].slots[price & 63]
     if order.prev == NIL:
         level.head = order.next
@@ -235,17 +233,17 @@ def unlink(state: Any, slot: int) -> None:
     order.node = NIL
     if level.head == NIL:
         side = state.instruments[state.details[slot].instrument].sides[order.side]
-        _close_level(state, side, np.int64(order.side), leaf, price)
+        _close_level(state, side, int64(order.side), leaf, price)
 
 
 @kernel
-def _close_level(state: Any, side: Any, which: int, leaf: int, price: int) -> None:
+def _close_level(state: Record, side: Record, which: int, leaf: int, price: int) -> None:
     node = state.nodes[leaf]
     node.mask &= ~(_ONE << np.uint64(price & 63))
     if side.best_price == price:
         worse = _worse(node.mask, price & 63, which)
         if worse != 0:
-            side.best_price = np.int64(node.prefix) << 6 | _best_bit(worse, which)
+            side.best_price = int64(node.prefix) << 6 | _best_bit(worse, which)
         else:
             best_node, best_price = next_level(state, which, leaf, price)
             side.best_node = best_node
@@ -256,7 +254,14 @@ def _close_level(state: Any, side: Any, which: int, leaf: int, price: int) -> No
 
 @routine
 def gather(
-    state: Any, instrument: Any, side: int, price: int, wanted: int, group: int, prevention: int, stop_at_own: bool
+    state: Record,
+    instrument: Record,
+    side: int,
+    price: int,
+    wanted: int,
+    group: int,
+    prevention: int,
+    stop_at_own: bool,
 ) -> tuple[int, int]:
     """Return (lots, price_ticks times lots) that an order would find on the opposite side, changing nothing.
 
@@ -267,10 +272,10 @@ def gather(
     cost_ticks = 0
     visited = 0
     opposite = instrument.sides[1 - side]
-    leaf = np.int64(opposite.best_node)
-    level_price = np.int64(opposite.best_price)
+    leaf = int64(opposite.best_node)
+    level_price = int64(opposite.best_price)
     while crosses(side, price, level_price) and found < wanted and visited < WORK_MAX:
-        slot = np.int64(state.nodes[leaf].slots[level_price & 63].head)
+        slot = int64(state.nodes[leaf].slots[level_price & 63].head)
         while slot != NIL and found < wanted and visited < WORK_MAX:
             order = state.orders[slot]
             visited += 1
@@ -281,6 +286,6 @@ def gather(
                 lots = min(wanted - found, order.leaves)
                 found += lots
                 cost_ticks += lots * level_price
-            slot = np.int64(order.next)
+            slot = int64(order.next)
         leaf, level_price = next_level(state, 1 - side, leaf, level_price)
     return found, cost_ticks

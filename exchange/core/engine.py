@@ -21,11 +21,11 @@ from exchange.core.admin import (
     set_trading_state,
     withdraw,
 )
-from exchange.core.jit import JIT_ENABLED, entry, kernel, routine
+from exchange.core.jit import JIT_ENABLED, Record, entry, kernel, routine
 from exchange.core.orders import cancel_order, mass_cancel, new_order, reject, replace_order
 from exchange.core.records import COMMAND, EVENT
 from exchange.core.state import EVENTS_MAX, OUTPUT, PRODUCTION, Capacity
-from exchange.core.types import EVENTS_PER_COMMAND_MAX, CommandKind, RejectReason
+from exchange.core.types import EVENTS_PER_COMMAND_MAX, SLOT_BITS, CommandKind, RejectReason
 
 _COMMAND_RECORD = np.dtype((np.record, COMMAND))
 _OPEN_ORDER = np.dtype(
@@ -45,7 +45,7 @@ _ASSET_ROW = np.dtype([("asset", "<u4"), ("kind", "<u4"), ("issuer", "<u4"), ("i
 
 
 @routine
-def _administer(state: Any, command: Any, output: Any) -> None:
+def _administer(state: Record, command: Record, output: Record) -> None:
     kind = command.kind
     if kind == CommandKind.MASS_CANCEL:
         mass_cancel(state, command, output)
@@ -74,7 +74,7 @@ def _administer(state: Any, command: Any, output: Any) -> None:
 
 
 @kernel
-def _dispatch(state: Any, command: Any, output: Any) -> None:
+def _dispatch(state: Record, command: Record, output: Record) -> None:
     if command.kind == CommandKind.NEW_ORDER:
         new_order(state, command, output)
     elif command.kind == CommandKind.CANCEL_ORDER:
@@ -86,7 +86,7 @@ def _dispatch(state: Any, command: Any, output: Any) -> None:
 
 
 @entry
-def _run(states: Any, commands: Any, outputs: Any, start: int) -> int:
+def _run(states: Record, commands: Record, outputs: Record, start: int) -> int:
     """Apply commands from `start` while there is room for their events; return the first one not applied."""
     state = states[0]
     output = outputs[0]
@@ -127,7 +127,7 @@ class Engine:
     def restore(cls, data: bytes) -> "Engine":
         """Continue from a snapshot; raises ValueError when the bytes are none of this version."""
         engine = cls.__new__(cls)
-        engine._take_over(*memory.restore(data))
+        engine._take_over(*memory.restore(data))  # noqa: SLF001 - its own
         return engine
 
     def snapshot(self) -> bytes:
@@ -190,7 +190,7 @@ class Engine:
         slots = np.flatnonzero(state["orders"]["node"][: state["order_count"]])
         rows = _columns(state["orders"][slots], _OPEN_ORDER)
         details = state["details"][slots]
-        rows["order_id"] = details["generation"].astype(np.int64) << memory.SLOT_BITS | slots
+        rows["order_id"] = details["generation"].astype(np.int64) << SLOT_BITS | slots
         rows["instrument"] = details["instrument"]
         rows["quantity_lots"] = details["quantity"]
         rows["leaves_lots"] = state["orders"]["leaves"][slots]

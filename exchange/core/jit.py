@@ -8,15 +8,18 @@ With NUMBA_DISABLE_JIT=1 all of them are plain Python, which is how coverage and
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from llvmlite import ir
-from numba import config, njit, types
+from numba import njit, types
+from numba.core import config as _config
 from numba.core.typing.templates import Signature
 from numba.extending import intrinsic, overload
 
+config: Any = _config  # its members are made at run time
 JIT_ENABLED = not config.DISABLE_JIT
 
 
@@ -34,10 +37,13 @@ def _cache_directory() -> str:
 
 config.CACHE_DIR = _cache_directory()
 
-_INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # called by kernels alone, so no wrappers
+_INNER: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # called by kernels alone, so no wrappers
 kernel = njit(forceinline=True, **_INNER)
 routine = njit(**_INNER)
 entry = njit(cache=True, nogil=True)
+
+Record: TypeAlias = Any  # a row of a numpy record array, its fields as attributes: no type checker knows it
+int64 = cast("Callable[[Any], int]", np.int64)  # widens a narrow field, so that kernels see one kind of integer
 
 _SCATTER = 0x9E3779B97F4A7C15  # 2**64 / golden ratio, Knuth's multiplicative hashing
 _WORD = (1 << 64) - 1
@@ -88,12 +94,12 @@ def blend(hash_: int, word: int) -> int:
 
 @overload(lowest_bit, strict=False)
 def _lowest_bit(mask: Any) -> Any:
-    return lambda mask: _trailing_zeros(mask)
+    return lambda mask: _trailing_zeros(mask)  # type: ignore[call-arg]  # noqa: PLW0108 - numba inlines functions
 
 
 @overload(highest_bit, strict=False)
 def _highest_bit(mask: Any) -> Any:
-    return lambda mask: 63 - _leading_zeros(mask)
+    return lambda mask: 63 - _leading_zeros(mask)  # type: ignore[call-arg]
 
 
 @overload(scatter, strict=False)

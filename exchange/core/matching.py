@@ -1,12 +1,8 @@
 """Match an incoming order against the book: trades, prevented self-trades, and how each order ends."""
 
-from typing import Any
-
-import numpy as np
-
 from exchange.core.accounts import charge, earn_fees, set_hold, settle_buy, settle_sell, trim_hold
 from exchange.core.book import crosses, free_slot, order_id_of, rest, unlink
-from exchange.core.jit import kernel, routine
+from exchange.core.jit import Record, int64, kernel, routine
 from exchange.core.types import (
     NIL,
     WORK_MAX,
@@ -19,7 +15,7 @@ from exchange.core.types import (
 
 
 @kernel
-def emit(command: Any, output: Any, kind: int) -> Any:
+def emit(command: Record, output: Record, kind: int) -> Record:
     """Add an event of a command, all other fields zero, and return it to be filled in."""
     event = output.rows[output.count]
     output.count += 1
@@ -36,7 +32,7 @@ def emit(command: Any, output: Any, kind: int) -> Any:
 
 
 @kernel
-def close_order(state: Any, slot: int) -> int:
+def close_order(state: Record, slot: int) -> int:
     """End an order that is off the book: release its hold, free its slot; return what was released."""
     released = set_hold(state, slot, 0)
     state.accounts[state.orders[slot].account].open_orders -= 1
@@ -45,7 +41,7 @@ def close_order(state: Any, slot: int) -> int:
 
 
 @routine
-def end_order(state: Any, command: Any, output: Any, slot: int, kind: int, reason: int) -> None:
+def end_order(state: Record, command: Record, output: Record, slot: int, kind: int, reason: int) -> None:
     """Take an order off the book if it rests, say that it was cancelled or expired, and end it."""
     order = state.orders[slot]
     flags = 0
@@ -67,7 +63,7 @@ def end_order(state: Any, command: Any, output: Any, slot: int, kind: int, reaso
 
 
 @kernel
-def _trade(state: Any, command: Any, output: Any, slot: int, maker_slot: int) -> None:
+def _trade(state: Record, command: Record, output: Record, slot: int, maker_slot: int) -> None:
     """Fill both orders at the maker's price; a maker filled in full leaves the book."""
     taker, maker = state.orders[slot], state.orders[maker_slot]
     detail, maker_detail = state.details[slot], state.details[maker_slot]
@@ -108,7 +104,7 @@ def _trade(state: Any, command: Any, output: Any, slot: int, maker_slot: int) ->
 
 
 @routine
-def _prevent(state: Any, command: Any, output: Any, slot: int, maker_slot: int) -> int:
+def _prevent(state: Record, command: Record, output: Record, slot: int, maker_slot: int) -> int:
     """Keep two orders of one group apart as the taker's policy says; return why the taker ends, if it does."""
     taker, maker = state.orders[slot], state.orders[maker_slot]
     policy = taker.self_trade_prevention
@@ -139,7 +135,7 @@ def _prevent(state: Any, command: Any, output: Any, slot: int, maker_slot: int) 
 
 
 @routine
-def match(state: Any, command: Any, output: Any, slot: int) -> int:
+def match(state: Record, command: Record, output: Record, slot: int) -> int:
     """Fill an order from the opposite side in price-time order; return why it ends, NONE if it does not have to.
 
     Meets at most WORK_MAX makers, so that no command takes unbounded time; what would go on then expires.
@@ -147,14 +143,14 @@ def match(state: Any, command: Any, output: Any, slot: int) -> int:
     taker = state.orders[slot]
     opposite = state.instruments[state.details[slot].instrument].sides[1 - taker.side]
     group = state.accounts[taker.account].group
-    price = np.int64(taker.price_ticks)
-    side = np.int64(taker.side)
+    price = int64(taker.price_ticks)
+    side = int64(taker.side)
     met = 0
-    while taker.leaves > 0 and crosses(side, price, np.int64(opposite.best_price)):
+    while taker.leaves > 0 and crosses(side, price, int64(opposite.best_price)):
         if met == WORK_MAX:
             return EndReason.WORK_LIMIT
         met += 1
-        maker_slot = np.int64(state.nodes[opposite.best_node].slots[opposite.best_price & 63].head)
+        maker_slot = int64(state.nodes[opposite.best_node].slots[opposite.best_price & 63].head)
         own = state.accounts[state.orders[maker_slot].account].group == group
         if own and taker.self_trade_prevention != SelfTradePrevention.NONE:
             end = _prevent(state, command, output, slot, maker_slot)
@@ -166,7 +162,7 @@ def match(state: Any, command: Any, output: Any, slot: int) -> int:
 
 
 @kernel
-def finish(state: Any, command: Any, output: Any, slot: int, end: int, rests: bool) -> None:
+def finish(state: Record, command: Record, output: Record, slot: int, end: int, rests: bool) -> None:
     """After matching: end what is done, rest what may rest, expire the remainder of what may not."""
     if end == EndReason.NONE and state.orders[slot].leaves == 0:
         close_order(state, slot)

@@ -1,12 +1,8 @@
 """The four commands on orders: new, cancel, replace, mass cancel."""
 
-from typing import Any
-
-import numpy as np
-
 from exchange.core.accounts import available, need, open_balance, set_hold, trim_hold, worst_fee
 from exchange.core.book import gather, order_id_of, order_slot, take_slot, unlink
-from exchange.core.jit import blend, kernel, routine
+from exchange.core.jit import Record, blend, int64, kernel, routine
 from exchange.core.matching import emit, end_order, finish, match
 from exchange.core.recent import find, has_room, remember
 from exchange.core.rules import (
@@ -36,7 +32,7 @@ from exchange.core.types import (
 
 
 @routine
-def reject(command: Any, output: Any, reason: int) -> None:
+def reject(command: Record, output: Record, reason: int) -> None:
     """Refuse a command: one event that says why and repeats what was asked."""
     event = emit(command, output, EventKind.COMMAND_REJECTED)
     event.reason = reason
@@ -56,16 +52,16 @@ def reject(command: Any, output: Any, reason: int) -> None:
 
 
 @kernel
-def _is_named(command: Any) -> bool:
+def _is_named(command: Record) -> bool:
     words = command.words
     return (words[0] | words[1] | words[2] | words[3] | words[4]) != 0
 
 
 @routine
-def _client_key(command: Any) -> tuple[int, int]:
+def _client_key(command: Record) -> tuple[int, int]:
     """Return 128 bits that stand for the account and its client order id."""
-    low = blend(1, np.int64(command.account))
-    high = blend(2, np.int64(command.account))
+    low = blend(1, int64(command.account))
+    high = blend(2, int64(command.account))
     for index in range(5):
         low = blend(low, command.words[index])
         high = blend(high, command.words[index])
@@ -73,14 +69,14 @@ def _client_key(command: Any) -> tuple[int, int]:
 
 
 @routine
-def _original(state: Any, command: Any) -> int:
+def _original(state: Record, command: Record) -> int:
     """Return the order that this account's client order id already named, NIL if none."""
     low, high = _client_key(command)
     return find(state.client_ids, low, high, command.time_ns, CLIENT_ID_WINDOW_NS)
 
 
 @routine
-def _repeat(command: Any, output: Any, order_id: int) -> None:
+def _repeat(command: Record, output: Record, order_id: int) -> None:
     event = emit(command, output, EventKind.ORDER_DUPLICATED)
     event.account = command.account
     event.instrument = command.instrument
@@ -88,16 +84,16 @@ def _repeat(command: Any, output: Any, order_id: int) -> None:
 
 
 @routine
-def _market_cost(state: Any, command: Any, instrument: Any, price: int) -> int:
+def _market_cost(state: Record, command: Record, instrument: Record, price: int) -> int:
     """Return the quote units that a market buy would pay for what the book holds now."""
-    side, prevention = np.int64(command.side), np.int64(command.self_trade_prevention)
-    group = np.int64(state.accounts[command.account].group)
-    lots, ticks = gather(state, instrument, side, price, command.quantity_lots, group, prevention, False)
+    side, prevention = int64(command.side), int64(command.self_trade_prevention)
+    group = int64(state.accounts[command.account].group)
+    _, ticks = gather(state, instrument, side, price, command.quantity_lots, group, prevention, False)
     return ticks * instrument.tick_value
 
 
 @kernel
-def _initial_need(state: Any, command: Any, instrument: Any, price: int) -> int:
+def _initial_need(state: Record, command: Record, instrument: Record, price: int) -> int:
     """Return what a new order must hold: base units, or notional (a market order's cost) and the worst fee."""
     if command.side == Side.SELL:
         return command.quantity_lots * instrument.lot_units
@@ -105,20 +101,20 @@ def _initial_need(state: Any, command: Any, instrument: Any, price: int) -> int:
         notional = _market_cost(state, command, instrument, price)
     else:
         notional = price * command.quantity_lots * instrument.tick_value
-    return notional + worst_fee(np.int64(instrument.maker_bps), np.int64(instrument.taker_bps), notional)
+    return notional + worst_fee(int64(instrument.maker_bps), int64(instrument.taker_bps), notional)
 
 
 @kernel
-def _order_price(command: Any, instrument: Any) -> int:
+def _order_price(command: Record, instrument: Record) -> int:
     if command.order_type == OrderType.LIMIT:
         return command.price_ticks
     if command.side == Side.BUY:
-        return np.int64(instrument.band_high)
-    return np.int64(instrument.band_low)
+        return int64(instrument.band_high)
+    return int64(instrument.band_low)
 
 
 @kernel
-def new_order(state: Any, command: Any, output: Any) -> None:
+def new_order(state: Record, command: Record, output: Record) -> None:
     """Admit an order, hold what it needs, match it, and rest or expire what is left."""
     reason = order_shape(command)
     if reason == RejectReason.NONE and not knows_account(state, command.account):
@@ -142,7 +138,7 @@ def new_order(state: Any, command: Any, output: Any) -> None:
         return
     needed = _initial_need(state, command, instrument, price)
     asset = instrument.quote_asset if command.side == Side.BUY else instrument.base_asset
-    funds = available(state, np.int64(command.account), np.int64(asset))
+    funds = available(state, int64(command.account), int64(asset))
     reason = order_room(state, command, price, funds, needed)
     if reason == RejectReason.NONE and named and not has_room(state.client_ids, command.time_ns, CLIENT_ID_WINDOW_NS):
         reason = RejectReason.RECENT_IDS_FULL
@@ -156,10 +152,10 @@ def new_order(state: Any, command: Any, output: Any) -> None:
 
 
 @kernel
-def _accept(state: Any, command: Any, output: Any, price: int, needed: int) -> int:
+def _accept(state: Record, command: Record, output: Record, price: int, needed: int) -> int:
     """Give an admitted order its slot, its balances and its hold."""
     instrument = state.instruments[command.instrument]
-    account = np.int64(command.account)
+    account = int64(command.account)
     slot = take_slot(state)
     order = state.orders[slot]
     detail = state.details[slot]
@@ -174,8 +170,8 @@ def _accept(state: Any, command: Any, output: Any, price: int, needed: int) -> i
     detail.quantity = command.quantity_lots
     detail.held = detail.taker_notional = detail.maker_notional = 0
     detail.instrument = command.instrument
-    detail.base_balance = open_balance(state, account, np.int64(instrument.base_asset))
-    detail.quote_balance = open_balance(state, account, np.int64(instrument.quote_asset))
+    detail.base_balance = open_balance(state, account, int64(instrument.base_asset))
+    detail.quote_balance = open_balance(state, account, int64(instrument.quote_asset))
     detail.maker_bps = instrument.maker_bps
     detail.taker_bps = instrument.taker_bps
     set_hold(state, slot, needed)
@@ -197,7 +193,7 @@ def _accept(state: Any, command: Any, output: Any, price: int, needed: int) -> i
 
 
 @routine
-def _name(state: Any, command: Any, output: Any, slot: int) -> None:
+def _name(state: Record, command: Record, output: Record, slot: int) -> None:
     """Remember an order's client order id, and say it."""
     low, high = _client_key(command)
     order_id = order_id_of(state, slot)
@@ -214,31 +210,31 @@ def _name(state: Any, command: Any, output: Any, slot: int) -> None:
 
 
 @routine
-def _is_fillable(state: Any, command: Any, slot: int) -> bool:
+def _is_fillable(state: Record, slot: int) -> bool:
     """Tell whether a fill-or-kill order finds its whole quantity now."""
     order = state.orders[slot]
     instrument = state.instruments[state.details[slot].instrument]
-    prevention = np.int64(order.self_trade_prevention)
+    prevention = int64(order.self_trade_prevention)
     stop_at_own = prevention != SelfTradePrevention.EXPIRE_MAKER
-    group = np.int64(state.accounts[order.account].group)
-    price = np.int64(order.price_ticks)
-    side = np.int64(order.side)
-    lots, ticks = gather(state, instrument, side, price, order.leaves, group, prevention, stop_at_own)
+    group = int64(state.accounts[order.account].group)
+    price = int64(order.price_ticks)
+    side = int64(order.side)
+    lots, _ = gather(state, instrument, side, price, order.leaves, group, prevention, stop_at_own)
     return lots == order.leaves
 
 
 @kernel
-def _execute(state: Any, command: Any, output: Any, slot: int) -> None:
-    if command.time_in_force == TimeInForce.FOK and not _is_fillable(state, command, slot):
-        end = np.int64(EndReason.FILL_OR_KILL)
+def _execute(state: Record, command: Record, output: Record, slot: int) -> None:
+    if command.time_in_force == TimeInForce.FOK and not _is_fillable(state, slot):
+        end = int64(EndReason.FILL_OR_KILL)
     else:
-        end = np.int64(match(state, command, output, slot))
+        end = int64(match(state, command, output, slot))
     rests = command.time_in_force == TimeInForce.GTC and command.order_type == OrderType.LIMIT
     finish(state, command, output, slot, end, rests)
 
 
 @kernel
-def _own_order(state: Any, command: Any) -> int:
+def _own_order(state: Record, command: Record) -> int:
     """Return the slot of the resting order that a command names, NIL if there is none or it is another's."""
     slot = order_slot(state, command.order_id)
     if slot != NIL and state.orders[slot].account == command.account:
@@ -247,7 +243,7 @@ def _own_order(state: Any, command: Any) -> int:
 
 
 @kernel
-def cancel_order(state: Any, command: Any, output: Any) -> None:
+def cancel_order(state: Record, command: Record, output: Record) -> None:
     """End an order at its owner's request."""
     slot = _own_order(state, command)
     reason = RejectReason.NONE
@@ -266,7 +262,7 @@ def cancel_order(state: Any, command: Any, output: Any) -> None:
 
 
 @kernel
-def replace_order(state: Any, command: Any, output: Any) -> None:
+def replace_order(state: Record, command: Record, output: Record) -> None:
     """Change price or quantity: in place if only the quantity falls, else as a new arrival under the same id."""
     slot = _own_order(state, command)
     reason = RejectReason.NONE
@@ -282,7 +278,7 @@ def replace_order(state: Any, command: Any, output: Any) -> None:
         reject(command, output, reason)
         return
     order = state.orders[slot]
-    price = command.price_ticks if command.price_ticks != 0 else np.int64(order.price_ticks)
+    price = command.price_ticks if command.price_ticks != 0 else int64(order.price_ticks)
     total = command.quantity_lots if command.quantity_lots != 0 else state.details[slot].quantity
     in_place = price == order.price_ticks and total <= state.details[slot].quantity
     keeps = in_place and command.flags & OrderFlag.REQUEUE == 0
@@ -297,7 +293,9 @@ def replace_order(state: Any, command: Any, output: Any) -> None:
 
 
 @kernel
-def _say_replaced(state: Any, command: Any, output: Any, slot: int, price: int, leaves: int, flags: int) -> None:
+def _say_replaced(
+    state: Record, command: Record, output: Record, slot: int, price: int, leaves: int, flags: int
+) -> None:
     """Add the event of a replace; `price` and `leaves` are what the order had before."""
     order = state.orders[slot]
     event = emit(command, output, EventKind.ORDER_REPLACED)
@@ -315,21 +313,21 @@ def _say_replaced(state: Any, command: Any, output: Any, slot: int, price: int, 
 
 
 @routine
-def _shrink(state: Any, command: Any, output: Any, slot: int, total: int) -> None:
+def _shrink(state: Record, command: Record, output: Record, slot: int, total: int) -> None:
     order = state.orders[slot]
     leaves = order.leaves
     order.leaves -= state.details[slot].quantity - total
     state.details[slot].quantity = total
     trim_hold(state, slot)
-    _say_replaced(state, command, output, slot, np.int64(order.price_ticks), leaves, OrderFlag.KEPT_PRIORITY)
+    _say_replaced(state, command, output, slot, int64(order.price_ticks), leaves, OrderFlag.KEPT_PRIORITY)
 
 
 @kernel
-def _move(state: Any, command: Any, output: Any, slot: int, price: int, total: int) -> None:
+def _move(state: Record, command: Record, output: Record, slot: int, price: int, total: int) -> None:
     order = state.orders[slot]
     detail = state.details[slot]
     instrument = state.instruments[detail.instrument]
-    old_price, old_leaves = np.int64(order.price_ticks), order.leaves
+    old_price, old_leaves = int64(order.price_ticks), order.leaves
     unlink(state, slot)
     order.price_ticks = price
     order.leaves = total - (detail.quantity - old_leaves)
@@ -338,11 +336,11 @@ def _move(state: Any, command: Any, output: Any, slot: int, price: int, total: i
     detail.taker_bps = instrument.taker_bps
     set_hold(state, slot, need(state, slot))
     _say_replaced(state, command, output, slot, old_price, old_leaves, 0)
-    finish(state, command, output, slot, np.int64(match(state, command, output, slot)), True)
+    finish(state, command, output, slot, int64(match(state, command, output, slot)), True)
 
 
 @routine
-def mass_cancel(state: Any, command: Any, output: Any) -> None:
+def mass_cancel(state: Record, command: Record, output: Record) -> None:
     """End the open orders of an account on one instrument or all, one side or both, at most WORK_MAX of them."""
     reason = RejectReason.NONE
     if command.side > Side.BOTH:
@@ -375,7 +373,7 @@ def mass_cancel(state: Any, command: Any, output: Any) -> None:
 
 
 @kernel
-def _is_meant(state: Any, command: Any, slot: int) -> bool:
+def _is_meant(state: Record, command: Record, slot: int) -> bool:
     order = state.orders[slot]
     return (
         order.node != NIL

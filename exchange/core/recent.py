@@ -4,31 +4,27 @@ A ring in time order with an open-addressing index over it. Keys are 128 bits; t
 gaps on removal, so it never degrades.
 """
 
-from typing import Any
-
-import numpy as np
-
-from exchange.core.jit import kernel, routine, scatter
+from exchange.core.jit import Record, int64, kernel, routine, scatter
 from exchange.core.types import NIL
 
 
 @kernel
-def _row(ids: Any, position: int) -> int:
+def _row(ids: Record, position: int) -> int:
     return position % len(ids.rows)
 
 
 @kernel
-def _home(ids: Any, row: int) -> int:
+def _home(ids: Record, row: int) -> int:
     return scatter(ids.rows[row].key_low, ids.index_bits)
 
 
 @routine
-def find(ids: Any, key_low: int, key_high: int, time_ns: int, window_ns: int) -> int:
+def find(ids: Record, key_low: int, key_high: int, time_ns: int, window_ns: int) -> int:
     """Return the value of an id younger than the window, NIL if there is none (no value is NIL)."""
     places = len(ids.index) - 1
     place = scatter(key_low, ids.index_bits)
     while ids.index[place] != 0:
-        row = ids.rows[np.int64(ids.index[place]) - 1]
+        row = ids.rows[int64(ids.index[place]) - 1]
         if row.key_low == key_low and row.key_high == key_high and time_ns - row.time_ns < window_ns:
             return row.value
         place = (place + 1) & places
@@ -36,7 +32,7 @@ def find(ids: Any, key_low: int, key_high: int, time_ns: int, window_ns: int) ->
 
 
 @routine
-def has_room(ids: Any, time_ns: int, window_ns: int) -> bool:
+def has_room(ids: Record, time_ns: int, window_ns: int) -> bool:
     """Tell whether one more id fits once those older than the window are gone."""
     if ids.last - ids.first < len(ids.rows):
         return True
@@ -44,7 +40,7 @@ def has_room(ids: Any, time_ns: int, window_ns: int) -> bool:
 
 
 @routine
-def remember(ids: Any, key_low: int, key_high: int, time_ns: int, value: int, window_ns: int) -> None:
+def remember(ids: Record, key_low: int, key_high: int, time_ns: int, value: int, window_ns: int) -> None:
     """Add an id that is not there, after dropping those older than the window; there must be room."""
     while ids.first < ids.last and time_ns - ids.rows[_row(ids, ids.first)].time_ns >= window_ns:
         _forget(ids, _row(ids, ids.first))
@@ -64,7 +60,7 @@ def remember(ids: Any, key_low: int, key_high: int, time_ns: int, value: int, wi
 
 
 @routine
-def _forget(ids: Any, row: int) -> None:
+def _forget(ids: Record, row: int) -> None:
     """Take a row out of the index, moving later ones up so that no probe meets a gap."""
     places = len(ids.index) - 1
     gap = _home(ids, row)
@@ -72,7 +68,7 @@ def _forget(ids: Any, row: int) -> None:
         gap = (gap + 1) & places
     place = (gap + 1) & places
     while ids.index[place] != 0:
-        home = _home(ids, np.int64(ids.index[place]) - 1)
+        home = _home(ids, int64(ids.index[place]) - 1)
         if (place - home) & places >= (place - gap) & places:
             ids.index[gap] = ids.index[place]
             gap = place

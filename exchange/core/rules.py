@@ -1,15 +1,12 @@
 """Admission: which commands are refused, and why.
 
-Each check returns a RejectReason, the first in the enumeration's order that applies; NONE admits. Nothing is changed here.
+Each check returns a RejectReason, the first in the enumeration's order that applies; NONE admits. Nothing is
+changed here.
 """
-
-from typing import Any
-
-import numpy as np
 
 from exchange.core.accounts import available, balances_free, find_balance, worst_fee
 from exchange.core.book import PAGES_PER_PRICE_MAX, crosses, nodes_free, orders_free
-from exchange.core.jit import kernel, routine
+from exchange.core.jit import Record, int64, kernel, routine
 from exchange.core.types import (
     AMOUNT_MAX,
     BPS,
@@ -31,25 +28,25 @@ from exchange.core.types import (
 
 
 @kernel
-def knows_account(state: Any, account: int) -> bool:
+def knows_account(state: Record, account: int) -> bool:
     """Tell whether an account exists."""
     return account < state.account_count
 
 
 @kernel
-def knows_asset(state: Any, asset: int) -> bool:
+def knows_asset(state: Record, asset: int) -> bool:
     """Tell whether an asset exists."""
     return asset != NIL and asset < state.asset_count
 
 
 @kernel
-def knows_instrument(state: Any, instrument: int) -> bool:
+def knows_instrument(state: Record, instrument: int) -> bool:
     """Tell whether an instrument is listed."""
     return instrument != NIL and instrument < state.instrument_count
 
 
 @kernel
-def order_shape(command: Any) -> int:
+def order_shape(command: Record) -> int:
     """Check the enumerations of a new order."""
     if (
         command.side > Side.SELL
@@ -65,7 +62,7 @@ def order_shape(command: Any) -> int:
 
 
 @kernel
-def order_parties(state: Any, command: Any) -> int:
+def order_parties(state: Record, command: Record) -> int:
     """Check that the account may trade and the instrument does."""
     if not knows_instrument(state, command.instrument):
         return RejectReason.UNKNOWN_INSTRUMENT
@@ -77,7 +74,7 @@ def order_parties(state: Any, command: Any) -> int:
 
 
 @kernel
-def order_terms(instrument: Any, price: int, quantity: int, market: bool) -> int:
+def order_terms(instrument: Record, price: int, quantity: int, market: bool) -> int:
     """Check quantity, price, band and size of an order; a market order's price is the band's own."""
     if quantity < instrument.quantity_min or quantity > instrument.quantity_max:
         return RejectReason.INVALID_QUANTITY
@@ -92,17 +89,17 @@ def order_terms(instrument: Any, price: int, quantity: int, market: bool) -> int
 
 
 @routine
-def _is_small(instrument: Any, price: int, quantity: int) -> bool:
+def _is_small(instrument: Record, price: int, quantity: int) -> bool:
     return (
         quantity <= NOTIONAL_MAX // (price * instrument.tick_value) and quantity <= NOTIONAL_MAX // instrument.lot_units
     )
 
 
 @kernel
-def order_room(state: Any, command: Any, price: int, funds: int, need: int) -> int:
+def order_room(state: Record, command: Record, price: int, funds: int, need: int) -> int:
     """Check post-only, the account's limits and funds, and room in every pool; `funds` is what may be spent."""
     instrument = state.instruments[command.instrument]
-    if command.flags != 0 and crosses(command.side, price, np.int64(instrument.sides[1 - command.side].best_price)):
+    if command.flags != 0 and crosses(command.side, price, int64(instrument.sides[1 - command.side].best_price)):
         return RejectReason.WOULD_TAKE
     if state.accounts[command.account].open_orders >= OPEN_ORDERS_MAX:
         return RejectReason.TOO_MANY_OPEN_ORDERS
@@ -118,7 +115,7 @@ def order_room(state: Any, command: Any, price: int, funds: int, need: int) -> i
 
 
 @routine
-def replacement(state: Any, slot: int, price: int, total: int, keeps: bool) -> int:
+def replacement(state: Record, slot: int, price: int, total: int, keeps: bool) -> int:
     """Check the new terms of a resting order, after its parties were checked."""
     order = state.orders[slot]
     detail = state.details[slot]
@@ -131,11 +128,11 @@ def replacement(state: Any, slot: int, price: int, total: int, keeps: bool) -> i
         return RejectReason.QUANTITY_BELOW_FILLED
     if keeps:
         return RejectReason.NONE
-    if order.flags != 0 and crosses(order.side, price, np.int64(instrument.sides[1 - order.side].best_price)):
+    if order.flags != 0 and crosses(order.side, price, int64(instrument.sides[1 - order.side].best_price)):
         return RejectReason.WOULD_TAKE
     if order.side == Side.BUY:
         notional = price * (total - filled) * instrument.tick_value
-        need = notional + worst_fee(np.int64(instrument.maker_bps), np.int64(instrument.taker_bps), notional)
+        need = notional + worst_fee(int64(instrument.maker_bps), int64(instrument.taker_bps), notional)
         funds = state.balances[detail.quote_balance].available
     else:
         need = (total - filled) * instrument.lot_units
@@ -148,7 +145,7 @@ def replacement(state: Any, slot: int, price: int, total: int, keeps: bool) -> i
 
 
 @routine
-def holding(state: Any, command: Any) -> int:
+def holding(state: Record, command: Record) -> int:
     """Check account and asset of a deposit, withdrawal, issuance or redemption."""
     if not knows_account(state, command.account):
         return RejectReason.UNKNOWN_ACCOUNT
@@ -160,30 +157,30 @@ def holding(state: Any, command: Any) -> int:
 
 
 @routine
-def arrival(state: Any, command: Any) -> int:
+def arrival(state: Record, command: Record) -> int:
     """Check the amount of a deposit or issuance."""
     if command.amount < 1 or command.amount > AMOUNT_MAX:
         return RejectReason.INVALID_PARAMETER
     if state.assets[command.asset].issued + command.amount > AMOUNT_MAX:
         return RejectReason.ISSUED_TOO_MUCH
-    known = find_balance(state, np.int64(command.account), np.int64(command.asset)) != NIL
+    known = find_balance(state, int64(command.account), int64(command.asset)) != NIL
     if not known and balances_free(state) == 0:
         return RejectReason.BALANCES_FULL
     return RejectReason.NONE
 
 
 @routine
-def departure(state: Any, command: Any) -> int:
+def departure(state: Record, command: Record) -> int:
     """Check the amount of a withdrawal or redemption."""
     if command.amount < 1 or command.amount > AMOUNT_MAX:
         return RejectReason.INVALID_PARAMETER
-    if command.amount > available(state, np.int64(command.account), np.int64(command.asset)):
+    if command.amount > available(state, int64(command.account), int64(command.asset)):
         return RejectReason.INSUFFICIENT_BALANCE
     return RejectReason.NONE
 
 
 @routine
-def listing(state: Any, command: Any) -> int:
+def listing(state: Record, command: Record) -> int:
     """Check a new instrument."""
     if not knows_asset(state, command.asset) or not knows_asset(state, command.group):
         return RejectReason.UNKNOWN_ASSET

@@ -196,7 +196,7 @@ def digest(states: np.ndarray) -> bytes:
     memory, used = _blocks_in_use(states)
     total = hashlib.sha256(used.tobytes())
     for number in used.tolist():
-        total.update(memory[number * _BLOCK : (number + 1) * _BLOCK])
+        total.update(memory[number * _BLOCK : (number + 1) * _BLOCK].data)
     return total.digest()
 
 
