@@ -1,0 +1,186 @@
+"""The desk behind which every request of our own dialect is served: identity, parameters, action, answer.
+
+An action is a row in a table. Parameters of GET and DELETE stand in the query string, those of POST and PUT are a
+JSON body; timestamp, recvWindow and signature always stand in the query string, and what is signed is the query string
+without the signature followed by the body, byte for byte.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple, TypeVar
+
+import structlog
+from pydantic import BaseModel, ValidationError
+
+from api import auth, parameters
+from api.auth import KeyRing
+from api.call import Answer, Call, Disconnected, Receive, read_body, refusal
+from api.errors import OVERLOADED, STATUS_UNKNOWN, STOPPED, UNKNOWN_ERROR, RequestError, rejection
+from api.limits import Limiter, Limits
+from api.v1.problems import FOREIGN_ACCOUNT, NOT_JSON, invalid_request, refused_document
+from api.vault import Vault
+from api.version import own_version
+from exchange.core.engine import Engine
+from exchange.core.types import EventKind
+from exchange.events import Event
+from exchange.registry.documents import Document, Scope, commands_of, encode
+from exchange.registry.registry import DocumentRefusedError
+from exchange.sequencer import Overloaded, Stopped
+from exchange.server import Exchange
+from settlement.ledger import Ledger
+
+T = TypeVar("T")
+BODY_BYTES_MAX = 64 * 1024
+SEES_ALL = frozenset((Scope.OPERATE, Scope.AUDIT))
+JSON_TYPES = (b"application/json",)
+log = structlog.get_logger()
+
+
+class Desk(NamedTuple):
+    """What the actions work with."""
+
+    exchange: Exchange
+    ledger: Ledger | None
+    keys: KeyRing
+    vault: Vault
+    limiter: Limiter
+    registrations: asyncio.Lock  # held while a document is checked and applied: each gets the next index
+    version: str
+    started_ns: int  # of the monotonic clock
+
+    @classmethod
+    def of(
+        cls, exchange: Exchange, ledger: Ledger | None, keys: KeyRing, vault: Vault, limiter: Limiter
+    ) -> "Desk":
+        """Return the desk of an exchange that starts now."""
+        return cls(
+            exchange, ledger, keys, vault, limiter, asyncio.Lock(), own_version(), exchange.clock.monotonic_ns()
+        )
+
+
+class Caller(NamedTuple):
+    """Who asks, and with what."""
+
+    account: int
+    scopes: frozenset[Scope]
+    call: Call
+
+    def seen(self, account: int | None) -> int:
+        """Return the account asked for, the caller's own unless another is named; refuse what is not for its eyes."""
+        if account is None or account == self.account:
+            return self.account
+        if not self.scopes & SEES_ALL:
+            raise RequestError(FOREIGN_ACCOUNT)
+        return account
+
+
+class Action(NamedTuple):
+    """One method of one path; its description is the docstring of its handler."""
+
+    method: str
+    path: str
+    handler: Callable[[Desk, Caller, Any], Awaitable[BaseModel | bytes]]
+    request: type[BaseModel]
+    reply: type[BaseModel]
+    scopes: tuple[Scope, ...] = ()  # one of them is needed; none: for everybody
+    weight: int = 1
+    body_bytes_max: int = BODY_BYTES_MAX
+    body_types: tuple[bytes, ...] = JSON_TYPES
+    is_raw: bool = False  # the handler reads the body itself
+
+    @property
+    def has_body(self) -> bool:
+        """Return whether the parameters are a JSON body."""
+        return self.method in {"POST", "PUT"}
+
+
+def body_limiter(action: Action) -> Limiter:
+    """Return the limit on the size of an action's body."""
+    return Limiter(Limits(body_bytes_max=action.body_bytes_max))
+
+
+async def answer(desk: Desk, action: Action, bodies: Limiter, call: Call, receive: Receive) -> Answer:
+    """Answer a call, whatever happens. Raises Disconnected alone."""
+    try:
+        used = desk.limiter.take_weight(call.address, action.weight, call.now_ns)
+        call.headers_out.append((b"x-mbx-used-weight-1m", b"%d" % used))
+        caller = await _admit(desk, action, bodies, call, receive)
+        reply = await action.handler(desk, caller, _request(action, call))
+        return Answer(200, reply if isinstance(reply, bytes) else reply.model_dump_json().encode(), call.headers_out)
+    except RequestError as error:
+        return refusal(error.problem, call.headers_out)
+    except Disconnected:
+        raise
+    except Exception:
+        log.exception("an action failed", method=action.method, path=action.path)
+        return refusal(UNKNOWN_ERROR, call.headers_out)
+
+
+async def submit(desk: Desk, commands: bytes, document: bytes = b"") -> list[Event]:
+    """Return the events of commands, once durable; refuse if one of them was rejected."""
+    try:
+        future = desk.exchange.submit(commands, document)
+    except Overloaded:
+        raise RequestError(OVERLOADED) from None
+    except Stopped:
+        raise RequestError(STOPPED) from None
+    try:
+        events = await future
+    except Stopped:
+        raise RequestError(STATUS_UNKNOWN) from None
+    for event in events:
+        if event.kind == EventKind.COMMAND_REJECTED:
+            raise RequestError(rejection(event.reason, event.state))
+    return events
+
+
+async def ask(desk: Desk, question: Callable[[Engine], T]) -> T:
+    """Return what the engine answers, after everything that was submitted before."""
+    try:
+        return await desk.exchange.query(question)
+    except Stopped:
+        raise RequestError(STOPPED) from None
+
+
+async def register(desk: Desk, document: Document, commands: bytes = b"") -> list[Event]:
+    """Write a document down with the commands that make it true, and further ones; the caller holds the lock."""
+    assert desk.registrations.locked()
+    try:
+        return await submit(desk, commands_of(document) + commands, encode(document))
+    except DocumentRefusedError as error:
+        raise RequestError(refused_document(error.reason, str(error))) from None
+
+
+async def _admit(desk: Desk, action: Action, bodies: Limiter, call: Call, receive: Receive) -> Caller:
+    """Return who calls. The key is checked before its body is read, the signature after."""
+    if not action.scopes:
+        call.texts = parameters.parse(call.query, b"")
+        return Caller(0, frozenset(), call)
+    known = desk.keys.credential(call.key) if call.key else None
+    held = known.scopes if known is not None else frozenset()
+    scope = next((scope for scope in action.scopes if scope in held), action.scopes[0])
+    credential = auth.authorised(desk.keys, call.key, scope, call.address, call.now_ns)
+    if action.has_body:
+        await read_body(call, receive, bodies)
+        if call.content_type.split(b";")[0].strip().lower() not in action.body_types:
+            raise RequestError(NOT_JSON)
+    payload, signature = parameters.signed(call.query, b"")
+    auth.check_signature(credential, payload + call.body, signature)
+    call.texts = parameters.parse(call.query, b"")
+    auth.check_time(call.texts, call.now_ns)
+    call.account = credential.account
+    return Caller(credential.account, credential.scopes, call)
+
+
+def _request(action: Action, call: Call) -> BaseModel | None:
+    fields = action.request.model_fields
+    if action.is_raw:
+        return None
+    try:
+        if action.has_body:
+            parameters.refuse_unknown(call.texts, parameters.AUTHENTICATION)
+            return action.request.model_validate_json(call.body)
+        parameters.refuse_unknown(call.texts, fields.keys() | parameters.AUTHENTICATION)
+        return action.request.model_validate({name: text for name, text in call.texts.items() if name in fields})
+    except ValidationError as error:
+        raise RequestError(invalid_request(error)) from None

@@ -1,0 +1,155 @@
+"""The operator's desk, people: participants with their accounts, API keys, what an account may do."""
+
+from api.auth import new_key
+from api.errors import RequestError
+from api.v1.desk import Action, Caller, Desk, register, submit
+from api.v1.problems import OTHER_TERMS, UNKNOWN_ACCOUNT, UNKNOWN_PARTICIPANT
+from api.v1.schemas import (
+    AccountAnswer,
+    AccountStateAnswer,
+    AccountStateRequest,
+    KeyAnswer,
+    KeyRequest,
+    KeysAnswer,
+    KeysRequest,
+    NewAccount,
+    NewKey,
+    NewKeyAnswer,
+    NewParticipant,
+    ParticipantAnswer,
+    ParticipantsAnswer,
+    ParticipantsRequest,
+)
+from exchange.core import commands
+from exchange.core.types import AccountState, EventKind
+from exchange.registry.documents import AccountNamed, KeyCreated, KeyRevoked, ParticipantCreated, Role, Scope
+from exchange.registry.entries import Account, ApiKey, Participant
+from exchange.registry.registry import Registry
+
+MILLISECOND_NS = 1_000_000
+
+
+async def create_participant(desk: Desk, caller: Caller, request: NewParticipant) -> ParticipantAnswer:
+    """Create a participant with its accounts, or add the accounts that are missing."""
+    role = Role(request.role)
+    registry = desk.exchange.registry
+    async with desk.registrations:
+        known = registry.participant(request.name)
+        if known is None:
+            await register(desk, ParticipantCreated(request.name, role, request.description))
+        elif (known.role, known.description) != (role, request.description):
+            raise RequestError(OTHER_TERMS)
+        for account in request.accounts or (NewAccount(name=request.name),):
+            await _ensure_account(desk, request.name, role, account)
+    participant = registry.participant(request.name)
+    assert participant is not None
+    return _participant(registry, participant)
+
+
+async def list_participants(desk: Desk, caller: Caller, request: ParticipantsRequest) -> ParticipantsAnswer:
+    """Return one participant or all, with their accounts and the state of each."""
+    registry = desk.exchange.registry
+    if not request.name:
+        return ParticipantsAnswer(participants=[_participant(registry, found) for found in registry.participants])
+    found = registry.participant(request.name)
+    if found is None:
+        raise RequestError(UNKNOWN_PARTICIPANT)
+    return ParticipantsAnswer(participants=[_participant(registry, found)])
+
+
+async def create_key(desk: Desk, caller: Caller, request: NewKey) -> NewKeyAnswer:
+    """Create an API key. The secret is in this answer and nowhere else: it is stored encrypted."""
+    made = new_key()
+    document = KeyCreated(
+        made.key,
+        desk.vault.encrypt(made.secret.encode("ascii")),
+        request.account,
+        tuple(Scope(scope) for scope in request.scopes),
+        request.label,
+        caller.call.now_ns,
+        request.expires * MILLISECOND_NS,
+        request.ip_allow,
+    )
+    async with desk.registrations:
+        await register(desk, document)
+    key = desk.exchange.registry.key(made.key)
+    assert key is not None
+    return NewKeyAnswer(**_key(key).model_dump(), secret=made.secret)
+
+
+async def list_keys(desk: Desk, caller: Caller, request: KeysRequest) -> KeysAnswer:
+    """Return the keys of an account without their secrets, revoked ones included."""
+    return KeysAnswer(keys=[_key(key) for key in desk.exchange.registry.keys_of(request.account)])
+
+
+async def revoke_key(desk: Desk, caller: Caller, request: KeyRequest) -> KeyAnswer:
+    """Revoke an API key, from the next request on and for ever; its secret is forgotten."""
+    key = desk.exchange.registry.key(request.key)
+    async with desk.registrations:
+        await register(desk, KeyRevoked(request.key))
+    assert key is not None
+    return _key(key)
+
+
+async def set_account_state(desk: Desk, caller: Caller, request: AccountStateRequest) -> AccountStateAnswer:
+    """Change what an account may do, and if asked end all its open orders in the same moment (the kill switch)."""
+    if desk.exchange.registry.account_at(request.account) is None:
+        raise RequestError(UNKNOWN_ACCOUNT)
+    cancel = commands.mass_cancel(request.account) if request.cancel_orders else b""
+    events = await submit(desk, cancel + commands.set_account_state(request.account, AccountState[request.state]))
+    canceled = sum(event.kind == EventKind.ORDER_CANCELED for event in events)
+    return AccountStateAnswer(account=request.account, state=request.state, canceled=canceled)
+
+
+async def _ensure_account(desk: Desk, participant: str, role: Role, request: NewAccount) -> None:
+    registry = desk.exchange.registry
+    known = registry.account(request.name)
+    if known is None:
+        document = AccountNamed(registry.next_account, request.name, participant, role, request.group)
+        await register(desk, document)
+    elif (known.participant, known.group) != (participant, request.group or known.index):
+        raise RequestError(OTHER_TERMS)
+
+
+def _participant(registry: Registry, participant: Participant) -> ParticipantAnswer:
+    return ParticipantAnswer(
+        participant=participant.name,
+        role=participant.role,
+        description=participant.description,
+        accounts=[_account(account) for account in registry.accounts_of(participant.name)],
+    )
+
+
+def _account(account: Account) -> AccountAnswer:
+    return AccountAnswer(
+        account=account.index,
+        name=account.name,
+        participant=account.participant,
+        role=account.role,
+        group=account.group,
+        state=account.state.name,
+    )
+
+
+def _key(key: ApiKey) -> KeyAnswer:
+    return KeyAnswer(
+        key=key.key,
+        account=key.account,
+        scopes=sorted(key.scopes),
+        label=key.label,
+        created=key.created_ns // MILLISECOND_NS,
+        expires=key.expires_ns // MILLISECOND_NS,
+        ip_allow=list(key.ip_allow),
+        revoked=key.is_revoked,
+    )
+
+
+_OPERATE, _SEE = (Scope.OPERATE,), (Scope.OPERATE, Scope.AUDIT)
+ACTIONS = (
+    Action("POST", "/v1/participants", create_participant, NewParticipant, ParticipantAnswer, _OPERATE),
+    Action("GET", "/v1/participants", list_participants, ParticipantsRequest, ParticipantsAnswer, _SEE, weight=10),
+    Action("POST", "/v1/keys", create_key, NewKey, NewKeyAnswer, _OPERATE),
+    Action("GET", "/v1/keys", list_keys, KeysRequest, KeysAnswer, _SEE, weight=10),
+    Action("DELETE", "/v1/keys", revoke_key, KeyRequest, KeyAnswer, _OPERATE),
+    Action("PUT", "/v1/account-state", set_account_state, AccountStateRequest, AccountStateAnswer, _OPERATE),
+)

@@ -1,0 +1,120 @@
+"""What our own dialect refuses, beyond what all requests share: a stable code, and what to do about it.
+
+Codes of the Binance dialect keep their meaning here; those from -8030 to -8099 are listed in this file alone.
+"""
+
+from pydantic import ValidationError
+
+from api.errors import Problem, RequestError, illegal, missing, overflowed, too_precise
+from api.parameters import DECIMAL_RANGE
+from exchange.registry.checks import DocumentRefusal
+from exchange.registry.units import NumberRefusal, parse_steps, parse_units
+
+NOT_JSON = Problem(415, -8030, "Send the body as application/json.")
+FOREIGN_ACCOUNT = Problem(
+    403, -8031, "This is another account's: leave 'account' out, or use a key with scope operate."
+)
+UNKNOWN_ACCOUNT = Problem(404, -8032, "No such account: GET /v1/participants lists all.")
+UNKNOWN_ASSET = Problem(404, -8033, "No such asset: GET /v1/assets lists all.")
+UNKNOWN_SYMBOL = Problem(404, -8034, "No such instrument: GET /v1/instruments lists all.")
+UNKNOWN_PARTICIPANT = Problem(404, -8035, "No such participant: GET /v1/participants lists all.")
+OTHER_TERMS = Problem(409, -8036, "The name is taken, with other terms: choose another, or repeat the same terms.")
+NO_LEDGER = Problem(503, -8037, "The ledger's database is away: try again; trading goes on meanwhile.", 5)
+NOT_ON_A_TICK = Problem(400, -8038, "A price is a whole number of ticks: round it to the instrument's tick size.")
+
+NO_HOLDER = Problem(400, -8050, "Send either 'account' or 'key', not both: it says whose allowance is used.")
+UNKNOWN_HOLDER = Problem(404, -8051, "No such account or key: send an account's number, or an API key that is valid.")
+NOT_AN_ALLOWANCE = Problem(404, -8052, "No token allowance of this symbol: GET /v1/instruments lists all.")
+NOT_ITS_ISSUER = Problem(403, -8053, "Another account issues this allowance: its issuer's key alone may meter it.")
+OUTSIDE_TIME = Problem(
+    400, -8054, "The record's time is ahead or too old: report use within 71 hours, in milliseconds."
+)
+NOTHING_METERED = Problem(400, -8055, "No tokens of the kind that this allowance counts: leave the record out.")
+ALLOWANCE_EXHAUSTED = Problem(
+    409, -8056, "The holder has fewer tokens left than this record used: bill it, or send less."
+)
+
+_DOCUMENTS = {
+    DocumentRefusal.MALFORMED: Problem(400, -8060, "The registry cannot read this: {}."),
+    DocumentRefusal.BAD_NAME: Problem(
+        400, -8061, "A name begins with a letter or digit and has no blanks: choose another."
+    ),
+    DocumentRefusal.NAME_TAKEN: Problem(409, -8062, "The name is taken: choose another."),
+    DocumentRefusal.INDEX_NOT_NEXT: Problem(409, -8012, "Another request took this index first; try again."),
+    DocumentRefusal.TOO_LONG: Problem(400, -8063, "A text or a list is too long: shorten it."),
+    DocumentRefusal.UNKNOWN_PARTICIPANT: UNKNOWN_PARTICIPANT,
+    DocumentRefusal.UNKNOWN_ACCOUNT: UNKNOWN_ACCOUNT,
+    DocumentRefusal.UNKNOWN_ASSET: UNKNOWN_ASSET,
+    DocumentRefusal.UNKNOWN_KEY: Problem(404, -8064, "No such key, or it is revoked already: GET /v1/keys lists all."),
+    DocumentRefusal.TOO_MANY_KEYS: Problem(
+        409, -8065, "The account has as many keys as it can, revoked ones included."
+    ),
+    DocumentRefusal.WRONG_ASSET_KIND: Problem(400, -8066, "Instruments trade allowances and licences against cash."),
+    DocumentRefusal.BAD_GROUP: Problem(
+        400, -8067, "A group is the number of an account that exists, or 0 for its own."
+    ),
+    DocumentRefusal.BAD_DECIMALS: Problem(
+        400, -8068, "The decimals cannot show every step exactly: take more of them."
+    ),
+    DocumentRefusal.BAD_TERMS: Problem(
+        400, -8069, "A number is outside of its limits: compare price band, sizes and fees."
+    ),
+    DocumentRefusal.BAD_ADDRESS: Problem(400, -8070, "ip_allow takes addresses (10.0.0.7) and networks (10.0.0.0/8)."),
+    DocumentRefusal.NO_SCOPE: Problem(400, -8071, "A key without a scope may do nothing: give it one."),
+}
+
+
+def refused_document(reason: DocumentRefusal, detail: str = "") -> Problem:
+    """Return what the caller sees when the registry does not take a document."""
+    problem = _DOCUMENTS[reason]
+    return problem._replace(message=problem.message.format(detail))
+
+
+def invalid_json(detail: str) -> Problem:
+    """Return what the caller sees when a body is no JSON, or not of the shape asked for."""
+    return Problem(400, -1135, f"Invalid JSON Request: {detail}")
+
+
+def not_ready(reason: str) -> Problem:
+    """Return what a probe sees while nothing is accepted."""
+    return Problem(503, -1016, f"Not ready: {reason}.", 5)
+
+
+def statement_refused(detail: str) -> Problem:
+    """Return what the caller sees when the ledger gives no statement."""
+    return Problem(400, -8039, f"No statement: {detail}.")
+
+
+def invalid_request(error: ValidationError) -> Problem:
+    """Return the first thing wrong with a request, with the way to the field."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    name = ".".join(str(part) for part in first["loc"]) or "body"
+    if first["type"] == "missing":
+        return missing(name)
+    if first["type"] == "json_invalid":
+        return invalid_json(first["msg"])
+    if first["type"] == "extra_forbidden":
+        return Problem(400, -1104, f"Not all sent parameters were read: there is no '{name}' here.")
+    return Problem(400, -1130, f"Data sent for parameter '{name}' is not valid: {first['msg']}.")
+
+
+def amount_units(name: str, text: str, decimals: int) -> int:
+    """Return the units of an amount, or refuse it."""
+    units = parse_units(text, decimals)
+    if isinstance(units, NumberRefusal):
+        raise RequestError(_refused_number(name, units, too_precise(name)))
+    return units
+
+
+def price_ticks(name: str, text: str, step: int, decimals: int) -> int:
+    """Return the ticks of a price, or refuse it."""
+    ticks = parse_steps(text, step, decimals)
+    if isinstance(ticks, NumberRefusal):
+        raise RequestError(_refused_number(name, ticks, NOT_ON_A_TICK))
+    return ticks
+
+
+def _refused_number(name: str, refusal: NumberRefusal, too_fine: Problem) -> Problem:
+    if refusal is NumberRefusal.TOO_FINE:
+        return too_fine
+    return overflowed(name) if refusal is NumberRefusal.TOO_LARGE else illegal(name, DECIMAL_RANGE)

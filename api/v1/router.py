@@ -1,0 +1,106 @@
+"""All actions of our own dialect as FastAPI routes, with what OpenAPI should say about each."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from api.call import Disconnected, call_of
+from api.v1 import accounts, funds, health, instruments, participants, usage
+from api.v1.desk import Action, Desk, answer, body_limiter
+from api.v1.schemas import ErrorAnswer
+from api.v1.usage import LINES_TYPE
+
+CLIENT_GONE = 499  # nobody hears it
+_TAGS = {
+    participants: "participants and keys",
+    instruments: "assets and instruments",
+    funds: "money and issues",
+    usage: "usage",
+    accounts: "own account",
+    health: "health",
+}
+_PROSE = {
+    "timestamp": "When the request was sent, in milliseconds since 1970.",
+    "recvWindow": "For how many milliseconds it is good: 5000 unless given, 60000 at most.",
+    "signature": "HMAC-SHA256 in hexadecimal of the query string before `&signature=` followed by the body.",
+}
+_AUTHENTICATION = [
+    {"name": "X-MBX-APIKEY", "in": "header", "required": True, "schema": {"type": "string"}},
+    *[
+        {"name": name, "in": "query", "required": name != "recvWindow", "description": text, "schema": {"type": kind}}
+        for (name, text), kind in zip(_PROSE.items(), ("integer", "integer", "string"), strict=True)
+    ],
+]
+
+
+def routes(desk: Desk) -> APIRouter:
+    """Return the routes of one exchange."""
+    router = APIRouter(responses={"4XX": {"model": ErrorAnswer}, "5XX": {"model": ErrorAnswer}})
+    for module, tag in _TAGS.items():
+        for action in module.ACTIONS:
+            _add(router, desk, action, tag)
+    return router
+
+
+def _add(router: APIRouter, desk: Desk, action: Action, tag: str) -> None:
+    text = action.handler.__doc__
+    assert text is not None
+    router.add_api_route(
+        action.path,
+        _endpoint(desk, action),
+        methods=[action.method],
+        name=f"{action.method} {action.path}",
+        response_model=action.reply,
+        summary=text.partition(".")[0].partition(":")[0],
+        description=text,
+        tags=[tag],
+        openapi_extra=_described(action),
+    )
+
+
+def _endpoint(desk: Desk, action: Action) -> Callable[[Request], Awaitable[Response]]:
+    bodies = body_limiter(action)
+
+    async def serve(request: Request) -> Response:
+        call = call_of(request.scope, desk.exchange.clock.now_ns())
+        try:
+            status, body, headers = await answer(desk, action, bodies, call, request.receive)
+        except Disconnected:
+            return Response(status_code=CLIENT_GONE)
+        named = {name.decode("ascii"): value.decode("ascii") for name, value in headers}
+        return Response(body, status, named, "application/json")
+
+    return serve
+
+
+def _described(action: Action) -> dict[str, Any]:
+    """Return what FastAPI cannot see: parameters, body, who may call, how much it weighs."""
+    extra: dict[str, Any] = {"x-weight": action.weight}
+    if action.scopes:
+        extra["x-scopes"] = [scope.value for scope in action.scopes]
+        extra["parameters"] = list(_AUTHENTICATION)
+    schema = _inlined(action.request.model_json_schema())
+    if action.has_body:
+        content = {body_type.decode(): {"schema": schema} for body_type in action.body_types if body_type != LINES_TYPE}
+        if LINES_TYPE in action.body_types:
+            content[LINES_TYPE.decode()] = {"schema": schema["properties"]["records"]["items"]}
+        extra["requestBody"] = {"required": True, "content": content}
+    else:
+        required = schema.get("required", [])
+        extra["parameters"] = extra.get("parameters", []) + [
+            {"name": name, "in": "query", "required": name in required, "schema": facts}
+            for name, facts in schema.get("properties", {}).items()
+        ]
+    return extra
+
+
+def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema with each reference replaced by what it refers to; ours are not recursive."""
+    parts = schema.pop("$defs", {})
+    text = json.dumps(schema)
+    for name, part in parts.items():
+        text = text.replace(json.dumps({"$ref": f"#/$defs/{name}"}), json.dumps(part))
+    inlined: dict[str, Any] = json.loads(text)
+    return inlined
