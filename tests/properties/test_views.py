@@ -15,7 +15,6 @@ from exchange.core.types import (
     SelfTradePrevention,
     Side,
     TimeInForce,
-    TradingState,
 )
 from exchange.marketdata.depth import DepthAccumulator
 from exchange.marketdata.market import MarketData
@@ -24,48 +23,50 @@ from tests.exchange.marketdata.builders import ALICE, BOB, CAROL, DAVE, INSTRUME
 
 ACCOUNTS = st.sampled_from((ALICE, BOB, CAROL, DAVE))
 SIDES = st.sampled_from((Side.BUY, Side.SELL))
-PRICES = st.integers(97, 103)
-LOTS = st.integers(1, 12)
-INSTRUMENT = st.sampled_from(INSTRUMENTS)
-NAMES = st.sampled_from(("", "", "a", "b", "order-0123456789-0123456789-012345678"))
-NEW = st.fixed_dictionaries(
-    {
-        "account": ACCOUNTS,
-        "side": SIDES,
-        "price_ticks": PRICES,
-        "quantity_lots": LOTS,
-        "instrument": INSTRUMENT,
-        "self_trade_prevention": st.sampled_from(SelfTradePrevention),
-        "order_type": st.sampled_from((OrderType.LIMIT,) * 5 + (OrderType.MARKET,)),
-        "time_in_force": st.sampled_from((TimeInForce.GTC,) * 5 + (TimeInForce.IOC, TimeInForce.FOK)),
-        "flags": st.sampled_from((0, 0, 0, OrderFlag.POST_ONLY)),
-        "client_order_id": NAMES,
-    }
+PRICES = st.integers(99, 101)
+LOTS = st.integers(1, 9)
+INSTRUMENT = st.sampled_from((1, 1, 1, 2))
+NAMES = st.sampled_from(("", "", *(f"name-{number}" for number in range(30))))
+KINDS = st.sampled_from(
+    ((OrderType.LIMIT, TimeInForce.GTC, 0),) * 6
+    + (
+        (OrderType.LIMIT, TimeInForce.GTC, OrderFlag.POST_ONLY),
+        (OrderType.LIMIT, TimeInForce.IOC, 0),
+        (OrderType.LIMIT, TimeInForce.FOK, 0),
+        (OrderType.MARKET, TimeInForce.GTC, 0),
+    )
 )
-ACTIONS = st.one_of(
-    NEW,
-    NEW,
-    st.tuples(st.just("replace"), st.integers(0, 50), st.one_of(st.just(0), PRICES), st.one_of(st.just(0), LOTS)),
-    st.tuples(st.just("cancel"), st.integers(0, 50)),
-    st.tuples(st.just("mass"), ACCOUNTS, st.sampled_from((0, *INSTRUMENTS)), st.sampled_from(Side)),
-    st.tuples(st.just("state"), INSTRUMENT, st.sampled_from(TradingState)),
+
+
+def order(account, side, price_ticks, lots, instrument, prevention, name, kind):
+    order_type, time_in_force, flags = kind
+    return new_order(
+        account, side, price_ticks, lots, instrument=instrument, self_trade_prevention=prevention,
+        client_order_id=name, order_type=order_type, time_in_force=time_in_force, flags=flags,
+    )  # fmt: skip
+
+
+# an action is a command, or how to make one of an open order: its number, new price, new quantity
+ORDERS = st.builds(order, ACCOUNTS, SIDES, PRICES, LOTS, INSTRUMENT, st.sampled_from(SelfTradePrevention), NAMES, KINDS)
+REPLACEMENTS = st.tuples(st.integers(0, 9), st.sampled_from((0, 0, 99, 100, 101)), st.sampled_from((0, 1, 2, 3, 9)))
+CANCELS = st.tuples(st.integers(0, 9))
+MASS_CANCELS = st.builds(
+    commands.mass_cancel, ACCOUNTS, st.sampled_from((0, *INSTRUMENTS)), st.sampled_from((Side.BUY, Side.SELL))
 )
+ACTIONS = st.integers(0, 15).flatmap(
+    lambda number: ORDERS if number < 10 else REPLACEMENTS if number < 14 else CANCELS if number < 15 else MASS_CANCELS
+)
+STREAMS = st.lists(ACTIONS, min_size=15, max_size=80)
 
 
 def command(market, action):
-    if isinstance(action, dict):
-        return new_order(**action)
-    name, *values = action
-    if name == "mass":
-        return commands.mass_cancel(*values)
-    if name == "state":
-        instrument, state = values
-        return commands.set_trading_state(instrument, state)
+    if isinstance(action, bytes):
+        return action
+    number, *changes = action
     found = market.open_orders()
-    order = found[values[0] % len(found)] if found else {"account": ALICE, "order_id": 1}
-    if name == "cancel":
-        return commands.cancel_order(order["account"], order["order_id"])
-    return commands.replace_order(order["account"], order["order_id"], *values[1:])
+    order = found[number % len(found)] if found else {"account": ALICE, "order_id": 1}
+    build = commands.replace_order if changes else commands.cancel_order
+    return build(order["account"], order["order_id"], *changes)
 
 
 def aggregated(open_orders, instrument, side):
@@ -91,15 +92,16 @@ def with_update(levels, changes):
     return {price: lots for price, lots in levels.items() if lots}
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.lists(st.lists(ACTIONS, max_size=6), max_size=25), st.integers(1, 4))
-def test_depth_and_its_diffs_are_the_engine_s_open_orders_after_every_batch(batches, slow):
+@settings(max_examples=100, deadline=None)
+@given(STREAMS, st.integers(1, 4), st.integers(1, 4))
+def test_depth_and_its_diffs_are_the_engine_s_open_orders_after_every_batch(actions, step, slow):
+    batches = [actions[begin : begin + step] for begin in range(0, len(actions), step)]
     market, view = Market(), MarketData()
     view.apply(market.setup_events)
     replicas = {instrument: ({}, {}) for instrument in INSTRUMENTS}
     slow_replicas = {instrument: ({}, {}) for instrument in INSTRUMENTS}
     accumulators = {instrument: DepthAccumulator() for instrument in INSTRUMENTS}
-    last_ids = dict.fromkeys(INSTRUMENTS, 0)
+    last_ids = {instrument: view.depth(instrument, 1).last_update_id for instrument in INSTRUMENTS}
     for number, batch in enumerate(batches):
         found = [row for action in batch for row in chain(*market.send(command(market, action)))]
         touched = view.apply(found)
@@ -124,8 +126,8 @@ def test_depth_and_its_diffs_are_the_engine_s_open_orders_after_every_batch(batc
                 assert summed.last_update_id == depth.last_update_id
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(ACTIONS, max_size=60), st.integers(1, 7))
+@settings(max_examples=50, deadline=None)
+@given(STREAMS, st.integers(1, 7))
 def test_views_do_not_depend_on_how_the_events_are_cut(actions, step):
     market = Market()
     found = market.setup_events + [row for action in actions for row in chain(*market.send(command(market, action)))]
@@ -139,8 +141,8 @@ def test_views_do_not_depend_on_how_the_events_are_cut(actions, step):
         assert cut.trades(instrument, 1_000) == whole.trades(instrument, 1_000)
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.lists(ACTIONS, max_size=60))
+@settings(max_examples=100, deadline=None)
+@given(STREAMS)
 def test_the_order_history_is_what_the_engine_did(actions):
     market, history = Market(), OrderHistory()
     history.apply(market.setup_events)

@@ -113,6 +113,11 @@ class Market:
         self._set_up(commands.list_instrument(instrument, base, CASH, **terms))
         self._set_up(commands.set_fees(instrument, -2, 10), commands.set_price_band(instrument, 80, 120))
         self._set_up(commands.set_trading_state(instrument, TradingState.CONTINUOUS))
+        for account in (BOB, CAROL, DAVE):  # who does not issue buys first what it is to sell
+            self._set_up(
+                new_order(ALICE, Side.SELL, 100, 10**4, instrument=instrument),
+                new_order(account, Side.BUY, 100, 10**4, instrument=instrument),
+            )
 
     def _set_up(self, *batch):
         for found in self.send(*batch):

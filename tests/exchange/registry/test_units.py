@@ -1,6 +1,6 @@
 """Text to integers and back, against exact decimal arithmetic."""
 
-from decimal import Decimal
+from decimal import Context, Decimal
 
 import pytest
 from hypothesis import given
@@ -18,6 +18,7 @@ from exchange.registry.units import (
 
 NUMBERS = st.from_regex(r"[0-9]{1,20}(\.[0-9]{1,20})?", fullmatch=True)
 DECIMALS = st.integers(0, DECIMALS_MAX)
+EXACT = Context(prec=100)  # the default rounds to 28 digits
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_steps_are_written_as_what_they_are_worth():
 
 @given(NUMBERS, DECIMALS)
 def test_every_number_is_what_decimal_arithmetic_says(text, decimals):
-    exact = Decimal(text).scaleb(decimals)
+    exact = Decimal(text).scaleb(decimals, EXACT)
     if exact != exact.to_integral_value():
         expected = NumberRefusal.TOO_FINE
     else:
@@ -118,7 +119,7 @@ def test_no_text_breaks_the_parser_and_only_plain_numbers_pass(text, decimals):
     found = parse_units(text, decimals)
     if isinstance(found, int):
         assert set(text) <= set("0123456789.")
-        assert found == Decimal(text).scaleb(decimals)
+        assert found == Decimal(text).scaleb(decimals, EXACT)
 
 
 @given(st.integers(0, INT64_MAX), DECIMALS)
