@@ -1,0 +1,28 @@
+"""The limits of settlement, each with a name."""
+
+# embedded Postgres
+POLL_SECONDS = 0.005  # between two looks at whether Postgres is ready or gone
+START_POLLS_MAX = 12_000  # a minute: after a crash the write-ahead log is replayed first
+START_ATTEMPTS_MAX = 100  # while processes of a killed Postgres still hold its shared memory
+STOP_SECONDS_MAX = 30.0  # for each way to stop, from polite to final
+SOCKET_PATH_BYTES_MAX = 100  # a unix socket's path has room for 107 bytes, its name included
+LOG_TAIL_BYTES = 4_000  # of Postgres' own log, in the error that says why it did not start
+
+# poster
+BATCH_EVENTS_MAX = 20_000  # read, encoded and committed at once
+PAUSE_SECONDS = 0.01  # between two looks at the event log while less than a full batch waits
+QUIET_PAUSES_MAX = 20  # events that mean nothing to the ledger wait this long for company, then move the cursor alone
+RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)  # waits before each attempt to reach Postgres again, the last repeated
+CONNECT_SECONDS_MAX = 10.0
+STATEMENT_SECONDS_MAX = 60.0
+
+# queries
+POOL_CONNECTIONS_MAX = 4
+FILLS_MAX = 1_000
+STATEMENT_LINES_MAX = 100_000
+
+# reconciliation
+REPLAY_RECORDS_MAX = 4_096  # of the journal, applied with one call
+COMPARED_EVENTS_MAX = 65_536  # of whole batches, fetched and compared at once
+COMPARED_BALANCES_MAX = 2_000_000  # rows of the balance log held in memory and compared at once
+COMPARED_BATCHES_MAX = 4_096  # the same, for small batches

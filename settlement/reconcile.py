@@ -1,0 +1,244 @@
+"""Reconcile: prove that journal, event log, ledger and balances are four records of the same history.
+
+The journal is replayed into a fresh engine. Its events must be those of the event log (the public tape), the rows that
+they mean must be those in Postgres, byte for byte and hash for hash, and the balances that the postings
+make must be the engine's. The first difference ends the pass and is named in plain words.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import asyncpg
+import numpy as np
+
+from exchange.config import Config
+from exchange.core.records import EVENT
+from exchange.core.types import AssetKind
+from settlement import balances, config, copyformat
+from settlement.batch import Batch, State, genesis, prepare
+from settlement.connect import READER_ROLE, connect, fetch_copy
+from settlement.differences import first_difference
+from settlement.records import ISSUANCE_ACCOUNT, OUTSIDE_ACCOUNT, TABLES
+from settlement.replay import Difference, Replay
+
+_BATCHES = """
+SELECT batch, first_seq, last_seq, command_sequence, last_time_ns, trade_count, entry_count, previous_hash, hash
+FROM ledger.batches WHERE batch > $1 ORDER BY batch LIMIT $2
+"""
+_RANGES = {
+    "trades": "SELECT * FROM ledger.trades WHERE seq >= $1 AND seq <= $2 ORDER BY seq",
+    "entries": "SELECT * FROM ledger.entries WHERE seq >= $1 AND seq <= $2 ORDER BY seq",
+    "postings": "SELECT * FROM ledger.postings WHERE posting_id >= $1 * 8 AND posting_id < ($2 + 1) * 8"
+    " ORDER BY posting_id",
+}
+_REGISTERS = {
+    "assets": "SELECT * FROM ledger.assets ORDER BY seq",
+    "accounts": "SELECT * FROM ledger.accounts ORDER BY seq",
+    "instruments": "SELECT * FROM ledger.instruments ORDER BY seq",
+}
+_BALANCE_LOG = "SELECT * FROM ledger.balance_log WHERE batch >= $1 AND batch <= $2 ORDER BY batch, account, asset"
+_STRAYS = """
+SELECT 'trade' AS what, seq FROM ledger.trades WHERE seq > $1 OR seq < 1
+UNION ALL SELECT 'journal entry', seq FROM ledger.entries WHERE seq > $1 OR seq < 1
+UNION ALL SELECT 'posting', posting_id >> 3 FROM ledger.postings WHERE posting_id >= ($1 + 1) * 8 OR posting_id < 8
+LIMIT 1
+"""
+
+
+class Report(NamedTuple):
+    """What was compared, and the first difference if there is one."""
+
+    counts: dict[str, int]
+    journal_head: str  # position and hash of the last journal record
+    ledger_head: str  # number and hash of the last batch: publish it, and a cut end will show
+    difference: str | None
+
+    @property
+    def ok(self) -> bool:
+        """Return whether all records agree."""
+        return self.difference is None
+
+
+async def reconcile(
+    data_dir: Path, dsn: str, exchange_config: Config | None = None, published: bytes | None = None
+) -> Report:
+    """Compare everything; works beside a running exchange. `published` is the hash of a batch known from earlier.
+
+    The ledger may be behind the journal, never ahead of it. Its moment is fixed first, then the event log's, then
+    the journal's, so that whatever is in one must be in the next.
+    """
+    connection = await connect(dsn, READER_ROLE, statement_seconds_max=None)
+    try:
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            await connection.execute("SELECT last_seq FROM ledger.settle_cursor")  # fixes the moment
+            work = _Pass(connection, Replay(data_dir, exchange_config or Config()), published)
+            return await work.run()
+    finally:
+        await connection.close()
+
+
+class _Pass:
+    """The state of one pass: what the events have meant so far, and what is not yet compared."""
+
+    def __init__(self, connection: asyncpg.Connection, replay: Replay, published: bytes | None) -> None:
+        self._connection = connection
+        self._replay = replay
+        self._published = published
+        self._published_found = published is None
+        self._state: State = genesis()
+        self._events = np.empty(0, EVENT)  # replayed, not yet in a batch
+        self._rows: list[asyncpg.Record] = []  # of batches, fetched, not yet reached
+        self._group: list[tuple[asyncpg.Record, Batch]] = []  # stored and expected batches, not yet compared
+        self._balance_log: list[np.ndarray] = []  # expected, not yet compared
+        self._registers: dict[str, list[np.ndarray]] = {table: [np.empty(0, TABLES[table])] for table in _REGISTERS}
+        self._counts = dict.fromkeys(("journal records", "events", "batches", *TABLES, "balances"), 0)
+
+    async def run(self) -> Report:
+        difference = None
+        try:
+            for events in self._replay.events():
+                await self._take(events)
+            await self._finish()
+        except Difference as found:
+            difference = str(found)
+        replay, state = self._replay, self._state
+        self._counts["journal records"] = replay.record_count
+        self._counts["events"] = replay.engine.event_count
+        journal_head = f"{replay.record_count}:{replay.head_hash.hex()}"
+        return Report(self._counts, journal_head, f"{state.batch}:{state.hash.hex()}", difference)
+
+    async def _take(self, events: np.ndarray) -> None:
+        """Go through the batches that the events complete; those that no batch covers yet stay for the next time."""
+        self._events = np.concatenate((self._events, events))
+        while (row := await self._next_row()) is not None:
+            _check_follows(self._state, row)
+            length = row["last_seq"] - self._state.last_seq
+            if length > len(self._events):
+                return
+            batch, self._state = prepare(self._state, self._events[:length])
+            self._events = self._events[length:]
+            self._rows.pop(0)
+            await self._expect(row, batch)
+
+    async def _next_row(self) -> asyncpg.Record | None:
+        if not self._rows:
+            self._rows = await self._connection.fetch(_BATCHES, self._state.batch, config.COMPARED_BATCHES_MAX)
+        return self._rows[0] if self._rows else None
+
+    async def _expect(self, row: asyncpg.Record, batch: Batch) -> None:
+        """Keep what a batch should be, until there is enough to fetch and compare."""
+        self._group.append((row, batch))
+        self._balance_log.append(batch.tables["balance_log"])
+        for table, rows in self._registers.items():
+            rows.append(batch.tables[table])
+        covered = batch.last_seq - self._group[0][1].first_seq + 1
+        if covered >= config.COMPARED_EVENTS_MAX or len(self._group) >= config.COMPARED_BATCHES_MAX:
+            await self._compare_group()
+        if sum(map(len, self._balance_log)) >= config.COMPARED_BALANCES_MAX:
+            await self._compare_balance_log()
+
+    async def _compare_group(self) -> None:
+        """Compare rows before hashes: a changed row says more than a changed hash."""
+        group, self._group = self._group, []
+        if not group:
+            return
+        first_seq, last_seq = group[0][1].first_seq, group[-1][1].last_seq
+        for table, query in _RANGES.items():
+            expected = np.concatenate([batch.tables[table] for _, batch in group])
+            await self._compare(table, expected, query, first_seq, last_seq)
+        for row, batch in group:
+            _check_batch(row, batch)
+            self._published_found |= batch.hash == self._published
+        self._counts["batches"] += len(group)
+
+    async def _compare_balance_log(self) -> None:
+        expected, self._balance_log = np.concatenate(self._balance_log), []
+        if len(expected):
+            first, last = int(expected["batch"][0]), int(expected["batch"][-1])
+            await self._compare("balance_log", expected, _BALANCE_LOG, first, last)
+
+    async def _compare(self, table: str, expected: np.ndarray, query: str, *arguments: int) -> None:
+        data = await fetch_copy(self._connection, query, *arguments)
+        if data != copyformat.encode(expected):
+            raise Difference(first_difference(table, expected, copyformat.decode(data, expected.dtype)))
+        self._counts[table] += len(expected)
+
+    async def _finish(self) -> None:
+        """Compare what is left, then the ends: registers, rows outside all batches, and the balances."""
+        await self._compare_group()
+        if self._balance_log:
+            await self._compare_balance_log()
+        row = await self._next_row()
+        if row is not None:
+            raise Difference(
+                f"batch {row['batch']} settles up to event {row['last_seq']}, but the journal makes only "
+                f"{self._replay.engine.event_count} events: the journal's end is missing"
+            )
+        if self._replay.log_count < self._state.last_seq:
+            raise Difference(
+                f"the ledger holds {self._state.last_seq} events, the event log only {self._replay.log_count}: "
+                "the event log's end is missing"
+            )
+        for table, query in _REGISTERS.items():
+            await self._compare(table, np.concatenate(self._registers[table]), query)
+        await self._check_edges()
+        self._check_balances()
+
+    async def _check_edges(self) -> None:
+        stray = await self._connection.fetchrow(_STRAYS, self._state.last_seq)
+        if stray is not None:
+            raise Difference(f"{stray['what']} of event {stray['seq']} is in the ledger, but in no batch")
+        last_seq = await self._connection.fetchval("SELECT last_seq FROM ledger.settle_cursor")
+        if last_seq != self._state.last_seq:
+            raise Difference(
+                f"the ledger's cursor is at event {last_seq}, its last batch ends at {self._state.last_seq}"
+            )
+        if not self._published_found:
+            raise Difference(
+                "no batch has the published hash: the ledger's end is missing, or another history stands here"
+            )
+
+    def _check_balances(self) -> None:
+        """Compare the balances that all postings make with the engine's, what is outside with what was issued."""
+        state = self._state
+        if len(self._events):  # not in the ledger yet: added, for the engine is that far
+            state = prepare(state, self._events)[1]
+        ledger = {row[:2]: row[2] for row in balances.rows(state.balances) if row[2] != 0}
+        engine = _engine_balances(self._replay)
+        for account, asset in sorted(ledger.keys() | engine.keys()):
+            there, wanted = ledger.get((account, asset), 0), engine.get((account, asset), 0)
+            if there != wanted:
+                raise Difference(
+                    f"account {account} has {there} of asset {asset} by the postings, {wanted} by the engine"
+                )
+        self._counts["balances"] = len(engine)
+
+
+def _check_follows(state: State, row: asyncpg.Record) -> None:
+    if (row["batch"], row["first_seq"]) != (state.batch + 1, state.last_seq + 1):
+        raise Difference(
+            f"batch {state.batch + 1}, beginning with event {state.last_seq + 1}, is missing: "
+            f"the next one there is batch {row['batch']}, beginning with event {row['first_seq']}"
+        )
+
+
+def _check_batch(row: asyncpg.Record, batch: Batch) -> None:
+    expected = batch._asdict()
+    for name, there in row.items():
+        if there != expected[name]:
+            shown, wanted = (value.hex() if isinstance(value, bytes) else value for value in (there, expected[name]))
+            raise Difference(
+                f"batch {batch.batch}: its {name} is stored as {shown}, but its rows and events make {wanted}"
+            )
+
+
+def _engine_balances(replay: Replay) -> dict[tuple[int, int], int]:
+    """Return what the engine says each account has, and what the contra accounts must have: all that is not zero."""
+    found = {
+        (int(row["account"]), int(row["asset"])): int(row["available"]) + int(row["held"])
+        for row in replay.engine.balance_rows()
+    }
+    for row in replay.engine.asset_rows():
+        contra = OUTSIDE_ACCOUNT if row["kind"] == AssetKind.CASH else ISSUANCE_ACCOUNT
+        found[contra, int(row["asset"])] = int(row["burned"]) - int(row["issued"])
+    return {key: amount for key, amount in found.items() if amount}

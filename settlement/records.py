@@ -1,0 +1,57 @@
+"""The rows of the ledger as numpy records: a field is a column, in the order of the table.
+
+`seq` is always the number of the event that a row comes from; a posting's id is `seq * POSTINGS_PER_ENTRY_MAX + leg`.
+"""
+
+import numpy as np
+
+OUTSIDE_ACCOUNT = -1  # where deposited cash comes from and withdrawn cash goes
+ISSUANCE_ACCOUNT = -2  # owes what was issued and not yet redeemed
+POSTINGS_PER_ENTRY_MAX = 8
+POSTINGS_PER_TRADE = 5  # buyer cash, seller cash, buyer units, seller units, fee income
+
+ASSET = np.dtype([("asset", "<i4"), ("kind", "<i2"), ("issuer", "<i4"), ("seq", "<i8")])
+ACCOUNT = np.dtype([("account", "<i4"), ("account_group", "<i4"), ("seq", "<i8")])
+INSTRUMENT = np.dtype(
+    [
+        ("instrument", "<i4"),
+        ("base", "<i4"),
+        ("quote", "<i4"),
+        ("lot_units", "<i8"),
+        ("tick_value", "<i8"),
+        ("seq", "<i8"),
+    ]
+)
+TRADE = np.dtype(
+    [
+        ("seq", "<i8"),
+        ("time_ns", "<i8"),
+        ("trade_id", "<i8"),
+        ("instrument", "<i4"),
+        ("price_ticks", "<i8"),
+        ("quantity_lots", "<i8"),
+        ("buyer", "<i4"),
+        ("seller", "<i4"),
+        ("buyer_order_id", "<i8"),
+        ("seller_order_id", "<i8"),
+        ("buyer_fee", "<i8"),
+        ("seller_fee", "<i8"),
+        ("taker_side", "<i2"),
+    ]
+)
+ENTRY = np.dtype([("seq", "<i8"), ("time_ns", "<i8"), ("kind", "<i2"), ("usage_id", "V16")])
+POSTING = np.dtype([("posting_id", "<i8"), ("account", "<i4"), ("asset", "<i4"), ("amount", "<i8")])
+BALANCE = np.dtype(
+    [("account", "<i4"), ("asset", "<i4"), ("batch", "<i8"), ("previous_batch", "<i8"), ("balance", "<i8")]
+)
+
+# every table that a batch fills, in the order of filling and of hashing
+TABLES = {
+    "assets": ASSET,
+    "accounts": ACCOUNT,
+    "instruments": INSTRUMENT,
+    "trades": TRADE,
+    "entries": ENTRY,
+    "postings": POSTING,
+    "balance_log": BALANCE,
+}

@@ -1,0 +1,118 @@
+"""Replay the journal through a fresh engine, and hold the event log against what comes out."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from exchange.config import EVENT_FOLDER, JOURNAL_FOLDER, Config
+from exchange.core.engine import Engine
+from exchange.core.records import COMMAND
+from exchange.events import EventReader
+from exchange.journal import frame
+from exchange.journal.contract import JournalError, JournalLockedError
+from exchange.journal.file import FileJournal, tail
+from exchange.journal.frame import Record, RecordKind
+from exchange.sequencer import STATE_HASH
+from settlement import config as limits
+
+
+class Difference(Exception):  # noqa: N818 - a finding, not a fault of the program
+    """Two records of the same thing are not equal; the message says which, and where they part."""
+
+
+class Replay:
+    """One pass over the journal of a data directory, from its first record; the event log is read beside it.
+
+    Works beside a running exchange: the log's length is taken first, and all it held then must be in the journal.
+    """
+
+    def __init__(self, data_dir: Path, config: Config) -> None:
+        """Prepare; nothing is read before `events`, but the length of the event log."""
+        self.engine = Engine(config.capacity)
+        self.record_count = 0
+        self.head_hash = bytes(frame.HASH_BYTES)
+        self._journal = data_dir / JOURNAL_FOLDER
+        self._segment_bytes = config.journal_segment_bytes
+        self._log = EventReader(data_dir / EVENT_FOLDER)
+        self.log_count = self._log.count
+
+    def events(self) -> Iterator[np.ndarray]:
+        """Yield every event that the journal makes, in order and in pieces; raises Difference."""
+        gathered: list[bytes] = []
+        try:
+            for record in self._records():
+                self.record_count, self.head_hash = record.position, record.hash
+                if record.kind is RecordKind.COMMANDS:
+                    gathered.append(record.payload)
+                if len(gathered) == limits.REPLAY_RECORDS_MAX or record.kind is RecordKind.STATE_HASH:
+                    yield self._apply(gathered)
+                    gathered = []
+                if record.kind is RecordKind.STATE_HASH:
+                    self._check_hash(record)
+            yield self._apply(gathered)
+        except JournalError as error:
+            raise Difference(str(error)) from error
+        finally:
+            self._log.close()
+        if self.log_count > self.engine.event_count:
+            raise Difference(
+                f"the event log holds {self.log_count} events, but the journal ends with command "
+                f"{self.engine.command_sequence}, which makes {self.engine.event_count}: the journal's end is missing"
+            )
+
+    def _records(self) -> Iterator[Record]:
+        """Yield the journal's records, checked one against the other from the first on."""
+        if not self._journal.is_dir():
+            raise Difference(f"there is no journal at {self._journal}")
+        try:
+            journal = FileJournal.open(self._journal, self._segment_bytes)
+        except JournalLockedError:  # the exchange is running
+            yield from _chained(tail(self._journal, 0))
+            return
+        try:
+            yield from _chained(journal.replay(0))
+        finally:
+            journal.close()
+
+    def _apply(self, gathered: list[bytes]) -> np.ndarray:
+        """Return the events of the commands, once the event log has shown the same."""
+        commands = np.frombuffer(b"".join(gathered), COMMAND)
+        first = self.engine.command_sequence + 1
+        if not np.array_equal(commands["sequence"], np.arange(first, first + len(commands))):
+            raise Difference(f"the journal's commands from {first} on are not numbered one after the other")
+        after = self.engine.event_count
+        events = self.engine.apply(commands)
+        there = self._log.read(after, min(len(events), max(0, self.log_count - after)))
+        if there.tobytes() != events[: len(there)].tobytes():
+            raise Difference(_first_unequal(events[: len(there)], there, after + 1))
+        return events
+
+    def _check_hash(self, record: Record) -> None:
+        sequence, event_count, digest = STATE_HASH.unpack(record.payload)
+        engine = self.engine
+        if (sequence, event_count, digest) != (engine.command_sequence, engine.event_count, engine.digest()):
+            raise Difference(
+                f"the journal's record {record.position} holds the hash of the state behind command {sequence}, "
+                f"but the replay comes to another state"
+            )
+
+
+def _chained(records: Iterator[Record]) -> Iterator[Record]:
+    """Yield the records as long as each follows the one before, the first one the empty journal."""
+    head = frame.GENESIS
+    for record in records:
+        if not frame.follows(head, record):
+            raise Difference(f"the journal's record {record.position} does not follow record {head.position}")
+        head = record.head
+        yield record
+
+
+def _first_unequal(replayed: np.ndarray, logged: np.ndarray, first_number: int) -> str:
+    names = [name for name in replayed.dtype.names or () if (replayed[name] != logged[name]).any()]
+    index = min(int(np.flatnonzero(replayed[name] != logged[name])[0]) for name in names)
+    name = next(name for name in names if replayed[name][index] != logged[name][index])
+    return (
+        f"event {first_number + index}: {name} is {logged[name][index]} in the event log, "
+        f"but the journal makes it {replayed[name][index]}"
+    )

@@ -1,0 +1,69 @@
+"""A real Postgres for the tests of the ledger: the embedded one, or the server that TOKENBOURSE_DSN names."""
+
+import asyncio
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from settlement.embedded import SETTINGS, Embedded
+from settlement.migrate import migrate
+
+TEMPLATE = "ledger_template"
+SMALL = {**SETTINGS, "shared_buffers": "64MB", "max_wal_size": "512MB"}
+_NUMBERS = itertools.count(1)
+
+
+def in_database(dsn: str, name: str) -> str:
+    """Return the same address with another database."""
+    parts = urlsplit(dsn)
+    return urlunsplit(parts._replace(path=f"/{name}"))
+
+
+async def recreate(dsn: str, name: str, template: str = "template1") -> str:
+    """Make a database anew and return its address."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    finally:
+        await connection.close()
+    return in_database(dsn, name)
+
+
+@pytest.fixture(scope="session")
+def server_dsn(session_dir: Path) -> Iterator[str]:
+    given = os.environ.get("TOKENBOURSE_DSN")
+    if given:
+        yield given
+        return
+    server = Embedded(session_dir / "postgres", SMALL)
+    server.start()
+    yield server.dsn
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def template_dsn(server_dsn: str) -> str:
+    async def make() -> str:
+        dsn = await recreate(server_dsn, TEMPLATE)
+        await migrate(dsn)
+        return dsn
+
+    return asyncio.run(make())
+
+
+@pytest.fixture
+def dsn(server_dsn: str, template_dsn: str) -> str:
+    """Return a fresh, migrated database."""
+    return asyncio.run(recreate(server_dsn, f"ledger_{next(_NUMBERS) % 16}", TEMPLATE))
+
+
+@pytest.fixture
+def empty_dsn(server_dsn: str) -> str:
+    """Return a fresh database without a ledger."""
+    return asyncio.run(recreate(server_dsn, "empty"))
