@@ -49,13 +49,9 @@ class Desk(NamedTuple):
     started_ns: int  # of the monotonic clock
 
     @classmethod
-    def of(
-        cls, exchange: Exchange, ledger: Ledger | None, keys: KeyRing, vault: Vault, limiter: Limiter
-    ) -> "Desk":
+    def of(cls, exchange: Exchange, ledger: Ledger | None, keys: KeyRing, vault: Vault, limiter: Limiter) -> "Desk":
         """Return the desk of an exchange that starts now."""
-        return cls(
-            exchange, ledger, keys, vault, limiter, asyncio.Lock(), own_version(), exchange.clock.monotonic_ns()
-        )
+        return cls(exchange, ledger, keys, vault, limiter, asyncio.Lock(), own_version(), exchange.clock.monotonic_ns())
 
 
 class Caller(NamedTuple):

@@ -59,7 +59,9 @@ _DOCUMENTS = {
     DocumentRefusal.BAD_TERMS: Problem(
         400, -8069, "A number is outside of its limits: compare price band, sizes and fees."
     ),
-    DocumentRefusal.BAD_ADDRESS: Problem(400, -8070, "ip_allow takes addresses (10.0.0.7) and networks (10.0.0.0/8)."),
+    DocumentRefusal.BAD_ADDRESS: Problem(
+        400, -8070, "In ip_allow stand addresses (10.0.0.7) and networks (10.0.0.0/8)."
+    ),
     DocumentRefusal.NO_SCOPE: Problem(400, -8071, "A key without a scope may do nothing: give it one."),
 }
 

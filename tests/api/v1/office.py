@@ -46,7 +46,7 @@ class Client:
 
     def query(self, body: bytes = b"", **parameters: Any) -> str:
         """Return a signed query string."""
-        text = urlencode(parameters | {"timestamp": int(time.time() * 1000), "recvWindow": 30_000})
+        text = urlencode({"timestamp": int(time.time() * 1000), "recvWindow": 30_000} | parameters)
         return f"{text}&signature={hmac.new(self.secret.encode(), text.encode() + body, hashlib.sha256).hexdigest()}"
 
     def send(self, method: str, path: str, body: bytes, content_type: str, **parameters: Any) -> httpx.Response:

@@ -56,7 +56,9 @@ def test_amounts_that_are_none_are_refused(desk: Office, amount: object, code: i
 
 def test_what_does_not_fit_is_refused(desk: Office) -> None:
     buyer = desk.buyer.account
-    assert desk.operator.post("/v1/deposits", account=buyer, asset="EUR", amount="1").json()["code"] == UNKNOWN_ASSET.code
+    assert (
+        desk.operator.post("/v1/deposits", account=buyer, asset="EUR", amount="1").json()["code"] == UNKNOWN_ASSET.code
+    )
     assert desk.operator.post("/v1/deposits", account=60, amount="1").json()["code"] == -8010
     assert desk.operator.post("/v1/deposits", account=buyer, asset=SYMBOL, amount="1").json()["code"] == -8013
     assert desk.buyer.post("/v1/deposits", account=buyer, amount="1").json()["code"] == REJECTED_API_KEY.code

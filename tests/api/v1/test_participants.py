@@ -106,9 +106,7 @@ def test_the_kill_switch_cancels_and_stops_an_account(tmp_path: Path) -> None:
         _, buyer = served.furnish()
         buyer.order("BUY", 3, "1.5")
         buyer.order("BUY", 4, "1.4")
-        killed = served.operator.put(
-            "/v1/account-state", account=buyer.account, state="RESTRICTED", cancel_orders=True
-        )
+        killed = served.operator.put("/v1/account-state", account=buyer.account, state="RESTRICTED", cancel_orders=True)
         assert killed.json() == {"account": buyer.account, "state": "RESTRICTED", "canceled": 2}
         held = buyer.get("/v1/balances").json()["balances"][0]["held"]
         assert held == "0.000000"
