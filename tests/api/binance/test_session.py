@@ -1,0 +1,148 @@
+"""A market session carries out what its protocol replies, on market streams and on private ones."""
+
+import json
+from typing import Any
+
+import pytest
+
+from api.binance.directory import Directory
+from api.binance.feed import Feed
+from api.binance.session import MarketSession
+from api.binance.userdata import UserData
+from api.stream.config import StreamConfig
+from api.stream.listenkeys import LIFETIME_NS, ListenKeys
+from tests.api.binance.floor import ALICE, SYMBOL, Floor, Wire, buy, sell
+
+LOWER = SYMBOL.lower()
+WRAPPED_TRADE = f"{LOWER}@trade"
+
+
+class Hosted(Floor):
+    """A floor with feed, private streams and listen keys."""
+
+    def __init__(self) -> None:
+        super().__init__(StreamConfig(messages_burst=5))
+        directory = Directory(self.registry)
+        self.feed = Feed(self.hub, self.market, directory.find, directory.texts)
+        self.user_data = UserData(self.hub, self.orders, self.registry, directory.texts, lambda _: self._never())
+        self.listen_keys = ListenKeys()
+        self.listeners += [self.feed.on_batch, self.user_data.on_batch]
+
+    def _never(self) -> Any:
+        class Never:
+            def add_done_callback(self, _: object) -> None:
+                """Never call."""
+
+        return Never()
+
+    def session(self, *, combined: bool = False) -> tuple[MarketSession, Wire]:
+        connection, wire = self.connect()
+        services = (self.hub, self.feed, self.user_data, self.listen_keys)
+        return MarketSession(*services, connection, combined=combined), wire
+
+    def said(self, wire: Wire) -> list[Any]:
+        self.turn()
+        return wire.take()
+
+
+@pytest.fixture
+def hosted() -> Hosted:
+    return Hosted()
+
+
+def tell(session: MarketSession, method: str, *params: object) -> None:
+    words = session.receive(json.dumps({"method": method, "params": params, "id": 1}))
+    with pytest.raises(StopIteration):
+        words.send(None)
+
+
+DONE = {"result": None, "id": 1}
+
+
+def test_subscribing_is_answered_before_the_stream_speaks(hosted: Hosted) -> None:
+    session, wire = hosted.session()
+    tell(session, "SUBSCRIBE", f"{SYMBOL}@bookTicker")
+    hosted.act(buy(100, 1))
+
+    answer, welcome, ticker = hosted.said(wire)
+    assert answer == DONE
+    assert (welcome["b"], ticker["b"]) == ("0.00", "1.00")
+
+
+def test_unsubscribing_ends_a_stream(hosted: Hosted) -> None:
+    session, wire = hosted.session()
+    tell(session, "SUBSCRIBE", f"{SYMBOL}@trade")
+    tell(session, "UNSUBSCRIBE", f"{SYMBOL}@trade")
+    hosted.act(sell(100, 1), buy(100, 1))
+
+    assert hosted.said(wire) == [DONE, DONE]
+    assert hosted.feed._channels == {}
+
+
+def test_wrapping_may_change_while_streams_are_open(hosted: Hosted) -> None:
+    key = hosted.listen_keys.start(ALICE, hosted.clock.now_ns())
+    session, wire = hosted.session()
+    session.open([f"{SYMBOL}@trade", key])
+    tell(session, "SET_PROPERTY", "combined", True)
+    hosted.act(sell(100, 1), buy(100, 1))
+
+    answer, trade, report, fill = hosted.said(wire)
+    assert answer == DONE
+    assert (trade["stream"], trade["data"]["e"]) == (WRAPPED_TRADE, "trade")
+    assert [(body["stream"], body["data"]["x"]) for body in (report, fill)] == [(key, "NEW"), (key, "TRADE")]
+
+
+def test_a_combined_address_wraps_from_the_start(hosted: Hosted) -> None:
+    session, wire = hosted.session(combined=True)
+    session.open([f"{SYMBOL}@trade"])
+    hosted.act(sell(100, 1), buy(100, 1))
+
+    assert [body["stream"] for body in hosted.said(wire)] == [WRAPPED_TRADE]
+
+
+def test_a_listen_key_opens_the_private_stream_of_its_account(hosted: Hosted) -> None:
+    key = hosted.listen_keys.start(ALICE, hosted.clock.now_ns())
+    session, wire = hosted.session()
+    tell(session, "SUBSCRIBE", key)
+    hosted.act(buy(100, 1))
+
+    assert [body.get("x") for body in hosted.said(wire)] == [None, "NEW"]
+    tell(session, "UNSUBSCRIBE", key)
+    hosted.act(buy(100, 1))
+    assert hosted.said(wire) == [DONE]
+    assert hosted.user_data._topics == {}
+
+
+def test_a_word_that_is_no_key_and_no_stream_is_refused(hosted: Hosted) -> None:
+    session, wire = hosted.session()
+    tell(session, "SUBSCRIBE", "x" * 60)
+
+    assert hosted.said(wire)[0]["error"]["code"] == 2
+
+
+@pytest.mark.parametrize("combined", [False, True])
+def test_a_private_stream_ends_with_its_key(hosted: Hosted, combined: bool) -> None:
+    key = hosted.listen_keys.start(ALICE, hosted.clock.now_ns())
+    session, wire = hosted.session(combined=combined)
+    session.open([key])
+    session.check_rights(hosted.clock.now_ns())
+    hosted.pass_ms(LIFETIME_NS // 1_000_000)
+    session.check_rights(hosted.clock.now_ns())
+    session.check_rights(hosted.clock.now_ns())
+    hosted.act(buy(100, 1))
+
+    (message,) = hosted.said(wire)
+    body = message["data"] if combined else message
+    assert (body["e"], body["listenKey"]) == ("listenKeyExpired", key)
+    tell(session, "LIST_SUBSCRIPTIONS")
+    assert hosted.said(wire) == [{"result": [], "id": 1}]
+
+
+def test_who_talks_too_much_is_ended_with_the_answer(hosted: Hosted) -> None:
+    session, wire = hosted.session()
+    for _ in range(6):
+        tell(session, "LIST_SUBSCRIPTIONS")
+    hosted.turn()
+
+    assert wire.take()[-1]["error"]["msg"] == "Too many messages: 10 a second"
+    assert wire.finished == (1008, "Too many messages.", hosted.hub.config.farewell_s)
