@@ -14,8 +14,24 @@ from exchange.marketdata.intervals import MINUTE_MS, Interval, interval_bounds
 
 MINUTE_NS = 60_000_000_000
 INT64_MAX = (1 << 63) - 1
-_FROM_MINUTES = {Interval.MINUTE_1, Interval.MINUTE_3, Interval.MINUTE_5, Interval.MINUTE_15}
-_FROM_DAYS = {Interval.DAY_1, Interval.DAY_3, Interval.WEEK_1, Interval.MONTH_1}
+# what each interval is made of, and of how many at most
+_SOURCES = {
+    Interval.MINUTE_1: (Interval.MINUTE_1, 1),
+    Interval.MINUTE_3: (Interval.MINUTE_1, 3),
+    Interval.MINUTE_5: (Interval.MINUTE_1, 5),
+    Interval.MINUTE_15: (Interval.MINUTE_1, 15),
+    Interval.MINUTE_30: (Interval.MINUTE_30, 1),
+    Interval.HOUR_1: (Interval.MINUTE_30, 2),
+    Interval.HOUR_2: (Interval.MINUTE_30, 4),
+    Interval.HOUR_4: (Interval.MINUTE_30, 8),
+    Interval.HOUR_6: (Interval.MINUTE_30, 12),
+    Interval.HOUR_8: (Interval.MINUTE_30, 16),
+    Interval.HOUR_12: (Interval.MINUTE_30, 24),
+    Interval.DAY_1: (Interval.DAY_1, 1),
+    Interval.DAY_3: (Interval.DAY_1, 3),
+    Interval.WEEK_1: (Interval.DAY_1, 7),
+    Interval.MONTH_1: (Interval.DAY_1, 31),
+}
 
 
 class Candle(NamedTuple):
@@ -126,12 +142,11 @@ class CandleRows:
             del self.flat[:_WIDTH]
             self.dropped += 1
 
-    def followed_by(self, *candles: Candle | None) -> "CandleRows":
-        """Return a copy with the given candles behind, as far as there are any."""
-        copy = CandleRows(self._candles_max + len(candles))
-        copy.flat = self.flat[:]
-        copy.dropped = self.dropped
-        for candle in candles:
+    def part(self, begin: int, end: int, *behind: Candle | None) -> "CandleRows":
+        """Return a copy of some rows and of the candles behind them, as far as there are any."""
+        copy = CandleRows(end - begin + len(behind))
+        copy.flat = self.flat[begin * _WIDTH : end * _WIDTH]
+        for candle in behind:
             if candle is not None:
                 copy.append(candle)
         return copy
@@ -147,6 +162,8 @@ class CandleRows:
 
     def merge(self, begin: int, end: int, open_ms: int, close_ms: int) -> Candle:
         """Return the candle that rows `begin` up to `end`, at least one, make together."""
+        if end - begin == 1:
+            return self.row(begin)._replace(open_ms=open_ms, close_ms=close_ms)
         low, high = begin * _WIDTH, end * _WIDTH
         flat = self.flat
         volume, amount, count, buy_lots, buy_amount = (sum(flat[low + field : high : _WIDTH]) for field in _SUMS)
@@ -231,24 +248,45 @@ class Candles:
 
         The first `limit` of them if a start is given, else the last `limit`; none whose beginning is forgotten.
         """
-        rows = self._rows(interval)
-        first_ms = rows.flat[0] if rows.dropped else 0
-        if start_ms is not None:
-            first_ms = max(first_ms, start_ms)
+        first_ms, rows = self._rows(interval, start_ms, end_ms, limit)
         groups = [
             (begin, end, open_ms, next_ms - 1)
-            for begin, end, open_ms, next_ms in _groups(rows, interval, rows.find(first_ms))
+            for begin, end, open_ms, next_ms in _groups(rows, interval)
             if open_ms >= first_ms and (end_ms is None or open_ms <= end_ms)
         ]
         wanted = groups[:limit] if start_ms is not None else groups[max(0, len(groups) - limit) :]
         return [rows.merge(*group) for group in wanted]
 
-    def _rows(self, interval: Interval) -> CandleRows:
-        """Return a copy of the kept rows that make an interval, the open candles behind them."""
-        if interval in _FROM_MINUTES:
-            return self.minutes.followed_by(self.minute)
-        kept = self._days if interval in _FROM_DAYS else self._half_hours
-        return kept.rows.followed_by(kept.opened, self.minute)
+    def _rows(self, interval: Interval, start_ms: int | None, end_ms: int | None, limit: int) -> tuple[int, CandleRows]:
+        """Return a copy of the rows that the wanted candles are made of, and since when they are complete."""
+        closed, opened, rows_max = self._source(interval)
+        rows_max *= limit + 2  # the outermost candle at either end may be cut
+        is_cut = closed.dropped > 0
+        if start_ms is not None:
+            begin = closed.find(start_ms)
+            end = min(len(closed), begin + rows_max)
+            is_cut = is_cut and begin == 0
+        else:
+            end = self._end(interval, closed, end_ms)
+            begin = max(0, end - rows_max)
+            is_cut = is_cut or begin > 0
+        rows = closed.part(begin, end, *(opened if end == len(closed) else ()))
+        first_ms = rows.flat[0] if is_cut and rows.flat else 0
+        return max(first_ms, start_ms or 0), rows
+
+    def _source(self, interval: Interval) -> tuple[CandleRows, tuple[Candle | None, ...], int]:
+        """Return the closed and open candles that an interval is made of, and how many of them at most."""
+        source, rows_max = _SOURCES[interval]
+        if source is Interval.MINUTE_1:
+            return self.minutes, (self.minute,), rows_max
+        kept = self._days if source is Interval.DAY_1 else self._half_hours
+        return kept.rows, (kept.opened, self.minute), rows_max
+
+    def _end(self, interval: Interval, closed: CandleRows, end_ms: int | None) -> int:
+        """Return the row behind those of the interval that holds `end_ms`."""
+        if end_ms is None or self._minute is None or end_ms >= self._minute.open_ms:
+            return len(closed)
+        return closed.find(interval_bounds(interval, max(0, end_ms))[1])
 
     def _close(self, minute: Candle) -> None:
         self.minutes.append(minute)
@@ -256,9 +294,9 @@ class Candles:
         self._days.add(minute)
 
 
-def _groups(rows: CandleRows, interval: Interval, begin: int) -> Iterator[tuple[int, int, int, int]]:
-    """Yield first row, row behind the last, beginning and next beginning of each interval from a row on."""
-    count = len(rows)
+def _groups(rows: CandleRows, interval: Interval) -> Iterator[tuple[int, int, int, int]]:
+    """Yield first row, row behind the last, beginning and next beginning of each interval."""
+    begin, count = 0, len(rows)
     while begin < count:
         open_ms, next_ms = interval_bounds(interval, rows.flat[begin * _WIDTH])
         end = begin + 1

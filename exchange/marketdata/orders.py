@@ -7,6 +7,7 @@ Fills are kept per account and, for a single order, with the order; the oldest g
 from collections import deque
 from collections.abc import Callable, Iterable
 from enum import StrEnum
+from itertools import dropwhile, islice
 from struct import Struct
 from typing import NamedTuple, TypeVar
 
@@ -174,15 +175,10 @@ class OrderHistory:
         if owner is None:
             return []
         first, last = _window_ns(start_ms, end_ms)
-        found = [
-            order
-            for order in owner.orders.values()
-            if instrument in {0, order.instrument} and first <= order.time_ns <= last
-        ]
-        start = self._orders.get(from_id) if from_id is not None else None
-        if start is not None and start.account == account:
-            found = found[next((i for i, order in enumerate(found) if order is start), 0) :]
-        return _cut(found, limit, is_forward=from_id is not None or start_ms is not None)
+        is_forward = from_id is not None or start_ms is not None
+        ordered = _from_order(owner.orders, from_id) if is_forward else reversed(owner.orders.values())
+        wanted = (order for order in ordered if instrument in {0, order.instrument} and first <= order.time_ns <= last)
+        return _take(wanted, limit, is_forward=is_forward)
 
     def fills(
         self,
@@ -203,15 +199,16 @@ class OrderHistory:
         if owner is None:
             return []
         first, last = _window_ns(start_ms, end_ms)
-        found = [
+        is_forward = from_id is not None or start_ms is not None
+        wanted = (
             fill
-            for fill in owner.fills
+            for fill in (owner.fills if is_forward else reversed(owner.fills))
             if instrument in {0, fill.instrument}
             and order_id in {None, fill.order_id}
             and (from_id is None or fill.trade_id >= from_id)
             and first <= fill.time_ns <= last
-        ]
-        return _cut(found, limit, is_forward=from_id is not None or start_ms is not None)
+        )
+        return _take(wanted, limit, is_forward=is_forward)
 
     def _on_accepted(self, event: Event) -> None:
         order_id, account, time_ns = event.order_id, event.account, event.time_ns
@@ -317,5 +314,14 @@ def _window_ns(start_ms: int | None, end_ms: int | None) -> tuple[int, int]:
     return first, last
 
 
-def _cut(found: list[_Row], limit: int, *, is_forward: bool) -> list[_Row]:
-    return found[:limit] if is_forward else found[max(0, len(found) - limit) :]
+def _from_order(orders: dict[int, OrderView], from_id: int | None) -> Iterable[OrderView]:
+    """Return the orders from one on, all of them if that one is not there."""
+    if from_id not in orders:
+        return orders.values()
+    return dropwhile(lambda order: order.order_id != from_id, orders.values())
+
+
+def _take(rows: Iterable[_Row], limit: int, *, is_forward: bool) -> list[_Row]:
+    """Return the first `limit` rows, turned round if they come backward."""
+    found = list(islice(rows, limit))
+    return found if is_forward else found[::-1]

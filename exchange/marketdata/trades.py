@@ -33,7 +33,7 @@ class Trades:
         """Return the last `limit` trades, or with `from_id` the first `limit` from that id on; oldest first."""
         trades = self._trades
         if from_id is None:
-            return list(islice(trades, max(0, len(trades) - limit), None))
+            return list(islice(reversed(trades), limit))[::-1]
         kept = list(trades)
         begin = bisect_left(kept, from_id, key=_TRADE_ID)
         return kept[begin : begin + limit]

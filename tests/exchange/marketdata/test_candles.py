@@ -65,6 +65,38 @@ def test_a_window_holds_what_begins_in_it_and_the_limit_cuts_the_far_end(trades,
     assert candles.read(interval, None, end_ms, limit) == before[max(0, len(before) - limit) :]
 
 
+@given(TRADES, st.sampled_from(Interval), st.integers(0, 4))
+def test_the_last_few_are_the_last_of_all(trades, interval, limit):
+    every = grouped(trades, interval)
+    assert candles_of(trades).read(interval, None, None, limit) == every[max(0, len(every) - limit) :]
+
+
+@pytest.mark.parametrize("interval", Interval)
+def test_a_few_candles_of_many_are_complete_wherever_they_are_cut(interval):
+    trades = [(7 * MINUTE_MS, 100 + number % 7, 1, number % 3 == 0) for number in range(1_900)]
+    candles, every = candles_of(trades), grouped(trades, interval)
+    for limit in (1, 2, 5):
+        for index in range(0, len(every), 1 + len(every) // 20):
+            open_ms = every[index].open_ms
+            assert candles.read(interval, open_ms, None, limit) == every[index : index + limit]
+            assert candles.read(interval, open_ms - 1, None, limit) == every[index : index + limit]
+            assert candles.read(interval, None, open_ms, limit) == every[max(0, index + 1 - limit) : index + 1]
+            assert candles.read(interval, None, open_ms - 1, limit) == every[max(0, index - limit) : index]
+
+
+@pytest.mark.parametrize("end_ms", [-1 << 60, -1, 0, START_MS - 1])
+def test_before_the_first_trade_there_is_nothing(end_ms):
+    candles = candles_of([(MINUTE_MS, 100, 1, True)] * 3, candles_max=1)
+    assert candles.read(Interval.MONTH_1, None, end_ms - 40 * DAY_MS, 9) == []
+    assert candles.read(Interval.MINUTE_1, None, end_ms, 9) == []
+
+
+def test_times_far_away_harm_nobody():
+    candles = candles_of([(MINUTE_MS, 100, 1, True)] * 3)
+    assert len(candles.read(Interval.MONTH_1, -1 << 62, 1 << 62, 9)) == 1
+    assert candles.read(Interval.MONTH_1, 1 << 62, None, 9) == []
+
+
 def test_the_minute_grows_until_the_next_one_begins():
     candles = candles_of([(5, 100, 2, True), (5, 99, 1, False)])
     assert candles.minute == Candle(START_MS, 100, 100, 99, 99, 3, START_MS + 59_999, 299, 2, 2, 200, 1, 2)
