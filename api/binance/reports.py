@@ -119,15 +119,33 @@ def _execution(event: Event, number: int, standing: _Standing, *, is_counter: bo
 def execution_report(execution: Execution, name: str, texts: InstrumentTexts, fee_asset: str) -> Body:
     """Return one executionReport; `name` is the client order id that the order goes by."""
     event, order = execution.event, execution.order
-    time_ms = event.time_ns // MILLISECOND_NS
-    is_trade = event.kind == EventKind.TRADED
     kind, status = _kind_and_status(execution)
-    fee = event.counter_fee if execution.is_counter else event.fee
-    body: Body = {
+    body = {
         "e": "executionReport",
-        "E": time_ms,
+        "E": event.time_ns // MILLISECOND_NS,
         "s": texts.symbol,
         "c": name,
+        **_terms(execution, texts),
+        "C": name if kind == "CANCELED" else "",
+        "x": kind,
+        "X": status,
+        "r": "NONE",
+        "i": order.order_id,
+        "z": texts.quantity(execution.filled_lots),
+        "Z": texts.amount(execution.quote_filled),
+        "T": event.time_ns // MILLISECOND_NS,
+        "I": execution.number,
+        "w": status in {"NEW", "PARTIALLY_FILLED"} and order.time_in_force == TimeInForce.GTC,
+        **_fill(execution, texts, fee_asset),
+    }
+    return body | _prevention(execution, texts) if event.kind == EventKind.MATCH_PREVENTED else body
+
+
+def _terms(execution: Execution, texts: InstrumentTexts) -> Body:
+    """Return what the order asks for, and the terms of the dialect that no order here has."""
+    order = execution.order
+    time_ms = order.time_ns // MILLISECOND_NS
+    return {
         "S": SIDES[order.side],
         "o": type_name(order.order_type, order.flags),
         "f": TIMES_IN_FORCE[order.time_in_force],
@@ -136,30 +154,30 @@ def execution_report(execution: Execution, name: str, texts: InstrumentTexts, fe
         "P": texts.price(0),
         "F": texts.quantity(0),
         "g": -1,
-        "C": name if kind == "CANCELED" else "",
-        "x": kind,
-        "X": status,
-        "r": "NONE",
-        "i": order.order_id,
-        "l": texts.quantity(event.quantity_lots if is_trade else 0),
-        "z": texts.quantity(execution.filled_lots),
-        "L": texts.price(event.price_ticks if is_trade else 0),
-        "n": texts.amount(fee if is_trade else 0),
-        "N": fee_asset if is_trade else None,
-        "T": time_ms,
-        "t": event.trade_id if is_trade else -1,
-        "I": execution.number,
-        "w": status in {"NEW", "PARTIALLY_FILLED"} and order.time_in_force == TimeInForce.GTC,
-        "m": is_trade and execution.is_counter,
-        "M": is_trade,
-        "O": order.time_ns // MILLISECOND_NS,
-        "Z": texts.amount(execution.quote_filled),
-        "Y": texts.amount(event.amount if is_trade else 0),
+        "O": time_ms,
+        "W": time_ms,
         "Q": texts.amount(0),
-        "W": order.time_ns // MILLISECOND_NS,
         "V": PREVENTIONS[order.self_trade_prevention],
     }
-    return body | _prevention(execution, texts) if event.kind == EventKind.MATCH_PREVENTED else body
+
+
+def _fill(execution: Execution, texts: InstrumentTexts, fee_asset: str) -> Body:
+    """Return what was traded by this event, all zero if nothing was."""
+    event = execution.event
+    if event.kind != EventKind.TRADED:
+        zero = texts.amount(0)
+        nothing = {"l": texts.quantity(0), "L": texts.price(0), "n": zero, "Y": zero}
+        return nothing | {"N": None, "t": -1, "m": False, "M": False}
+    return {
+        "l": texts.quantity(event.quantity_lots),
+        "L": texts.price(event.price_ticks),
+        "n": texts.amount(event.counter_fee if execution.is_counter else event.fee),
+        "N": fee_asset,
+        "t": event.trade_id,
+        "m": execution.is_counter,
+        "M": True,
+        "Y": texts.amount(event.amount),
+    }
 
 
 def _kind_and_status(execution: Execution) -> tuple[str, str]:
