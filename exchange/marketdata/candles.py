@@ -53,9 +53,11 @@ class Candle(NamedTuple):
 
 
 _WIDTH = len(Candle._fields)
-_OPEN, _HIGH, _LOW, _CLOSE, _FIRST_ID, _LAST_ID = (
-    Candle._fields.index(name)
-    for name in ("open_ticks", "high_ticks", "low_ticks", "close_ticks", "first_trade_id", "last_trade_id")
+_OPEN_MS, _CLOSE_MS, _FIRST_ID, _LAST_ID = (
+    Candle._fields.index(name) for name in ("open_ms", "close_ms", "first_trade_id", "last_trade_id")
+)
+_OPEN, _HIGH, _LOW, _CLOSE = (
+    Candle._fields.index(name) for name in ("open_ticks", "high_ticks", "low_ticks", "close_ticks")
 )
 _SUMS = tuple(
     Candle._fields.index(name)
@@ -162,10 +164,12 @@ class CandleRows:
 
     def merge(self, begin: int, end: int, open_ms: int, close_ms: int) -> Candle:
         """Return the candle that rows `begin` up to `end`, at least one, make together."""
-        if end - begin == 1:
-            return self.row(begin)._replace(open_ms=open_ms, close_ms=close_ms)
         low, high = begin * _WIDTH, end * _WIDTH
         flat = self.flat
+        if end - begin == 1:  # most of what is asked for
+            row = flat[low:high]
+            row[_OPEN_MS], row[_CLOSE_MS] = open_ms, close_ms
+            return tuple.__new__(Candle, row)
         volume, amount, count, buy_lots, buy_amount = (sum(flat[low + field : high : _WIDTH]) for field in _SUMS)
         return Candle(
             open_ms=open_ms,
