@@ -23,7 +23,7 @@ from api.errors import (
     rejection,
     too_precise,
 )
-from api.orders import OWN_NAME, OrderTexts, Placed
+from api.orders import OrderTexts, Placed
 from exchange.core import commands
 from exchange.core.types import (
     AccountState,
@@ -184,7 +184,7 @@ class Gateway:
         return orders.placed_before(first)
 
     def _named(self, account: int, name: str) -> OrderView | None:
-        digits = name.removeprefix(OWN_NAME)
+        digits = name.removeprefix(parameters.OWN_NAME)
         if digits == name or not digits.isdecimal():
             return self._orders.by_client_id(account, name)
         order = self._orders.order(int(digits))

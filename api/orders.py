@@ -34,8 +34,6 @@ from exchange.core.types import (
 from exchange.events import Event
 from exchange.marketdata.orders import OrderStatus, OrderView
 
-OWN_NAME = "tb-"  # of orders without a client order id, followed by the order id
-
 _NAMES = parameters.AUTHENTICATION | {
     "symbol",
     "side",
@@ -54,8 +52,13 @@ _UNSUPPORTED = {
     "stopPrice": not_required("stopPrice"),
 }
 _SIDES = {side.name: side for side in (Side.BUY, Side.SELL)}
-_TIMES_IN_FORCE = {time.name: time for time in TimeInForce}
-_PREVENTIONS = {mode.name: mode for mode in SelfTradePrevention}
+_TERMS: dict[tuple[str, str | None], tuple[OrderType, TimeInForce, int]] = {
+    ("LIMIT_MAKER", None): (OrderType.LIMIT, TimeInForce.GTC, OrderFlag.POST_ONLY),
+    ("MARKET", None): (OrderType.MARKET, TimeInForce.IOC, 0),
+}
+_TERMS |= {("LIMIT", time.name): (OrderType.LIMIT, time, 0) for time in TimeInForce}
+_PREVENTIONS: dict[str | None, SelfTradePrevention | None] = {None: None}
+_PREVENTIONS |= {mode.name: mode for mode in SelfTradePrevention}
 _RESPONSES = frozenset(("ACK", "RESULT", "FULL"))
 _TRADED, _EXPIRED, _PREVENTED = int(EventKind.TRADED), int(EventKind.ORDER_EXPIRED), int(EventKind.MATCH_PREVENTED)
 
@@ -104,39 +107,45 @@ class Placed(NamedTuple):
 
 
 def decode(texts: Mapping[str, str]) -> OrderTexts:
-    """Return the order that a request asks for; `NewOrderRequest` is the same as a schema."""
+    """Return the order that a request asks for; `NewOrderRequest` is the same as a schema.
+
+    The characters of symbol and numbers are left to those who look them up.
+    """
     if not texts.keys() <= _NAMES:
         raise RequestError(_unsupported(texts))
     get = texts.get
     symbol, side, kind, quantity = get("symbol"), get("side"), get("type"), get("quantity")
     if symbol is None or side is None or kind is None:
         raise RequestError(missing("symbol" if symbol is None else "side" if side is None else "type"))
-    parameters.symbol("symbol", symbol)
     if side not in _SIDES:
         raise RequestError(INVALID_SIDE)
-    order_type, time_in_force, flags = _terms(kind, get("timeInForce"))
-    price = _price(get("price"), order_type)
+    terms = _TERMS.get((kind, get("timeInForce")))
+    if terms is None:
+        raise RequestError(_wrong_terms(kind, get("timeInForce")))
+    order_type, time_in_force, flags = terms
+    price = get("price")
     if quantity is None:
         raise RequestError(missing("quantity"))
-    parameters.decimal("quantity", quantity)
-    client_order_id = get("newClientOrderId", "")
-    if client_order_id:
-        _check_name(client_order_id)
+    if (price is None) is not (order_type is OrderType.MARKET):
+        raise RequestError(missing("price") if price is None else not_required("price"))
+    name = get("newClientOrderId", "")
+    if name:
+        parameters.new_client_order_id("newClientOrderId", name)
     prevention = get("selfTradePreventionMode")
-    mode = None if prevention is None else _PREVENTIONS.get(prevention)
-    if mode is None and prevention is not None:
+    if prevention not in _PREVENTIONS:
         raise RequestError(invalid("selfTradePreventionMode"))
     response = get("newOrderRespType", "FULL")
     if response not in _RESPONSES:
         raise RequestError(invalid("newOrderRespType"))
+    mode = _PREVENTIONS[prevention]
     return OrderTexts(
-        symbol, _SIDES[side], order_type, time_in_force, flags, price, quantity, client_order_id, mode, response
+        symbol, _SIDES[side], order_type, time_in_force, flags, price or "", quantity, name, mode, response
     )
 
 
 def own_name(order_id: int) -> str:
     """Return the name of an order that was given no client order id."""
-    return f"{OWN_NAME}{order_id}"
+    return f"{parameters.OWN_NAME}{order_id}"
 
 
 def name_of(order: OrderView) -> str:
@@ -200,37 +209,13 @@ def _unsupported(texts: Mapping[str, str]) -> Problem:
     return unread(len(texts.keys() & _NAMES), len(texts))
 
 
-def _terms(kind: str, time_in_force: str | None) -> tuple[OrderType, TimeInForce, int]:
-    """Return order type, time in force and flags."""
+def _wrong_terms(kind: str, time_in_force: str | None) -> Problem:
+    """Return what is wrong with an order type and a time in force that do not go together."""
     if kind == "LIMIT":
-        if time_in_force is None:
-            raise RequestError(missing("timeInForce"))
-        if time_in_force not in _TIMES_IN_FORCE:
-            raise RequestError(INVALID_TIF)
-        return OrderType.LIMIT, _TIMES_IN_FORCE[time_in_force], 0
-    if kind not in {"LIMIT_MAKER", "MARKET"}:
-        raise RequestError(UNSUPPORTED_TYPES.get(kind, INVALID_ORDER_TYPE))
-    if time_in_force is not None:
-        raise RequestError(not_required("timeInForce"))
-    if kind == "LIMIT_MAKER":
-        return OrderType.LIMIT, TimeInForce.GTC, OrderFlag.POST_ONLY
-    return OrderType.MARKET, TimeInForce.IOC, 0
-
-
-def _price(text: str | None, order_type: OrderType) -> str:
-    if order_type is OrderType.MARKET:
-        if text is not None:
-            raise RequestError(not_required("price"))
-        return ""
-    if text is None:
-        raise RequestError(missing("price"))
-    return parameters.decimal("price", text)
-
-
-def _check_name(name: str) -> None:
-    parameters.client_order_id("newClientOrderId", name)
-    if name.startswith(OWN_NAME):
-        raise RequestError(invalid("newClientOrderId"))
+        return missing("timeInForce") if time_in_force is None else INVALID_TIF
+    if (kind, None) in _TERMS:
+        return not_required("timeInForce")
+    return UNSUPPORTED_TYPES.get(kind, INVALID_ORDER_TYPE)
 
 
 def _status(status: str, end_reason: int) -> str:

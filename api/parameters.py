@@ -15,6 +15,7 @@ from api.errors import (
     DUPLICATE_PARAMETER,
     ILLEGAL_ENCODING,
     SYMBOL_TWICE,
+    Problem,
     RequestError,
     empty,
     illegal,
@@ -26,12 +27,13 @@ from api.errors import (
 )
 
 PARAMETERS_MAX = 64
-TEXT_LENGTH_MAX = 4096  # of one value: a list of symbols is the longest
+TEXT_LENGTH_MAX = 8192  # of all together: a list of symbols is the longest value
 LONG_RANGE = "^[0-9]{1,20}$"
 DECIMAL_RANGE = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
 SYMBOL_RANGE = "^[A-Z0-9-_.]{1,64}$"
 CLIENT_ORDER_ID_RANGE = "^[a-zA-Z0-9-_.:/]{1,36}$"
 SYMBOLS_MAX = 100  # in one list
+OWN_NAME = "tb-"  # begins the names of orders that were given none; the order id follows
 INT64_MAX = (1 << 63) - 1
 
 _LONG = re.compile(r"[0-9]{1,20}").fullmatch
@@ -54,13 +56,20 @@ def parse(query: bytes, body: bytes) -> dict[str, str]:
     source = query + b"&" + body if query and body else query or body
     if not source:
         return {}
-    pairs = source.split(b"&")
-    if len(pairs) > PARAMETERS_MAX:
-        raise RequestError(too_many(PARAMETERS_MAX, len(pairs)))
     try:
-        return _plain(pairs) if b"%" not in source and b"+" not in source else _decoded(pairs)
+        if b"%" in source or b"+" in source:
+            pairs = [_decoded(pair) for pair in source.split(b"&")]
+        else:
+            pairs = [pair.split("=", 1) for pair in source.decode("ascii").split("&")]
     except UnicodeDecodeError:
         raise RequestError(ILLEGAL_ENCODING) from None
+    try:
+        found: dict[str, str] = dict(pairs)
+    except ValueError:  # a pair without "=" has one part
+        raise RequestError(empty(next(pair[0] for pair in pairs if len(pair) == 1))) from None
+    if len(found) < len(pairs) or len(pairs) > PARAMETERS_MAX or "" in found.values() or len(source) > TEXT_LENGTH_MAX:
+        raise RequestError(_fault(pairs))
+    return found
 
 
 def signed(query: bytes, body: bytes) -> Signed:
@@ -108,6 +117,13 @@ def client_order_id(name: str, text: str) -> str:
     return text
 
 
+def new_client_order_id(name: str, text: str) -> str:
+    """Return a client order id for a new order, which must not look like a name that the exchange gives."""
+    if client_order_id(name, text).startswith(OWN_NAME):
+        raise RequestError(invalid(name))
+    return text
+
+
 def long(name: str, text: str) -> int:
     """Return a whole number from 0 to 2**63 - 1."""
     if _LONG(text) is None:
@@ -125,35 +141,29 @@ def decimal(name: str, text: str) -> str:
     return text
 
 
-def _plain(pairs: list[bytes]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for pair in pairs:
-        name, _, value = pair.decode("ascii").partition("=")
-        _add(found, name, value)
-    return found
+def _decoded(pair: bytes) -> list[str]:
+    return [unquote_to_bytes(part).decode("ascii") for part in pair.replace(b"+", b" ").split(b"=", 1)]
 
 
-def _decoded(pairs: list[bytes]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for pair in pairs:
-        name, _, value = pair.replace(b"+", b" ").partition(b"=")
-        _add(found, unquote_to_bytes(name).decode("ascii"), unquote_to_bytes(value).decode("ascii"))
-    return found
-
-
-def _add(found: dict[str, str], name: str, value: str) -> None:
-    if not value or len(value) > TEXT_LENGTH_MAX:
-        raise RequestError(empty(name) if not value else overflowed(name))
-    if name in found:
-        raise RequestError(DUPLICATE_PARAMETER)
-    found[name] = value
+def _fault(pairs: list[list[str]]) -> Problem:
+    """Return what is wrong with parameters of which something is."""
+    if len(pairs) > PARAMETERS_MAX:
+        return too_many(PARAMETERS_MAX, len(pairs))
+    for name, value in pairs:
+        if not value:
+            return empty(name)
+    if len(dict(pairs)) < len(pairs):
+        return DUPLICATE_PARAMETER
+    longest = max(pairs, key=lambda pair: len(pair[1]))
+    return overflowed(longest[0])
 
 
 def _without_signature(text: bytes) -> tuple[bytes, str]:
-    start = text.rfind(b"signature=")
-    if start < 0 or (start > 0 and text[start - 1] != 38):  # 38 is "&": a name that only ends in "signature" is another
+    head, name, signature = text.rpartition(b"&signature=")
+    if name:
+        signature, more, rest = signature.partition(b"&")
+        return head + more + rest, signature.decode("latin-1")
+    if not text.startswith(b"signature="):
         return text, ""
-    end = text.find(b"&", start)
-    if end < 0:
-        return text[: max(start - 1, 0)], text[start + 10 :].decode("latin-1")
-    return text[:start] + text[end + 1 :], text[start + 10 : end].decode("latin-1")
+    signature, _, rest = text[10:].partition(b"&")
+    return rest, signature.decode("latin-1")

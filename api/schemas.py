@@ -74,6 +74,7 @@ Symbols = Annotated[tuple[str, ...], _checked(parameters.symbols), _text('^\\["[
 Long = Annotated[int, _checked(parameters.long), WithJsonSchema({"type": "integer", "minimum": 0, "format": "int64"})]
 Decimal = Annotated[str, _checked(parameters.decimal), _text(parameters.DECIMAL_RANGE)]
 ClientOrderId = Annotated[str, _checked(parameters.client_order_id), _text(parameters.CLIENT_ORDER_ID_RANGE)]
+NewClientOrderId = Annotated[str, _checked(parameters.new_client_order_id), _text(parameters.CLIENT_ORDER_ID_RANGE)]
 Flag = Annotated[bool, _checked(_flag)]
 SideName = Annotated[Literal["BUY", "SELL"], _one_of(("BUY", "SELL"), INVALID_SIDE)]
 TypeName = Annotated[Literal["LIMIT", "LIMIT_MAKER", "MARKET"], _checked(_order_type)]

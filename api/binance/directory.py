@@ -1,5 +1,6 @@
 """Instruments and assets by name and by index, and how their numbers are shown, in the dialect's words."""
 
+from api import parameters
 from api.binance.texts import InstrumentTexts
 from api.errors import INVALID_SYMBOL, RequestError
 from exchange.registry.entries import Asset, Instrument
@@ -19,6 +20,7 @@ class Directory:
         """Return a listed instrument, or refuse the symbol."""
         instrument = self._registry.instrument(symbol)
         if instrument is None or not instrument.is_listed:
+            parameters.symbol("symbol", symbol)
             raise RequestError(INVALID_SYMBOL)
         return instrument
 

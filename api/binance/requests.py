@@ -15,6 +15,7 @@ from api.schemas import (
     Flag,
     IntervalName,
     Long,
+    NewClientOrderId,
     PreventionName,
     ResponseType,
     SideName,
@@ -131,7 +132,7 @@ class NewOrderRequest(BaseModel):
     time_in_force: TimeInForceName | None = None
     quantity: Decimal
     price: Decimal | None = None
-    new_client_order_id: ClientOrderId | None = Field(
+    new_client_order_id: NewClientOrderId | None = Field(
         None, description="Idempotency key: repeats return the first order."
     )
     self_trade_prevention_mode: PreventionName | None = None

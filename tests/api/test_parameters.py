@@ -44,8 +44,9 @@ def test_a_query_and_a_form_become_texts(query, body, expected):
         (b"a=%E4%B8%AD", b"", errors.ILLEGAL_ENCODING),
         (b"", b"\x00\x80", errors.ILLEGAL_ENCODING),
         (b"", b'{"symbol":"A"}', errors.empty('{"symbol":"A"}')),
-        (b"a=" + b"x" * 5000, b"", errors.overflowed("a")),
+        (b"b=1&a=" + b"x" * 9000, b"", errors.overflowed("a")),
         (b"a=1&" * 70 + b"b=1", b"", errors.too_many(64, 71)),
+        (b"a=1&b=&" + b"c=1", b"", errors.empty("b")),
     ],
 )
 def test_what_is_no_clean_form_is_refused(query, body, expected):
@@ -98,6 +99,7 @@ def test_unknown_parameters_are_refused():
         (parameters.symbol, "TA.CTEL.Q3.OUT.GZ.M2701.G80A", "TA.CTEL.Q3.OUT.GZ.M2701.G80A"),
         (parameters.symbols, '["A","B"]', ("A", "B")),
         (parameters.client_order_id, "x-TKT5PX2F_1.2:/", "x-TKT5PX2F_1.2:/"),
+        (parameters.new_client_order_id, "tb", "tb"),
         (parameters.long, "0", 0),
         (parameters.long, "9223372036854775807", (1 << 63) - 1),
         (parameters.decimal, "00012.3400", "00012.3400"),
@@ -120,6 +122,7 @@ def test_a_well_formed_text_is_taken(check, text, value):
         (parameters.symbols, "[", errors.invalid_json("name")),
         (parameters.client_order_id, "x" * 37, errors.illegal("name", parameters.CLIENT_ORDER_ID_RANGE)),
         (parameters.client_order_id, "a b", errors.illegal("name", parameters.CLIENT_ORDER_ID_RANGE)),
+        (parameters.new_client_order_id, "tb-5", errors.invalid("name")),
         (parameters.long, "-1", errors.illegal("name", parameters.LONG_RANGE)),
         (parameters.long, "1.0", errors.illegal("name", parameters.LONG_RANGE)),
         (parameters.long, "1_0", errors.illegal("name", parameters.LONG_RANGE)),
