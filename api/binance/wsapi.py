@@ -149,7 +149,6 @@ class ApiSession:
         if endpoint is None and own is None:
             raise RequestError(missing("method") if not request.method else UNSUPPORTED_OPERATION)
         call.texts = wsrequest.texts_of(request.params)
-        call.texts.pop("returnRateLimits", None)
         if endpoint is None:
             assert own is not None
             return encoded(own(call))
@@ -174,8 +173,9 @@ class ApiSession:
 
     @staticmethod
     def _strip(call: Call) -> None:
-        call.texts.pop("apiKey", None)
-        call.texts.pop("signature", None)
+        """Leave what the method itself is asked; all of it was signed."""
+        for name in ("apiKey", "signature", "returnRateLimits"):
+            call.texts.pop(name, None)
 
     def _refuse(self, request: Request, call: Call, problem: Problem) -> None:
         answer = wsrequest.refused(request.id, problem, self._rate_limits(request, call))
@@ -208,10 +208,12 @@ class ApiSession:
         return self._described(call)
 
     def _status(self, call: Call) -> object:
+        self._strip(call)
         refuse_unknown(call.texts, frozenset())
         return self._described(call)
 
     def _log_out(self, call: Call) -> object:
+        self._strip(call)
         refuse_unknown(call.texts, frozenset())
         for number in [number for number, one in self._subscriptions.items() if one.by_session]:
             self._end(number)
@@ -229,10 +231,12 @@ class ApiSession:
         }
 
     def _list(self, call: Call) -> object:
+        self._strip(call)
         refuse_unknown(call.texts, frozenset())
         return [{"subscriptionId": number} for number in self._subscriptions]
 
     def _subscribe(self, call: Call) -> object:
+        self._strip(call)
         refuse_unknown(call.texts, frozenset())
         if not self._key:
             raise RequestError(REJECTED_API_KEY)
@@ -248,6 +252,7 @@ class ApiSession:
         return self._begin(call, by_session=False)
 
     def _unsubscribe(self, call: Call) -> object:
+        self._strip(call)
         refuse_unknown(call.texts, frozenset(("subscriptionId",)))
         text = call.texts.get("subscriptionId")
         numbers = list(self._subscriptions) if text is None else [long("subscriptionId", text)]
