@@ -1,0 +1,168 @@
+"""The whole exchange in one tree of processes: what `tokenbourse serve` builds, runs and takes down again.
+
+The only place where the parts are put together. The ledger starts beside the recovery; nothing is served before both
+are there; at the end the door closes first, then the exchange, and the poster posts what is left.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import structlog
+import uvloop
+
+from api.app import Application, create_app
+from api.bootstrap import prepare
+from api.demo.day import keep_market
+from api.door import Services
+from api.keeper import Keeper
+from api.limits import Limits
+from api.serve import serve, stop_on_signals
+from api.stream.config import StreamConfig
+from api.stream.server import server_settings, websocket_app
+from api.v1.desk import Desk
+from api.v1.router import routes
+from api.vault import Vault
+from exchange.config import Config
+from exchange.server import Exchange
+from settlement.ledger import Ledger
+
+WATCH_S = 0.5  # between two looks at whether the exchange still takes commands
+log = structlog.get_logger()
+
+
+class Options(NamedTuple):
+    """How to serve."""
+
+    directory: Path
+    host: str
+    port: int
+    dsn: str | None = None  # None: a Postgres of our own
+    is_demo: bool = False
+    config: Config = Config()
+    limits: Limits = Limits()
+
+
+class Started(NamedTuple):
+    """Where everything is once it serves."""
+
+    url: str
+    operator_file: Path
+    instruments: int
+    events: int
+
+
+class Observer(NamedTuple):
+    """Who hears how a start goes on."""
+
+    step: Callable[[str], None]
+    started: Callable[[Started], None]
+
+
+class ExchangeFailedError(Exception):
+    """The exchange stopped taking commands by itself; the message says why. A restart recovers from the journal."""
+
+
+def run(options: Options, observer: Observer) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Raises JournalError, RecoveryError, PostgresError, MigrationError, UnsafeServerError or OSError when it cannot
+    start, ExchangeFailedError when it fails later.
+    """
+    options.directory.mkdir(parents=True, exist_ok=True)
+    keeper = Keeper(options.directory, options.dsn)
+    observer.step("reading the journal")
+    exchange = Exchange.open(options.directory, options.config, progress=_progress(observer))
+    keeper.start()
+    try:
+        uvloop.run(_serve(options, observer, exchange, keeper))
+    finally:
+        keeper.stop()
+
+
+async def _serve(options: Options, observer: Observer, exchange: Exchange, keeper: Keeper) -> None:
+    stop = asyncio.Event()
+    stop_on_signals(asyncio.get_running_loop(), stop)
+    try:
+        exchange.start(asyncio.get_running_loop())
+        vault = Vault.open(options.directory)
+        observer.step("compiling the matching kernel, which the first start on a machine does once")
+        operator_file = await prepare(exchange, vault, options.directory)
+        observer.step("starting the ledger")
+        dsn = await asyncio.to_thread(keeper.dsn)
+        async with _ledger(dsn) as ledger:
+            application = _application(options, exchange, vault, ledger)
+            await _serve_application(options, observer, application, operator_file, stop)
+    finally:
+        await exchange.stop()
+
+
+@asynccontextmanager
+async def _ledger(dsn: str) -> AsyncIterator[Ledger]:
+    ledger = await Ledger.open(dsn)
+    try:
+        yield ledger
+    finally:
+        await ledger.close()
+
+
+def _application(options: Options, exchange: Exchange, vault: Vault, ledger: Ledger) -> Application:
+    services = Services.of(exchange, vault, options.limits)
+    desk = Desk.of(exchange, ledger, services.keys, vault, services.limiter)
+    return create_app(services, [routes(desk)], websocket_app(services, StreamConfig()))
+
+
+async def _serve_application(
+    options: Options, observer: Observer, application: Application, operator_file: Path, stop: asyncio.Event
+) -> None:
+    exchange = application.services.exchange
+    beside: list[asyncio.Task[None]] = [asyncio.create_task(_watch(exchange, stop))]
+
+    def started(port: int) -> None:
+        host = f"[{options.host}]" if ":" in options.host else options.host
+        url = f"http://{host}:{port}"
+        observer.started(Started(url, operator_file, len(exchange.registry.instruments), exchange.events.count))
+        if options.is_demo:
+            beside.append(asyncio.create_task(_enliven(url, options.directory, stop)))
+
+    settings = server_settings(StreamConfig())
+    await serve(application, options.host, options.port, stop=stop, ready=started, **settings)
+    for task in beside[1:]:
+        task.cancel()
+    failure = await _ended(beside[0])
+    if failure is not None:
+        raise failure
+
+
+async def _watch(exchange: Exchange, stop: asyncio.Event) -> None:
+    """End the service when the exchange takes no more commands: a restart recovers, waiting does not."""
+    while not stop.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), WATCH_S)
+            return
+        if exchange.sequencer.refusal:
+            stop.set()
+            raise ExchangeFailedError(exchange.sequencer.refusal)
+
+
+async def _enliven(url: str, directory: Path, stop: asyncio.Event) -> None:
+    try:
+        await keep_market(url, directory, stop)
+    except Exception:
+        log.exception("the demo's market makers ended; the exchange goes on")
+
+
+async def _ended(task: asyncio.Task[None]) -> BaseException | None:
+    await asyncio.wait([task])
+    return task.exception()
+
+
+def _progress(observer: Observer) -> Callable[[str, int, int], None]:
+    words = {"replay": "replaying the journal", "rebuild": "rebuilding the views"}
+
+    def report(what: str, done: int, total: int) -> None:
+        observer.step(f"{words.get(what, what)}: {done:,} of {total:,}")
+
+    return report
