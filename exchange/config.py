@@ -26,6 +26,7 @@ class Config:
     submission_commands_max: int = 4_096  # of one caller at once
     document_bytes_max: int = 65_536  # of one document of the registry
     thread_switch_us: int = 200  # how long one thread may keep the others of the process waiting
+    collector_objects: int = 20_000  # new ones between two runs of the cyclic collector over the youngest
 
     # the journal
     journal_segment_bytes: int = 64 * MEBIBYTE  # preallocated and filled with zeros

@@ -136,7 +136,7 @@ class EventLog:
         while len(events):
             segment, row = divmod(after, self._segment_events)
             part = events[: self._segment_events - row]
-            _write(self._file(segment), part.tobytes(), row * EVENT_BYTES)
+            _write(self._file(segment), part.view(np.uint8).data, row * EVENT_BYTES)
             after += len(part)
             events = events[len(part) :]
         self.count = max(self.count, after)
@@ -187,7 +187,7 @@ def segment_path(directory: Path, segment: int, segment_events: int = EVENT_SEGM
     return directory / f"{segment * segment_events + 1:020d}{SUFFIX}"
 
 
-def _write(file: int, data: bytes, offset: int) -> None:
+def _write(file: int, data: memoryview, offset: int) -> None:
     written = os.pwrite(file, data, offset)
     if written < len(data):  # the disk is full: the next attempt says so
         _write(file, data[written:], offset + written)

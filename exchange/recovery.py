@@ -12,7 +12,7 @@ import structlog
 
 from exchange.config import Config
 from exchange.core.engine import Engine
-from exchange.core.records import COMMAND
+from exchange.core.records import COMMAND, EVENT
 from exchange.core.types import EventKind
 from exchange.events import Event, EventLog, rows
 from exchange.journal.contract import Journal
@@ -180,9 +180,10 @@ def _bring(event_log: EventLog, after: int, events: np.ndarray) -> None:
     """
     there = event_log.read(after, len(events))
     known = events[: len(there)]
-    if there.tobytes() != known.tobytes():
-        different = np.flatnonzero((_bytes(there) != _bytes(known)).any(axis=1))
-        lost = ((_bytes(there) == _bytes(known)) | (_bytes(there) == 0)).all(axis=1)[different]
+    if not np.array_equal(_bytes(there, "<i8"), _bytes(known, "<i8")):
+        found, wanted = _bytes(there, "u1"), _bytes(known, "u1")
+        different = np.flatnonzero((found != wanted).any(axis=1))
+        lost = ((found == wanted) | (found == 0)).all(axis=1)[different]
         if not lost.all():
             number = after + 1 + int(different[~lost][0])
             raise RecoveryError(f"event {number} in the event log is not the one that the journal yields")
@@ -193,8 +194,7 @@ def _bring(event_log: EventLog, after: int, events: np.ndarray) -> None:
 
 def _drop_rest(event_log: EventLog, count: int) -> None:
     """Cut the event log behind number `count`, where a crash of the machine may have left zeros."""
-    rest = event_log.read(count, event_log.count - count)
-    if rest.tobytes().strip(b"\0"):
+    if event_log.read(count, event_log.count - count).view("<i8").any():
         raise RecoveryError(
             f"the event log holds {event_log.count} events, the journal yields {count}: "
             "acknowledged records are missing"
@@ -202,5 +202,6 @@ def _drop_rest(event_log: EventLog, count: int) -> None:
     event_log.cut(count)
 
 
-def _bytes(events: np.ndarray) -> np.ndarray:
-    return np.frombuffer(events.tobytes(), np.uint8).reshape(len(events), -1)
+def _bytes(events: np.ndarray, unit: str) -> np.ndarray:
+    """Return the events as rows of bytes or words, in place."""
+    return events.view(unit).reshape(len(events), EVENT.itemsize // np.dtype(unit).itemsize)

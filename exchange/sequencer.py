@@ -134,19 +134,14 @@ class Sequencer:
         Raises Overloaded or Stopped; DocumentRefusedError for a document that contradicts the registry; ValueError
         for what is no whole number of commands or too large at once.
         """
-        count = len(commands) // _COMMAND_BYTES
-        weight = count or 1
-        if self._refusal:
-            raise Stopped(self._refusal)
-        if self._pending + weight > self._config.queue_commands_max:
-            raise Overloaded(f"{self._pending} commands wait for their answer already")
-        if count * _COMMAND_BYTES != len(commands) or count > self._config.submission_commands_max:
-            raise ValueError(f"{len(commands)} bytes: no commands, or more than {self._config.submission_commands_max}")
-        if len(document) > self._config.document_bytes_max or not (count or document):
-            raise ValueError(f"a document of {len(document)} bytes: too large, or nothing at all")
-        if document:
-            self._registry.check(document)
-        self._pending += weight
+        length = len(commands)
+        weight = length // _COMMAND_BYTES or 1
+        pending = self._pending + weight
+        if self._refusal or pending > self._config.queue_commands_max:
+            raise Stopped(self._refusal) if self._refusal else Overloaded(f"{self._pending} commands wait already")
+        if not length or length % _COMMAND_BYTES or weight > self._config.submission_commands_max or document:
+            self._check(commands, document)
+        self._pending = pending
         future: asyncio.Future[list[Event]] = self._loop.create_future()
         self._queue.put((future, commands, document, None))
         return future
@@ -158,6 +153,16 @@ class Sequencer:
         future: asyncio.Future[T] = self._loop.create_future()
         self._queue.put((future, b"", b"", function))
         return future
+
+    def _check(self, commands: bytes, document: bytes) -> None:
+        """Refuse what cannot be submitted."""
+        limit = self._config.submission_commands_max
+        if len(commands) % _COMMAND_BYTES or len(commands) > limit * _COMMAND_BYTES:
+            raise ValueError(f"{len(commands)} bytes are no whole number of commands, or more than {limit} commands")
+        if len(document) > self._config.document_bytes_max or not (commands or document):
+            raise ValueError(f"a document of {len(document)} bytes: too large, or nothing at all")
+        if document:
+            self._registry.check(document)
 
     async def stop(self) -> None:
         """Answer what waits, accept nothing more, and leave a snapshot of the last state."""
@@ -269,7 +274,7 @@ class Sequencer:
             self._events.sync()  # so that a start from this snapshot finds all events before it
             self._snapshots.write(snapshot)
             if self._config.journal_trimmed:
-                self._journal.trim(self._snapshots.positions[-1])
+                self._journal.trim(self._snapshots.positions[-1] - 1)  # a start looks for that very record
         except OSError:
             log.exception("a snapshot could not be stored")
 

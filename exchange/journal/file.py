@@ -8,7 +8,6 @@ import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import chain
 from pathlib import Path
 from typing import Self
 
@@ -84,17 +83,18 @@ class FileJournal:
             raise JournalTrimmedError(f"position {after + 1} was trimmed; the journal begins at {self.first_position}")
         end = self._head
         needed = [first for first, last in _spans(self._segments, end.position) if last > after]
-        head: Head | None = None
-        for record in chain.from_iterable(self._walk(first) for first in needed):
-            if head is not None and not frame.follows(head, record):
-                raise self._damage(record.position, "the record does not follow the one before")
-            if record.position > end.position:
-                break
-            head = record.head
-            if record.position > after:
-                yield record
-        if needed and head != end:
-            raise self._damage(end.position, "the record changed since the journal was opened")
+        head: Record | None = None
+        for first in needed:
+            for record in self._walk(first, head):
+                if record.position > end.position:
+                    break
+                head = record
+                if record.position > after:
+                    yield record
+        if needed and (head is None or head.hash != end.hash):
+            path = segment_path(self._directory, needed[-1])
+            position = head.position if head else needed[-1]
+            raise JournalCorruptError(path.name, 0, position, "the segment changed since the journal was opened")
 
     def tail(self, after: int) -> Iterator[Record]:
         """Yield the records behind `after` that are there by now."""
@@ -161,28 +161,30 @@ class FileJournal:
         """Return the journal's head, and the place in the last segment where its next record goes."""
         offset: int | None = None
         for first in reversed(self._segments):
-            head, end = None, 0
-            for record in self._walk(first):
-                head = record.head
+            last, end = None, 0
+            for record in self._walk(first, None):
+                last = record
                 end += frame.size(len(record.payload))
             offset = end if offset is None else offset
-            if head is not None:
-                return head, offset
+            if last is not None:
+                return last.head, offset
         if self._segments and self._segments[0] > 1:
-            raise self._damage(self._segments[0], "no record is left")
+            path = segment_path(self._directory, self._segments[0])
+            raise JournalCorruptError(path.name, 0, self._segments[0], "no record is left")
         return frame.GENESIS, offset or 0
 
-    def _walk(self, first: int) -> Iterator[Record]:
-        """Yield the records of one segment; the first one's epoch and previous hash are taken on trust."""
+    def _walk(self, first: int, before: Record | None) -> Iterator[Record]:
+        """Yield the records of one segment, the first of which follows `before`, or is taken on trust."""
         path = segment_path(self._directory, first)
         data = path.read_bytes()
-        head = frame.GENESIS if first == 1 else None
+        view = memoryview(data)
+        head = frame.GENESIS if first == 1 else before
         position, offset = first - 1, 0
-        while (record := frame.decode(data, offset)) is not None:
+        while (record := frame.decode(view, offset)) is not None:
             if not (frame.follows(head, record) if head else record.position == first):
                 break
             yield record
-            head, position = record.head, record.position
+            head, position = record, record.position
             offset += frame.size(len(record.payload))
         self._check_end(path, data, offset, position)
 
@@ -191,23 +193,15 @@ class FileJournal:
         end = frame.judge(data, offset, position)
         last = path == segment_path(self._directory, self._segments[-1])
         if end is End.CORRUPT:
-            raise JournalCorruptError(path.name, offset, position + 1, "no valid record, but records behind it")
+            raise JournalCorruptError(path.name, offset, position + 1, "no record that follows, but others behind it")
         if end is End.TORN and not last:
-            raise JournalCorruptError(path.name, offset, position + 1, "no valid record, but a segment behind it")
+            raise JournalCorruptError(
+                path.name, offset, position + 1, "no record that follows, but a segment behind it"
+            )
         following = self._segments.index(int(path.stem)) + 1
         if not last and self._segments[following] != position + 1:
             reason = f"the segment ends, but the next begins with position {self._segments[following]}"
             raise JournalCorruptError(path.name, offset, position + 1, reason)
-
-    def _damage(self, position: int, reason: str) -> JournalCorruptError:
-        """Name the place of a record that is whole but cannot be true."""
-        first = max(first for first in self._segments if first <= position)
-        offset = 0
-        for record in self._walk(first):
-            if record.position == position:
-                break
-            offset += frame.size(len(record.payload))
-        return JournalCorruptError(segment_path(self._directory, first).name, offset, position, reason)
 
     def _cut(self) -> None:
         """Fill what stands behind the last whole record with zeros, durably."""
@@ -253,15 +247,15 @@ def tail(directory: Path, after: int) -> Iterator[Record]:
     """
     firsts = segments(directory)
     begin = max((place for place, first in enumerate(firsts) if first <= after + 1), default=0)
-    head: Head | None = None
+    head: Record | None = None
     for first in firsts[begin:]:
-        data, offset = segment_path(directory, first).read_bytes(), 0
+        data, offset = memoryview(segment_path(directory, first).read_bytes()), 0
         while (record := frame.decode(data, offset)) is not None:
             if head is not None and not frame.follows(head, record):
                 return
             if record.position > after:
                 yield record
-            head = record.head
+            head = record
             offset += frame.size(len(record.payload))
 
 

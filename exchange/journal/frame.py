@@ -20,6 +20,7 @@ HEADER = Struct("<4sIQQQQIB3x32s")
 CHECKED_FROM = 8  # the checksum covers all bytes of a record from here on
 _HEADER_PACK = HEADER.pack
 _HEADER_UNPACK = HEADER.unpack_from
+_new = tuple.__new__  # a third of the time of a NamedTuple's own constructor
 _CHECKSUM_PACK = Struct("<4sI").pack
 
 
@@ -90,30 +91,30 @@ def encode(head: Head, kind: RecordKind, payload: bytes, durable: int) -> tuple[
     return data, Head(position, epoch, index, sha256(data).digest())
 
 
-def decode(data: bytes, offset: int) -> Record | None:
-    """Return the record at `offset`, or None where no whole, undamaged record stands."""
-    if offset + HEADER.size > len(data):
+def decode(data: bytes | memoryview, offset: int) -> Record | None:
+    """Return the record at `offset`, or None where no whole, undamaged record stands; fastest on a memoryview."""
+    begin = offset + HEADER.size
+    if begin > len(data):
         return None
-    magic, checksum, position, epoch, index, durable, length, number, previous = _HEADER_UNPACK(data, offset)
-    end = offset + size(length)
+    magic, checksum, position, epoch, epoch_index, durable, length, number, previous = _HEADER_UNPACK(data, offset)
+    end = begin + length + -length % ALIGNMENT
     kind = KINDS.get(number)
     if magic != MAGIC or end > len(data) or kind is None:
         return None
-    view = memoryview(data)
-    if crc32c(view[offset + CHECKED_FROM : end]) != checksum:
+    if crc32c(data[offset + CHECKED_FROM : end]) != checksum:
         return None
-    begin = offset + HEADER.size
-    digest = sha256(view[offset:end]).digest()
-    return Record(position, epoch, index, durable, kind, previous, digest, data[begin : begin + length])
+    digest = sha256(data[offset:end]).digest()
+    payload = bytes(data[begin : begin + length])
+    return _new(Record, (position, epoch, epoch_index, durable, kind, previous, digest, payload))
 
 
-def follows(head: Head, record: Record) -> bool:
+def follows(head: Head | Record, record: Record) -> bool:
     """Tell whether a record may stand behind `head`: next position, right epoch and index, right hash."""
+    if record.previous != head.hash or record.position != head.position + 1:
+        return False
     if record.kind is RecordKind.CLAIM:
-        in_epoch = record.epoch == head.epoch + 1 and record.epoch_index == 0
-    else:
-        in_epoch = record.epoch == head.epoch and record.epoch_index == head.epoch_index + 1
-    return in_epoch and record.position == head.position + 1 and record.previous == head.hash
+        return record.epoch == head.epoch + 1 and record.epoch_index == 0
+    return record.epoch == head.epoch and record.epoch_index == head.epoch_index + 1
 
 
 def judge(data: bytes, offset: int, position: int) -> End:

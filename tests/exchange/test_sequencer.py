@@ -220,7 +220,7 @@ def test_a_full_queue_refuses_and_takes_again_once_it_is_answered(tmp_path) -> N
         waiting = [running.sequencer.submit(command) for command in market()]
         waiting.append(running.sequencer.submit(b"", b"counts as one"))
         assert running.sequencer.pending == 9
-        with pytest.raises(Overloaded, match="9 commands wait"):
+        with pytest.raises(Overloaded, match="9 commands wait already"):
             running.sequencer.submit(b"".join(trading(2)))
         waiting.append(running.sequencer.submit(market()[0]))
         with pytest.raises(Overloaded):

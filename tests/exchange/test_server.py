@@ -1,6 +1,7 @@
 """The exchange in one piece: what is submitted shows in registry and views, and is there again after a restart."""
 
 import asyncio
+import gc
 import sys
 from dataclasses import replace
 
@@ -87,11 +88,13 @@ def run(directory, drive, **options):
         finally:
             await exchange.stop()
 
-    interval = sys.getswitchinterval()
+    interval, threshold = sys.getswitchinterval(), gc.get_threshold()
     try:
         return asyncio.run(main())
     finally:
         sys.setswitchinterval(interval)
+        gc.set_threshold(*threshold)
+        gc.unfreeze()
 
 
 def seen(exchange: Exchange) -> tuple:
@@ -222,10 +225,11 @@ def test_every_opening_is_an_epoch(tmp_path) -> None:
     journal.close()
 
 
-def test_a_start_makes_threads_give_way_soon(tmp_path) -> None:
+def test_threads_give_way_soon_and_the_collector_looks_rarely(tmp_path) -> None:
     async def drive(exchange):
         await asyncio.sleep(0)
-        return sys.getswitchinterval(), exchange.config.thread_switch_us
+        return sys.getswitchinterval(), gc.get_threshold()[0], exchange.config
 
-    interval, limit = run(tmp_path, drive)
-    assert interval == pytest.approx(limit / 1e6)
+    interval, threshold, config = run(tmp_path, drive)
+    assert interval == pytest.approx(config.thread_switch_us / 1e6)
+    assert threshold == config.collector_objects

@@ -89,17 +89,17 @@ def test_opening_changes_nothing(directory) -> None:
     assert segment_path(directory, 1).read_bytes() == before
 
 
-@pytest.mark.parametrize("kept", range(RECORD))
-def test_a_tail_torn_at_any_byte_is_cut(directory, kept) -> None:
+def test_a_tail_torn_at_any_byte_is_cut(directory) -> None:
     write(directory, *payloads(4))
     path = segment_path(directory, 1)
     data = path.read_bytes()
     last = CLAIM + 3 * RECORD
-    path.write_bytes(data[: last + kept] + bytes(len(data) - last - kept))
-    write(directory, [b"next"])
-    assert read(directory) == [*(bytes([number]) * 40 for number in (1, 2, 3)), b"next"]
     behind = last + CLAIM + frame.size(4)
-    assert path.read_bytes()[behind:] == bytes(SEGMENT_BYTES - behind)
+    for kept in range(RECORD):
+        path.write_bytes(data[: last + kept] + bytes(len(data) - last - kept))
+        write(directory, [b"next"])
+        assert read(directory) == [*(bytes([number]) * 40 for number in (1, 2, 3)), b"next"]
+        assert path.read_bytes()[behind:] == bytes(SEGMENT_BYTES - behind)
 
 
 @pytest.mark.parametrize("length", [0, 1, CLAIM, CLAIM + RECORD + 5])
@@ -121,18 +121,17 @@ def test_a_group_of_which_only_the_end_reached_the_disk_is_cut_whole(directory) 
     assert read(directory) == [b"\1" * 40, b"next"]
 
 
-@pytest.mark.parametrize("offset", range(CLAIM + 3 * RECORD))
-def test_a_flipped_byte_in_the_middle_is_refused_with_its_place(directory, offset) -> None:
+def test_a_flipped_byte_anywhere_in_the_middle_is_refused_with_its_place(directory) -> None:
     write(directory, *payloads(4))
     path = segment_path(directory, 1)
-    data = bytearray(path.read_bytes())
-    data[offset] ^= 0xFF
-    path.write_bytes(data)
-    position = 1 if offset < CLAIM else 2 + (offset - CLAIM) // RECORD
-    begin = 0 if offset < CLAIM else CLAIM + (position - 2) * RECORD
-    error = refusal(directory)
-    assert (error.segment, error.offset, error.position) == (path.name, begin, position)
-    assert f"segment {path.name} is corrupt at offset {begin}, position {position}" in str(error)
+    data = path.read_bytes()
+    for offset in range(CLAIM + 3 * RECORD):
+        path.write_bytes(data[:offset] + bytes([data[offset] ^ 0xFF]) + data[offset + 1 :])
+        position = 1 if offset < CLAIM else 2 + (offset - CLAIM) // RECORD
+        begin = 0 if offset < CLAIM else CLAIM + (position - 2) * RECORD
+        error = refusal(directory)
+        assert (error.segment, error.offset, error.position) == (path.name, begin, position)
+        assert f"segment {path.name} is corrupt at offset {begin}, position {position}" in str(error)
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
@@ -184,7 +183,7 @@ def test_a_segment_of_another_history_is_refused(directory, tmp_path) -> None:
     segment_path(tmp_path / "other", second).rename(segment_path(directory, second))
     error = refusal(directory)
     assert (error.segment, error.offset, error.position) == (segment_path(directory, second).name, 0, second)
-    assert "does not follow" in error.reason
+    assert "no record that follows" in error.reason
 
 
 def test_a_record_of_another_history_inside_a_segment_is_refused(directory, tmp_path) -> None:
