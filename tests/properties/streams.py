@@ -72,8 +72,16 @@ ACCOUNTS = mostly(st.integers(1, 4), 0, 5, 99, (1 << 32) - 1)
 INSTRUMENTS = mostly(st.sampled_from([PLAIN, PLAIN, PLAIN, COARSE, HUGE]), 0, 4, (1 << 32) - 1)
 ASSETS = mostly(st.integers(1, 3), 0, 4, 5, (1 << 32) - 1)
 PRICES = mostly(st.integers(97, 103), 0, -1, 1, 64, 128, 5_000, PRICE_TICKS_MAX, PRICE_TICKS_MAX + 1, INT64_MAX)
+WIDE_PRICES = st.one_of(  # every height that the tries of prices can have, and neighbours across their pages
+    st.integers(0, 30).map(lambda bit: 1 << bit),
+    st.integers(0, 5).flatmap(lambda page: st.integers((1 << 6 * page) - 1, (1 << 6 * page) + 1)),
+    st.sampled_from([PRICE_TICKS_MAX, PRICE_TICKS_MAX - 64]),
+)
 LOTS = mostly(st.integers(1, 9), 0, -1, 40, 700, 1_000, 1_001, NOTIONAL_MAX, INT64_MAX)
-AMOUNTS = mostly(st.integers(1, 400), 0, -1, 99_000, 1 << 60, AMOUNT_MAX, AMOUNT_MAX + 1, INT64_MAX)
+AMOUNTS = weighted(
+    (12, st.integers(1, 400)),
+    (1, st.sampled_from([0, -1, 99_000, 1 << 60, AMOUNT_MAX, AMOUNT_MAX + 1, INT64_MAX])),
+)
 NAMES = st.sampled_from(["", "", "", "", "a", "b", "c", "a-longer-name-of-thirty-six-letters-"])
 USAGE_IDS = st.sampled_from([bytes(16), b"\1" * 16, b"\2" * 16, bytes(15) + b"\3", bytes(7) + b"\4" + bytes(8)])
 JUMPS_NS = (
@@ -85,19 +93,37 @@ JUMPS_NS = (
 )
 DELAYS_NS = weighted((20, st.just(0)), (5, st.integers(1, 1_000)), (1, st.sampled_from(JUMPS_NS)))
 
-NEW_ORDERS = st.builds(
-    commands.new_order,
-    ACCOUNTS,
-    INSTRUMENTS,
-    st.sampled_from([Side.BUY, Side.SELL]),
-    PRICES,
-    LOTS,
-    order_type=st.sampled_from([OrderType.LIMIT] * 5 + [OrderType.MARKET]),
-    time_in_force=st.sampled_from([TimeInForce.GTC] * 4 + [TimeInForce.IOC, TimeInForce.FOK]),
-    self_trade_prevention=st.sampled_from(SelfTradePrevention),
-    flags=st.sampled_from([0] * 6 + [OrderFlag.POST_ONLY]),
-    client_order_id=NAMES,
-)
+
+def new_orders(prices: st.SearchStrategy[int]) -> st.SearchStrategy[bytes]:
+    """Draw orders to buy and to sell of all types."""
+    return st.builds(
+        commands.new_order,
+        ACCOUNTS,
+        INSTRUMENTS,
+        st.sampled_from([Side.BUY, Side.SELL]),
+        prices,
+        LOTS,
+        order_type=st.sampled_from([OrderType.LIMIT] * 5 + [OrderType.MARKET]),
+        time_in_force=st.sampled_from([TimeInForce.GTC] * 4 + [TimeInForce.IOC, TimeInForce.FOK]),
+        self_trade_prevention=st.sampled_from(SelfTradePrevention),
+        flags=st.sampled_from([0] * 6 + [OrderFlag.POST_ONLY]),
+        client_order_id=NAMES,
+    )
+
+
+def replaces(prices: st.SearchStrategy[int]) -> st.SearchStrategy[bytes]:
+    """Draw replaces that have yet to be aimed."""
+    return st.builds(
+        commands.replace_order,
+        ACCOUNTS,
+        st.just(0),
+        weighted((1, st.just(0)), (2, prices)),
+        weighted((1, st.just(0)), (1, LOTS)),
+        flags=st.sampled_from([0, 0, 0, OrderFlag.REQUEUE, OrderFlag.POST_ONLY, 255]),
+    )
+
+
+NEW_ORDERS, REPLACES = new_orders(PRICES), replaces(PRICES)
 MALFORMED_ORDERS = st.builds(
     lambda encoded, name, value: altered(encoded, **{name: value}),
     NEW_ORDERS,
@@ -107,14 +133,6 @@ MALFORMED_ORDERS = st.builds(
     st.integers(0, 255),
 )
 CANCELS = st.builds(commands.cancel_order, ACCOUNTS, st.sampled_from([0, -1, 1, 1 << 22, 1 << 22 | 1, INT64_MAX]))
-REPLACES = st.builds(
-    commands.replace_order,
-    ACCOUNTS,
-    st.just(0),
-    weighted((1, st.just(0)), (2, PRICES)),
-    weighted((1, st.just(0)), (1, LOTS)),
-    flags=st.sampled_from([0, 0, 0, OrderFlag.REQUEUE, OrderFlag.POST_ONLY, 255]),
-)
 MASS_CANCELS = st.builds(
     commands.mass_cancel, ACCOUNTS, weighted((1, st.just(0)), (1, INSTRUMENTS)), mostly(st.sampled_from(Side), 3, 255)
 )
@@ -167,8 +185,14 @@ TRADING_STEPS = weighted(
     (3, st.builds(Step, NEW_ORDERS, NO_DELAY, NO_AIM)),
     (1, st.builds(Step, REPLACES, NO_DELAY, AIMS)),
 )
+WIDE_STEPS = weighted(
+    (4, st.builds(Step, new_orders(WIDE_PRICES), NO_DELAY, NO_AIM)),
+    (1, st.builds(Step, replaces(WIDE_PRICES), NO_DELAY, AIMS)),
+    (1, st.builds(Step, CANCELS, NO_DELAY, AIMS)),
+)
 STREAMS = st.lists(STEPS, min_size=25, max_size=100)  # a longer minimum makes longer streams usual
 TRADING_STREAMS = st.lists(TRADING_STEPS, min_size=25, max_size=100)
+WIDE_STREAMS = st.lists(WIDE_STEPS, min_size=25, max_size=100)
 
 
 class Run:

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from exchange.core.engine import Engine
 from exchange.core.reference import Reference
 from exchange.core.state import TEST, Capacity
+from exchange.core.types import EventKind, RejectReason
 from tests.exchange.core.builders import TINY, facts
-from tests.properties.streams import STREAMS, TRADING_STREAMS, Run
+from tests.properties.streams import STREAMS, TRADING_STREAMS, WIDE_STREAMS, Run
 
-EXAMPLES = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+EXAMPLES = settings(max_examples=75, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 CUTS = st.lists(st.integers(0, 100), max_size=6)
 
 pytestmark = pytest.mark.timeout(600)  # the first use of a capacity compiles the kernels for it
@@ -67,6 +68,24 @@ def test_both_engines_agree_while_orders_meet(steps, cuts):
 @given(steps=STREAMS, cuts=CUTS)
 def test_both_engines_agree_while_pools_run_out(steps, cuts):
     assert_agreement(Run(TINY, steps), TINY, cuts)
+
+
+@EXAMPLES
+@given(steps=WIDE_STREAMS, cuts=CUTS)
+def test_both_engines_agree_on_prices_of_any_size(steps, cuts):
+    assert_agreement(Run(TEST, steps), TEST, cuts)
+
+
+@EXAMPLES
+@given(steps=WIDE_STREAMS)
+def test_both_engines_agree_but_for_orders_refused_as_prices_need_too_many_pages(steps):
+    engine, reference = Engine(TINY), Reference(TINY)
+    for command in Run(TINY, steps).commands:
+        events = engine.apply(command)
+        if events["reason"][0] != RejectReason.LEVELS_FULL or events["kind"][0] != EventKind.COMMAND_REJECTED:
+            assert_same_events(reference.apply(command), events)
+    assert engine.open_order_rows().tolist() == reference.open_order_rows().tolist()
+    assert engine.balance_rows().tolist() == reference.balance_rows().tolist()
 
 
 @EXAMPLES
