@@ -86,6 +86,8 @@ class Tape:
         order_id, instrument = int(event["order_id"]), int(event["instrument"])
         assert order_id not in self.seen
         self.seen.add(order_id)
+        low, high = self.bands[instrument]
+        assert low <= event["price_ticks"] <= high
         self.orders[order_id] = Order(
             int(event["account"]),
             instrument,
@@ -104,6 +106,7 @@ class Tape:
         order.leaves_lots, order.price_ticks = int(event["leaves_lots"]), int(event["price_ticks"])
         if not event["flags"] & OrderFlag.KEPT_PRIORITY:
             order.place, order.band = self.event_count, self.bands[order.instrument]
+            assert order.band[0] <= order.price_ticks <= order.band[1]
 
     def meet(self, kind: EventKind, event: np.void) -> None:
         """Let two orders trade, or be kept from it, after checking that they are the ones whose turn it is."""
