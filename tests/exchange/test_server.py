@@ -33,6 +33,16 @@ from tests.exchange.running import ALICE, BASE, BOB, CASH, INSTRUMENT, SMALL
 HOUR_NS = 3600 * 10**9
 
 
+@pytest.fixture(autouse=True)
+def interpreter_as_before():
+    """Undo what an exchange sets in its process."""
+    interval, threshold = sys.getswitchinterval(), gc.get_threshold()
+    yield
+    sys.setswitchinterval(interval)
+    gc.set_threshold(*threshold)
+    gc.unfreeze()
+
+
 def documents() -> list[Document]:
     return [
         ParticipantCreated("alpha", Role.TRADER),
@@ -88,13 +98,7 @@ def run(directory, drive, **options):
         finally:
             await exchange.stop()
 
-    interval, threshold = sys.getswitchinterval(), gc.get_threshold()
-    try:
-        return asyncio.run(main())
-    finally:
-        sys.setswitchinterval(interval)
-        gc.set_threshold(*threshold)
-        gc.unfreeze()
+    return asyncio.run(main())
 
 
 def seen(exchange: Exchange) -> tuple:
