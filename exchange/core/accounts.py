@@ -7,6 +7,8 @@ through, so a fill looks nothing up.
 from exchange.core.jit import Record, int64, kernel, routine, scatter
 from exchange.core.types import BPS, EXCHANGE_ACCOUNT, NIL, Side
 
+_LINE_BITS = 4  # so many index entries share a cache line
+
 
 @kernel
 def fee(rate_bps: int, notional: int) -> int:
@@ -23,11 +25,18 @@ def worst_fee(maker_bps: int, taker_bps: int, notional: int) -> int:
     return fee(worst, notional) + 1
 
 
+@kernel
+def _home(state: Record, account: int, asset: int) -> int:
+    """Return where the index begins to look: accounts of one asset side by side, as traders come in dense numbers."""
+    line = scatter(asset << 32 | account >> _LINE_BITS, state.balance_index_bits - _LINE_BITS)
+    return line << _LINE_BITS | account & ((1 << _LINE_BITS) - 1)
+
+
 @routine
 def find_balance(state: Record, account: int, asset: int) -> int:
     """Return the row of an account's balance in an asset, NIL if it has never had one."""
     places = len(state.balance_index) - 1
-    place = scatter(account << 32 | asset, state.balance_index_bits)
+    place = _home(state, account, asset)
     while state.balance_index[place] != NIL:
         slot = int64(state.balance_index[place])
         if state.balances[slot].account == account and state.balances[slot].asset == asset:
@@ -50,7 +59,7 @@ def open_balance(state: Record, account: int, asset: int) -> int:
     balance.next = state.accounts[account].first_balance
     state.accounts[account].first_balance = slot
     places = len(state.balance_index) - 1
-    place = scatter(account << 32 | asset, state.balance_index_bits)
+    place = _home(state, account, asset)
     while state.balance_index[place] != NIL:
         place = (place + 1) & places
     state.balance_index[place] = slot
@@ -61,15 +70,6 @@ def open_balance(state: Record, account: int, asset: int) -> int:
 def balances_free(state: Record) -> int:
     """Count the balance rows that may still be made."""
     return len(state.balances) - state.balance_count
-
-
-@routine
-def available(state: Record, account: int, asset: int) -> int:
-    """Return what an account may spend of an asset, in its units."""
-    slot = find_balance(state, account, asset)
-    if slot == NIL:
-        return 0
-    return state.balances[slot].available
 
 
 @kernel

@@ -21,13 +21,13 @@ from exchange.core.admin import (
     set_trading_state,
     withdraw,
 )
-from exchange.core.jit import JIT_ENABLED, Record, entry, kernel, routine
+from exchange.core.jit import ROW, Record, entry, kernel, routine
 from exchange.core.orders import cancel_order, mass_cancel, new_order, reject, replace_order
 from exchange.core.records import COMMAND, EVENT
 from exchange.core.state import EVENTS_MAX, OUTPUT, PRODUCTION, Capacity
 from exchange.core.types import EVENTS_PER_COMMAND_MAX, SLOT_BITS, CommandKind, RejectReason
 
-_COMMAND_RECORD = np.dtype((np.record, COMMAND))
+_COMMAND_RECORD = np.dtype((ROW, COMMAND))
 _OPEN_ORDER = np.dtype(
     [
         ("order_id", "<i8"),
@@ -101,11 +101,6 @@ def _run(states: Record, commands: Record, outputs: Record, start: int) -> int:
     return index
 
 
-def _as_records(array: np.ndarray) -> np.ndarray:
-    """Without the compiler, rows must be np.record for their fields to be attributes."""
-    return array if JIT_ENABLED else array.view(np.recarray)
-
-
 class Engine:
     """One shard: every book, balance and order, and the events that commands cause.
 
@@ -118,8 +113,8 @@ class Engine:
 
     def _take_over(self, states: np.ndarray, capacity: Capacity) -> None:
         self.capacity = capacity
-        self._states = _as_records(states)
-        self._outputs = _as_records(np.zeros(1, OUTPUT))
+        self._states = states
+        self._outputs = np.zeros(1, OUTPUT)
         self._count = self._outputs["count"].view(np.ndarray)
         self._rows = self._outputs[0]["rows"].view(np.ndarray).view(np.uint8).reshape(-1)
 
@@ -140,7 +135,7 @@ class Engine:
 
     def apply(self, commands: np.ndarray) -> np.ndarray:
         """Apply commands (COMMAND, shape (n,)) in order; return their events (EVENT, shape (m,)), m >= n."""
-        commands = _as_records(commands.view(_COMMAND_RECORD))
+        commands = commands.view(_COMMAND_RECORD)
         parts = []  # as bytes: numpy copies records field by field, 30 times slower
         done = 0
         while True:

@@ -45,6 +45,18 @@ entry = njit(cache=True, nogil=True)
 Record: TypeAlias = Any  # a row of a numpy record array, its fields as attributes: no type checker knows it
 int64 = cast("Callable[[Any], int]", np.int64)  # widens a narrow field, so that kernels see one kind of integer
 
+
+class PlainRecord(np.record):
+    """A row without the compiler: its fields go before numpy's own attributes of the same name, such as `flags`."""
+
+    def __getattribute__(self, name: str) -> Any:
+        """Return a field, or else an attribute."""
+        fields = np.void.__getattribute__(self, "dtype").fields
+        return np.void.__getitem__(self, name) if name in fields else np.record.__getattribute__(self, name)
+
+
+ROW = np.record if JIT_ENABLED else PlainRecord  # what an element of a record array is
+
 _SCATTER = 0x9E3779B97F4A7C15  # 2**64 / golden ratio, Knuth's multiplicative hashing
 _WORD = (1 << 64) - 1
 

@@ -1,6 +1,6 @@
 """The four commands on orders: new, cancel, replace, mass cancel."""
 
-from exchange.core.accounts import available, need, open_balance, set_hold, trim_hold, worst_fee
+from exchange.core.accounts import find_balance, need, open_balance, set_hold, trim_hold, worst_fee
 from exchange.core.book import gather, order_id_of, order_slot, take_slot, unlink
 from exchange.core.jit import Record, blend, int64, kernel, routine
 from exchange.core.matching import emit, end_order, finish, match
@@ -138,22 +138,29 @@ def new_order(state: Record, command: Record, output: Record) -> None:
         return
     needed = _initial_need(state, command, instrument, price)
     asset = instrument.quote_asset if command.side == Side.BUY else instrument.base_asset
-    funds = available(state, int64(command.account), int64(asset))
-    reason = order_room(state, command, price, funds, needed)
+    row = find_balance(state, int64(command.account), int64(asset))
+    reason = order_room(state, command, price, state.balances[row].available, needed)  # row NIL has nothing
     if reason == RejectReason.NONE and named and not has_room(state.client_ids, command.time_ns, CLIENT_ID_WINDOW_NS):
         reason = RejectReason.RECENT_IDS_FULL
     if reason != RejectReason.NONE:
         reject(command, output, reason)
         return
-    slot = _accept(state, command, output, price, needed)
+    slot = _accept(state, command, output, price, needed, row)
     if named:
         _name(state, command, output, slot)
     _execute(state, command, output, slot)
 
 
 @kernel
-def _accept(state: Record, command: Record, output: Record, price: int, needed: int) -> int:
-    """Give an admitted order its slot, its balances and its hold."""
+def _row(state: Record, account: int, asset: int, known: int) -> int:
+    if known != NIL:
+        return known
+    return open_balance(state, account, asset)
+
+
+@kernel
+def _accept(state: Record, command: Record, output: Record, price: int, needed: int, row: int) -> int:
+    """Give an admitted order its slot, its balances and its hold; `row` is what it holds from, if that exists."""
     instrument = state.instruments[command.instrument]
     account = int64(command.account)
     slot = take_slot(state)
@@ -170,8 +177,9 @@ def _accept(state: Record, command: Record, output: Record, price: int, needed: 
     detail.quantity = command.quantity_lots
     detail.held = detail.taker_notional = detail.maker_notional = 0
     detail.instrument = command.instrument
-    detail.base_balance = open_balance(state, account, int64(instrument.base_asset))
-    detail.quote_balance = open_balance(state, account, int64(instrument.quote_asset))
+    buys = command.side == Side.BUY
+    detail.base_balance = _row(state, account, int64(instrument.base_asset), NIL if buys else row)
+    detail.quote_balance = _row(state, account, int64(instrument.quote_asset), row if buys else NIL)
     detail.maker_bps = instrument.maker_bps
     detail.taker_bps = instrument.taker_bps
     set_hold(state, slot, needed)

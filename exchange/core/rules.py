@@ -4,7 +4,7 @@ Each check returns a RejectReason, the first in the enumeration's order that app
 changed here.
 """
 
-from exchange.core.accounts import available, balances_free, find_balance, worst_fee
+from exchange.core.accounts import balances_free, find_balance, worst_fee
 from exchange.core.book import PAGES_PER_PRICE_MAX, crosses, nodes_free, orders_free
 from exchange.core.jit import Record, int64, kernel, routine
 from exchange.core.types import (
@@ -174,7 +174,8 @@ def departure(state: Record, command: Record) -> int:
     """Check the amount of a withdrawal or redemption."""
     if command.amount < 1 or command.amount > AMOUNT_MAX:
         return RejectReason.INVALID_PARAMETER
-    if command.amount > available(state, int64(command.account), int64(command.asset)):
+    row = find_balance(state, int64(command.account), int64(command.asset))
+    if command.amount > state.balances[row].available:  # row NIL has nothing
         return RejectReason.INSUFFICIENT_BALANCE
     return RejectReason.NONE
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from exchange.core.jit import ROW
 from exchange.core.records import EVENT
 from exchange.core.types import EVENTS_PER_COMMAND_MAX, SLOT_BITS, AccountState
 
@@ -42,7 +43,7 @@ EVENTS_MAX = 2 * EVENTS_PER_COMMAND_MAX
 
 
 def _record(fields: list[Any]) -> np.dtype[Any]:
-    return np.dtype((np.record, np.dtype(fields)))
+    return np.dtype((ROW, np.dtype(fields)))
 
 
 ACCOUNT = _record([("group", "<u4"), ("open_orders", "<u4"), ("first_balance", "<u4"), ("state", "<u4")])

@@ -1,0 +1,76 @@
+"""Ids seen lately: once within the window, forgotten after it, and never confused when the table is full of them."""
+
+import random
+
+from exchange.core import commands
+from exchange.core.engine import Engine
+from exchange.core.state import TEST
+from exchange.core.types import CLIENT_ID_WINDOW_NS, USAGE_ID_WINDOW_NS, EventKind, RejectReason
+from tests.exchange.core.builders import ALICE, BOB, TOKENS, Market, reasons
+
+
+def usage(number: int) -> bytes:
+    """Return a usage id."""
+    return number.to_bytes(16, "little")
+
+
+def redeem(market: Market, number: int) -> RejectReason:
+    """Burn one unit under a usage id; return the refusal."""
+    return reasons(market.do(commands.redeem(BOB, TOKENS, 1, usage(number))))[0]
+
+
+def test_an_id_counts_once_until_its_window_has_passed():
+    market = Market(Engine(TEST))
+    assert redeem(market, 7) == RejectReason.NONE
+    market.time_ns = USAGE_ID_WINDOW_NS - 1
+    assert redeem(market, 7) == RejectReason.DUPLICATE_USAGE
+    market.time_ns = USAGE_ID_WINDOW_NS
+    assert redeem(market, 7) == RejectReason.NONE
+    assert redeem(market, 7) == RejectReason.DUPLICATE_USAGE
+
+
+def test_a_full_table_refuses_until_the_oldest_may_be_forgotten():
+    market = Market(Engine(TEST))
+    market.do(commands.issue(ALICE, TOKENS, 10_000))
+    for number in range(1, TEST.recent_ids + 1):
+        market.time_ns = number
+        assert reasons(market.do(commands.redeem(ALICE, TOKENS, 1, usage(number)))) == [RejectReason.NONE]
+    late = commands.redeem(ALICE, TOKENS, 1, usage(0xFFFF))
+    assert reasons(market.do(late)) == [RejectReason.RECENT_IDS_FULL]
+    market.time_ns = 1 + USAGE_ID_WINDOW_NS
+    assert reasons(market.do(late)) == [RejectReason.NONE]
+
+
+def test_a_table_in_motion_knows_exactly_what_is_in_its_window():
+    market = Market(Engine(TEST))
+    market.do(commands.issue(ALICE, TOKENS, 100_000))
+    chance = random.Random(5)
+    seen: dict[int, int] = {}
+    for _ in range(4_000):
+        market.time_ns += chance.choice((0, 1, USAGE_ID_WINDOW_NS // 300))
+        number = chance.randint(1, 900)
+        known = number in seen and market.time_ns - seen[number] < USAGE_ID_WINDOW_NS
+        told = reasons(market.do(commands.redeem(ALICE, TOKENS, 1, usage(number))))[0]
+        assert told == (RejectReason.DUPLICATE_USAGE if known else RejectReason.NONE)
+        if not known:
+            seen[number] = market.time_ns
+
+
+def test_a_client_order_id_belongs_to_its_account_and_names_the_original_order():
+    market = Market(Engine(TEST))
+    market.buy(BOB, 1, 10, client_order_id="same")
+    market.buy(ALICE, 1, 10, client_order_id="same")
+    again = market.buy(BOB, 5, 99, client_order_id="same")
+    assert [(told.kind, told.fields["order_id"]) for told in again] == [
+        (EventKind.ORDER_DUPLICATED, market.order_id(1))
+    ]
+    assert len(market.order_ids) == 2
+    market.time_ns = CLIENT_ID_WINDOW_NS
+    assert market.buy(BOB, 1, 10, client_order_id="same")[0].kind == EventKind.ORDER_ACCEPTED
+
+
+def test_ids_that_differ_in_one_character_at_any_place_are_different():
+    market = Market(Engine(TEST))
+    for place in range(36):
+        text = "a" * place + "b" + "a" * (35 - place)
+        assert market.buy(BOB, 1, 1, client_order_id=text)[0].kind == EventKind.ORDER_ACCEPTED
