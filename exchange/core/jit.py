@@ -46,7 +46,7 @@ Record: TypeAlias = Any  # a row of a numpy record array, its fields as attribut
 int64 = cast("Callable[[Any], int]", np.int64)  # widens a narrow field, so that kernels see one kind of integer
 
 
-class PlainRecord(np.record):
+class PlainRecord(np.record):  # type: ignore[misc]  # a stub says it is final
     """A row without the compiler: its fields go before numpy's own attributes of the same name, such as `flags`."""
 
     def __getattribute__(self, name: str) -> Any:
