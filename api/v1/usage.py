@@ -1,13 +1,9 @@
-"""Metered use: each record of a batch becomes one redemption, and each record counts once.
+"""Metered use: each record of a batch becomes one redemption and counts once, however often and in whatever order sent.
 
-The usage id is a hash of issuer and record id, so a batch may come again, in part, or out of order. The engine
-remembers usage ids for a window, and a record is taken only while its own time lies inside that window: one that
-comes after its id was forgotten is refused, not counted twice.
+A large batch is worked through in slices, and in between the loop serves everybody else.
 """
 
-from asyncio import gather
-from hashlib import blake2b
-from typing import Annotated, NamedTuple
+from asyncio import gather, sleep
 
 import msgspec
 
@@ -15,56 +11,22 @@ from api.call import Call, encoded
 from api.errors import OVERLOADED, STATUS_UNKNOWN, STOPPED, Problem, RequestError, rejection
 from api.parameters import AUTHENTICATION, long, refuse_unknown
 from api.v1.desk import JSON_TYPES, Action, Caller, Desk, ask
-from api.v1.problems import (
-    ALLOWANCE_EXHAUSTED,
-    NO_HOLDER,
-    NOT_AN_ALLOWANCE,
-    NOT_ITS_ISSUER,
-    NOTHING_METERED,
-    OUTSIDE_TIME,
-    UNKNOWN_HOLDER,
-    invalid_json,
-)
+from api.v1.metering import Holding, Plan, Record, Usage
+from api.v1.problems import ALLOWANCE_EXHAUSTED, invalid_json
 from api.v1.schemas import UsageAnswer, UsageRequest
-from exchange.core.commands import redeem
 from exchange.core.engine import Engine
-from exchange.core.types import USAGE_ID_WINDOW_NS, AssetKind, CommandKind, EventKind, RejectReason
+from exchange.core.records import COMMAND
+from exchange.core.types import CommandKind, EventKind, RejectReason
 from exchange.events import Event
 from exchange.registry.documents import Scope
-from exchange.registry.registry import Registry
 from exchange.sequencer import Overloaded, Stopped
 
-RECORDS_MAX = 10_000  # of one batch
 BODY_BYTES_MAX = 8 * 1024 * 1024
-NUMBER_MAX = 1 << 53  # exact in every JSON reader
-ID_LENGTH_MAX = 128
-USAGE_ID_BYTES = 16
-MILLISECOND_NS = 1_000_000
-AHEAD_NS_MAX = 60_000 * MILLISECOND_NS  # of the sender's clock
-AGE_NS_MAX = USAGE_ID_WINDOW_NS - 3_600_000 * MILLISECOND_NS  # an hour below the window, for what is under way
+SLICE = 500  # records worked through before others get their turn
 LINES_TYPE = b"application/x-ndjson"
-DIRECTION_PART = 3  # of a symbol like TA.CTEL.Q3.OUT.GZ.M2701.G80A
-
-_Number = Annotated[int, msgspec.Meta(ge=0, le=NUMBER_MAX)]
-
-
-class Record(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=False):
-    """One metered request, as in the schema UsageRecord."""
-
-    id: Annotated[str, msgspec.Meta(min_length=1, max_length=ID_LENGTH_MAX)]
-    time: _Number
-    symbol: str
-    tokens_in: _Number
-    tokens_out: _Number
-    account: Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)] = 0
-    key: Annotated[str, msgspec.Meta(max_length=128)] = ""
-
-
-class Usage(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """A numbered batch, as in the schema UsageRequest."""
-
-    batch: _Number
-    records: Annotated[list[Record], msgspec.Meta(min_length=1, max_length=RECORDS_MAX)]
+_REDEEMED, _DUPLICATE = int(EventKind.REDEEMED), int(RejectReason.DUPLICATE_USAGE)
+_DECODER = msgspec.json.Decoder(Usage)
+_LINES_DECODER = msgspec.json.Decoder(Record)
 
 
 class Result(msgspec.Struct, omit_defaults=True, gc=False):
@@ -89,20 +51,6 @@ class Answered(msgspec.Struct):
     results: list[Result]
 
 
-class Redemption(NamedTuple):
-    """A record as the engine gets it."""
-
-    account: int
-    asset: int
-    tokens: int
-    usage_id: bytes
-
-
-Holding = tuple[int, int]  # account, asset
-_DECODER = msgspec.json.Decoder(Usage)
-_LINES_DECODER = msgspec.json.Decoder(Record)
-
-
 async def report_usage(desk: Desk, caller: Caller, _: None) -> bytes:
     """Burn allowance for metered requests; send a batch again after a time-out, what was applied is a DUPLICATE.
 
@@ -110,14 +58,19 @@ async def report_usage(desk: Desk, caller: Caller, _: None) -> bytes:
     or with content type application/x-ndjson one record a line and the batch number as query parameter `batch`.
     """
     usage = decode(caller.call)
-    plan = [_plan(desk.exchange.registry, record, caller) for record in usage.records]
-    redemptions = [step for step in plan if isinstance(step, Redemption)]
-    events = iter(await _redeem(desk, redemptions))
-    remaining = await _remaining(desk, {(step.account, step.asset) for step in redemptions})
-    results = [
-        _refused(record, step) if isinstance(step, Problem) else _result(record, step, next(events), remaining)
-        for record, step in zip(usage.records, plan, strict=True)
-    ]
+    plan = Plan(desk.exchange.registry, caller.account, caller.call.now_ns)
+    for start in range(0, len(usage.records), SLICE):
+        for record in usage.records[start : start + SLICE]:
+            plan.add(record)
+        await sleep(0)
+    events = await _redeem(desk, plan.commands())
+    remaining = await _remaining(desk, set(plan.holdings))
+    results: list[Result] = []
+    done = zip(plan.holdings, events, strict=True)
+    for record, problem in zip(usage.records, plan.problems, strict=True):
+        results.append(_result(record, *next(done), remaining) if problem is None else _refused(record, problem))
+        if not len(results) % SLICE:
+            await sleep(0)
     return encoded(_answered(usage.batch, results))
 
 
@@ -130,89 +83,40 @@ def decode(call: Call) -> Usage:
             return _DECODER.decode(call.body)
         records = _LINES_DECODER.decode_lines(call.body)
         batch = long("batch", call.texts.get("batch", "0"))
-        return msgspec.convert({"batch": batch, "records": records}, Usage)
+        return msgspec.convert(Usage(batch, records), Usage, from_attributes=True)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RequestError(invalid_json(str(error))) from None
 
 
-def usage_id(issuer: int, record_id: str) -> bytes:
-    """Return the 16 bytes under which the engine remembers a record of an issuer."""
-    return blake2b(record_id.encode(), digest_size=USAGE_ID_BYTES, salt=issuer.to_bytes(8, "little")).digest()
-
-
-def metered_tokens(symbol: str, tokens_in: int, tokens_out: int) -> int:
-    """Return what an allowance counts: input, output, or (BLEND and everything else) both."""
-    parts = symbol.split(".")
-    direction = parts[DIRECTION_PART] if len(parts) > DIRECTION_PART else ""
-    if direction == "IN":
-        return tokens_in
-    return tokens_out if direction == "OUT" else tokens_in + tokens_out
-
-
-def _plan(registry: Registry, record: Record, caller: Caller) -> Redemption | Problem:
-    """Return the redemption that a record asks for, or why there is none."""
-    asset = registry.asset(record.symbol)
-    if asset is None or asset.kind is not AssetKind.ALLOWANCE:
-        return NOT_AN_ALLOWANCE
-    if asset.issuer_account != caller.account:
-        return NOT_ITS_ISSUER
-    age_ns = caller.call.now_ns - record.time * MILLISECOND_NS
-    if not -AHEAD_NS_MAX <= age_ns <= AGE_NS_MAX:
-        return OUTSIDE_TIME
-    holder = _holder(registry, record)
-    if isinstance(holder, Problem):
-        return holder
-    tokens = metered_tokens(record.symbol, record.tokens_in, record.tokens_out)
-    if not tokens:
-        return NOTHING_METERED
-    return Redemption(holder, asset.index, tokens, usage_id(caller.account, record.id))
-
-
-def _holder(registry: Registry, record: Record) -> int | Problem:
-    """Return the account whose allowance is used."""
-    if bool(record.account) == bool(record.key):
-        return NO_HOLDER
-    if record.account:
-        return record.account if registry.account_at(record.account) is not None else UNKNOWN_HOLDER
-    key = registry.key(record.key)
-    return UNKNOWN_HOLDER if key is None else key.account
-
-
-async def _redeem(desk: Desk, redemptions: list[Redemption]) -> list[Event]:
-    """Return one event for each redemption, in order."""
-    step = desk.exchange.config.submission_commands_max
-    commands = [redeem(*redemption) for redemption in redemptions]
-    parts = [b"".join(commands[start : start + step]) for start in range(0, len(commands), step)]
+async def _redeem(desk: Desk, commands: bytes) -> list[Event]:
+    """Return the event of each redemption, in order."""
+    step = desk.exchange.config.submission_commands_max * COMMAND.itemsize
     futures = []
     try:
-        futures = [desk.exchange.submit(part) for part in parts]
+        futures = [desk.exchange.submit(commands[start : start + step]) for start in range(0, len(commands), step)]
         done = await gather(*futures)
     except Overloaded:
         raise RequestError(OVERLOADED) from None
     except Stopped:
         raise RequestError(STATUS_UNKNOWN if futures else STOPPED) from None
-    events = [event for part in done for event in part]
-    assert len(events) == len(redemptions)
-    return events
+    return [event for part in done for event in part]
 
 
 async def _remaining(desk: Desk, holdings: set[Holding]) -> dict[Holding, int]:
+    accounts = {account for account, _ in holdings}
+
     def read(engine: Engine) -> dict[Holding, int]:
-        return {
-            (account, asset): available
-            for account in {account for account, _ in holdings}
-            for asset, available, _ in engine.balances(account)
-            if (account, asset) in holdings
-        }
+        rows = ((account, *row) for account in accounts for row in engine.balances(account))
+        return {(account, asset): available for account, asset, available, _ in rows if (account, asset) in holdings}
 
     return await ask(desk, read) if holdings else {}
 
 
-def _result(record: Record, step: Redemption, event: Event, remaining: dict[Holding, int]) -> Result:
-    left = remaining.get((step.account, step.asset), 0)
-    if event.kind == EventKind.REDEEMED:
+def _result(record: Record, holding: Holding, event: Event, remaining: dict[Holding, int]) -> Result:
+    left = remaining.get(holding, 0)
+    if event.kind == _REDEEMED:
         return Result(record.id, "APPLIED", event.amount, left)
-    if event.reason == RejectReason.DUPLICATE_USAGE:
+    if event.reason == _DUPLICATE:
         return Result(record.id, "DUPLICATE", 0, left)
     exhausted = event.reason == RejectReason.INSUFFICIENT_BALANCE
     problem = ALLOWANCE_EXHAUSTED if exhausted else rejection(event.reason, CommandKind.REDEEM)

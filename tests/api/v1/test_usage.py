@@ -5,13 +5,9 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from pydantic import TypeAdapter, ValidationError
 
-from api.v1 import usage
+from api.v1.metering import RECORDS_MAX
 from api.v1.problems import (
     ALLOWANCE_EXHAUSTED,
     NO_HOLDER,
@@ -21,7 +17,7 @@ from api.v1.problems import (
     OUTSIDE_TIME,
     UNKNOWN_HOLDER,
 )
-from api.v1.schemas import UsageAnswer, UsageRequest
+from api.v1.schemas import UsageAnswer
 from tests.api.v1.office import SYMBOL, Client, Office, office
 
 HOUR_MS = 3_600_000
@@ -172,60 +168,5 @@ def test_a_batch_may_be_larger_than_one_submission(desk: Office) -> None:
     assert told["applied"] + told["refused"] == count
     assert told["tokens"] == 100 * told["applied"]
     assert {row["code"] for row in told["results"] if row["status"] == "REFUSED"} == {-8023}
-    too_many = [_record(f"m{number}", holder.account) for number in range(usage.RECORDS_MAX + 1)]
+    too_many = [_record(f"m{number}", holder.account) for number in range(RECORDS_MAX + 1)]
     assert desk.issuer.post("/v1/usage", batch=1, records=too_many).json()["code"] == -1135
-
-
-@pytest.mark.parametrize(
-    ("symbol", "tokens"),
-    [
-        ("TA.CTEL.Q3.IN.GZ.M2701.G80A", 3),
-        ("TA.CTEL.Q3.OUT.GZ.M2701.G80A", 4),
-        ("TA.CTEL.Q3.BLEND.GZ.M2701.G80A", 7),
-        ("TA.SHORT", 7),
-    ],
-)
-def test_an_allowance_counts_tokens_of_its_direction(symbol: str, tokens: int) -> None:
-    assert usage.metered_tokens(symbol, 3, 4) == tokens
-
-
-def test_usage_ids_differ_by_issuer_and_record() -> None:
-    made = {usage.usage_id(issuer, name) for issuer in (1, 2) for name in ("a", "b", "ab")}
-    assert len(made) == 6
-    assert {len(one) for one in made} == {16}
-    assert usage.usage_id(1, "a") == usage.usage_id(1, "a")
-
-
-_VALUES = st.one_of(
-    st.none(), st.booleans(), st.integers(-2, 1 << 54), st.text(max_size=3), st.sampled_from(["x" * 128, "x" * 129])
-)
-_RECORDS = st.fixed_dictionaries(
-    dict.fromkeys(("id", "time", "symbol", "tokens_in", "tokens_out"), _VALUES),
-    optional=dict.fromkeys(("account", "key", "colour"), _VALUES),
-) | st.fixed_dictionaries(
-    {
-        "id": st.text(min_size=1, max_size=5),
-        "time": st.integers(0, 1 << 53),
-        "symbol": st.text(max_size=5),
-        "tokens_in": st.integers(0, 1 << 53),
-        "tokens_out": st.integers(0, 1 << 53),
-    }
-)
-
-
-@settings(deadline=None)
-@given(st.fixed_dictionaries({"batch": _VALUES, "records": st.lists(_RECORDS, max_size=3)}))
-def test_the_fast_reader_takes_what_the_published_schema_takes(body: dict[str, Any]) -> None:
-    data = json.dumps(body).encode()
-    published = TypeAdapter(UsageRequest)
-    try:
-        expected: Any = published.validate_json(data, strict=True).model_dump()
-    except ValidationError:
-        expected = None
-    try:
-        found: Any = msgspec.to_builtins(msgspec.json.decode(data, type=usage.Usage))
-    except msgspec.DecodeError:
-        found = None
-    if expected is not None:
-        expected["records"] = list(expected["records"])
-    assert found == expected
