@@ -91,7 +91,7 @@ async def average_price(services: Services, call: Call) -> bytes:
     if lots:
         price = texts.amount(sum(trade.amount for trade in recent) // lots)
     else:
-        price = texts.price(last[0].price_ticks if last else 0)
+        price = texts.amount(last[0].price_ticks * instrument.tick_value if last else 0)
     closed = call.stamp(last[0].time_ns) if last else 0
     return encoded({"mins": AVERAGE_MINUTES, "price": price, "closeTime": closed})
 

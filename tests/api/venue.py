@@ -143,7 +143,7 @@ class Client:
         """Send a plain request."""
         return self._http.get(path, params=parameters)
 
-    def order(self, side: str, quantity: object, price: object = None, **more: Any) -> httpx.Response:
+    def order(self, side: str, quantity: object, price: object = None, /, **more: Any) -> httpx.Response:
         """Place an order: a limit order unless something else is said."""
         terms = {"symbol": SYMBOL, "side": side, "type": "LIMIT", "quantity": quantity, "price": price}
         terms["timeInForce"] = "GTC" if more.get("type", "LIMIT") == "LIMIT" else None
@@ -187,7 +187,7 @@ class Venue:
 
     def start(self) -> None:
         self._thread.start()
-        self._ready.wait(60)
+        assert self._ready.wait(110), "the exchange takes too long to open"
         if self._failure is not None:
             raise self._failure
 

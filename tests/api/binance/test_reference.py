@@ -1,0 +1,112 @@
+"""Time, limits and instruments; and what clients of the dialect ask besides."""
+
+import json
+import time
+
+import pytest
+
+from api.binance import schema
+from exchange.core import commands
+from exchange.core.types import TradingState
+from tests.api.binance.test_trading import refused
+from tests.api.venue import CLOSED, OTHER, SYMBOL, TOKENS
+
+
+def get(market, path, **parameters):
+    response = market.client("alice").get(path, **parameters)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def test_somebody_answers(market):
+    assert get(market, "/api/v3/ping") == {}
+    answer = get(market, "/api/v3/time")
+    schema.ServerTime.model_validate(answer)
+    assert abs(answer["serverTime"] - time.time() * 1000) < 5000
+    extra = market.client("alice").get("/api/v3/ping", a=1)
+    assert refused(extra) == (400, -1101, "Too many parameters; expected '0' and received '1'.")
+
+
+def test_limits_are_announced(market):
+    info = get(market, "/api/v3/exchangeInfo", symbol=SYMBOL)
+    schema.ExchangeInfo.model_validate(info)
+    assert info["rateLimits"] == [
+        {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": market.limits[0]},
+        {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": market.limits[1]},
+    ]
+
+
+def test_an_instrument_shows_its_terms(market):
+    (symbol,) = get(market, "/api/v3/exchangeInfo", symbol=SYMBOL)["symbols"]
+    assert (symbol["status"], symbol["baseAsset"], symbol["quoteAsset"]) == ("TRADING", SYMBOL, "CNY")
+    assert symbol["orderTypes"] == ["LIMIT", "LIMIT_MAKER", "MARKET"]
+    filters = {one.pop("filterType"): one for one in symbol["filters"]}
+    assert filters["PRICE_FILTER"] == {"minPrice": "0.0010", "maxPrice": "1000.0000", "tickSize": "0.0001"}
+    assert filters["LOT_SIZE"] == filters["MARKET_LOT_SIZE"] == {"minQty": "1", "maxQty": "10000", "stepSize": "1"}
+    assert set(filters) == {
+        "PRICE_FILTER",
+        "LOT_SIZE",
+        "MARKET_LOT_SIZE",
+        "NOTIONAL",
+        "MAX_NUM_ORDERS",
+        "MAX_NUM_ALGO_ORDERS",
+    }
+
+
+def names(info):
+    return [symbol["symbol"] for symbol in info["symbols"]]
+
+
+def test_instruments_are_chosen(market):
+    assert names(get(market, "/api/v3/exchangeInfo"))[:3] == [SYMBOL, OTHER, CLOSED]
+    several = json.dumps([OTHER, SYMBOL], separators=(",", ":"))
+    assert names(get(market, "/api/v3/exchangeInfo", symbols=several)) == [OTHER, SYMBOL]
+    assert CLOSED in names(get(market, "/api/v3/exchangeInfo", symbolStatus="BREAK"))
+    assert CLOSED not in names(get(market, "/api/v3/exchangeInfo", symbolStatus="TRADING"))
+
+
+def test_a_halt_shows_at_once(market):
+    def status():
+        return get(market, "/api/v3/exchangeInfo", symbol=SYMBOL)["symbols"][0]["status"]
+
+    assert status() == "TRADING"
+    market.submit(commands.set_trading_state(TOKENS, TradingState.HALTED))
+    try:
+        assert status() == "HALT"
+    finally:
+        market.submit(commands.set_trading_state(TOKENS, TradingState.CONTINUOUS))
+    assert status() == "TRADING"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "code"),
+    [
+        ({"symbol": "TA.NONE"}, -1121),
+        ({"symbol": SYMBOL, "symbols": f'["{SYMBOL}"]'}, -1128),
+        ({"symbols": "x"}, -1135),
+        ({"symbolStatus": "x"}, -1130),
+    ],
+)
+def test_bad_choices_are_refused(market, parameters, code):
+    assert refused(market.client("alice").get("/api/v3/exchangeInfo", **parameters))[1] == code
+
+
+def test_what_is_not_traded_here_is_an_empty_venue(market):
+    for venue in ("fapi", "dapi"):
+        assert get(market, f"/{venue}/v1/exchangeInfo") == {"symbols": []}
+
+
+def test_who_has_a_key_is_told_of_no_margin_trading(market):
+    alice = market.client("alice")
+    for path in ("/sapi/v1/margin/allPairs", "/sapi/v1/margin/isolated/allPairs"):
+        assert alice.send("GET", path, "").json() == []
+    assert alice.signed("GET", "/api/v3/openOrderList").json() == []
+
+
+def test_assets_and_fees_are_listed(market):
+    alice = market.client("alice")
+    coins = alice.signed("GET", "/sapi/v1/capital/config/getall").json()
+    assert [coin["coin"] for coin in coins][:3] == ["CNY", SYMBOL, OTHER]
+    fees = alice.signed("GET", "/sapi/v1/asset/tradeFee", symbol=SYMBOL).json()
+    assert fees == [{"symbol": SYMBOL, "makerCommission": "-0.00010000", "takerCommission": "0.00050000"}]
+    assert len(alice.signed("GET", "/sapi/v1/asset/tradeFee").json()) >= 3

@@ -1,0 +1,21 @@
+"""One served exchange for all tests of the API, with no open order at the beginning of each."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.api.venue import Venue, venue
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory) -> Iterator[Venue]:
+    """Return an exchange served on a free port."""
+    with venue(tmp_path_factory.mktemp("venue")) as running:
+        yield running
+
+
+@pytest.fixture
+def market(served) -> Venue:
+    """Return the served exchange, its books empty and its accounts active."""
+    served.reset()
+    return served
