@@ -73,6 +73,7 @@ ICEBERG = Problem(400, -2010, "Iceberg orders are not supported for this symbol.
 TRAILING_STOP = Problem(400, -2010, "Trailing stop orders are not supported for this symbol.")
 BODY_TOO_LARGE = Problem(413, -8001, "Request body is larger than {} bytes.")
 WRONG_CONTENT_TYPE = Problem(415, -8002, "Parameters must be sent as application/x-www-form-urlencoded.")
+HEAD_TOO_LARGE = Problem(431, -8004, "The request's address and headers are too large together.")
 INVALID_HTTP = Problem(400, -8003, "Invalid HTTP request received.")
 
 UNSUPPORTED_TYPES = {

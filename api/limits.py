@@ -30,6 +30,7 @@ class Limits(NamedTuple):
 
     weight_per_minute: int = 3_000_000  # of one address
     orders_per_10s: int = 250_000  # of one account
+    head_bytes_max: int = 64 * 1024  # of a request's address and headers
     body_bytes_max: int = 64 * 1024
     drain_bytes_max: int = 32 * 1024 * 1024  # of a body too large, read and thrown away so that its sender hears why
     connections_max: int = 10_000  # at once, of all addresses

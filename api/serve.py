@@ -18,7 +18,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.app import Application
-from api.errors import INVALID_HTTP, Problem
+from api.errors import HEAD_TOO_LARGE, INVALID_HTTP, Problem
 from api.limits import Limiter
 
 BACKLOG = 2048
@@ -26,7 +26,7 @@ KEEP_ALIVE_S = 75
 SHUTDOWN_S = 10
 SWEEP_S = 5
 log = structlog.get_logger()
-_REASONS = {400: b"Bad Request", 503: b"Service Unavailable"}
+_REASONS = {400: b"Bad Request", 431: b"Request Header Fields Too Large", 503: b"Service Unavailable"}
 
 
 class CountedProtocol(HttpToolsProtocol):
@@ -36,6 +36,8 @@ class CountedProtocol(HttpToolsProtocol):
         super().__init__(**arguments)
         self._limiter = limiter
         self._counted = ""
+        self._is_in_head = False
+        self._head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Count the connection; close it at once if there are too many."""
@@ -49,6 +51,25 @@ class CountedProtocol(HttpToolsProtocol):
         """Count the connection out."""
         super().connection_lost(exc)
         self._uncount()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come; the parser would take a head without end."""
+        super().data_received(data)
+        if self._is_in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > self._limiter.limits.head_bytes_max and not self.transport.is_closing():
+                self._end(HEAD_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        """Begin to count the bytes of a request's head."""
+        super().on_message_begin()
+        self._is_in_head = True
+        self._head_bytes = 0
+
+    def on_headers_complete(self) -> None:
+        """Serve a request whose head is complete."""
+        self._is_in_head = False
+        super().on_headers_complete()
 
     def handle_websocket_upgrade(self) -> None:
         """Leave the connection, and the counting of it, to the websocket's own protocol."""
