@@ -1,0 +1,1 @@
+"""What the benchmarks claim before they time anything."""
