@@ -1,6 +1,7 @@
 """The command line, as processes: serve, kill, serve again, stop, reconcile."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -23,7 +24,7 @@ from api.version import own_version
 from tests.api.v1.office import Client
 from tests.conftest import ROOT
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]  # many starts
 START_S = 100
 
 
@@ -39,7 +40,9 @@ class Served:
         self.directory = directory
         self._log = directory.with_suffix(".log").open("a")
         line = [sys.executable, "-m", "api.cli", "serve", "--data", str(directory), "--port", "0", *more]
-        self.process = subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=self._log, text=True)
+        self.process = subprocess.Popen(
+            line, cwd=ROOT, stdout=subprocess.PIPE, stderr=self._log, text=True, start_new_session=True
+        )
         self._cleanup = weakref.finalize(self, _end_hard, self.process, self._log)
         assert self.process.stdout is not None
         words = re.search(r"listens on (\S+)", self.process.stdout.readline())
@@ -57,7 +60,10 @@ class Served:
     def end(self, number: signal.Signals) -> int:
         """Send a signal, wait for the end, and see that no child is left."""
         children = psutil.Process(self.process.pid).children(recursive=True)
-        self.process.send_signal(number)
+        if number is signal.SIGINT:  # a terminal sends it to the whole group
+            os.killpg(self.process.pid, number)
+        else:
+            self.process.send_signal(number)
         status = self.process.wait(60)
         self._cleanup()
         _, alive = psutil.wait_procs(children, timeout=20)
