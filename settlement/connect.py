@@ -13,6 +13,7 @@ _DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 PASSING_ERRORS = (
     OSError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the driver's word for a connection that went away between two messages
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # shutdown, crash recovery, "cannot connect now"
     asyncpg.InsufficientResourcesError,

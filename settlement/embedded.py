@@ -8,6 +8,7 @@ the name /proc/self/cwd: so the directory may lie below folders that this user c
 permissions are widened. Only the binaries must be reachable; where they are not, a copy of them is used.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import importlib.metadata
@@ -108,6 +109,8 @@ class Embedded:
             _stop(self._server)
             self._server = None
         if self._lock is not None:
+            with contextlib.suppress(OSError):  # a server that was killed leaves its socket there: the next one uses it
+                self._socket_folder.rmdir()
             self._lock.close()
             self._lock = None
 

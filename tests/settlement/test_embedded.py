@@ -90,6 +90,7 @@ def test_a_stopped_server_keeps_its_rows(directory: Path) -> None:
     _ask(first.dsn, "CREATE TABLE IF NOT EXISTS kept AS SELECT 1 AS n")
     first.stop()
     assert first.pid is None
+    assert not first._socket_folder.exists()
     second = Embedded(directory, SMALL)
     second.start()
     try:

@@ -1,0 +1,315 @@
+"""Migrations, and what the schema refuses: every change, imbalance, gap and replay, whoever asks."""
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import numpy as np
+import pytest
+
+from exchange.core.types import EventKind
+from settlement import copyformat
+from settlement.batch import Batch
+from settlement.connect import POSTER_ROLE, READER_ROLE, connect
+from settlement.migrate import MigrationError, migrate, migrations
+from settlement.poster import post
+from tests.settlement.builders import CASH, CASH_AT_START, event, history, stream, trades
+from tests.settlement.conftest import TEMPLATE, recreate
+from tests.settlement.posting import contents, fetch, next_batch, post_all
+
+CHANGEABLE = {
+    "assets": "kind",
+    "accounts": "account_group",
+    "instruments": "tick_value",
+    "trades": "price_ticks",
+    "entries": "kind",
+    "postings": "amount",
+    "balance_log": "balance",
+    "batches": "hash",
+}
+FIRST = history(20)
+MORE = stream(FIRST, trades(10, seed=2))
+BATCH_COLUMNS = (
+    "batch, first_seq, last_seq, command_sequence, last_time_ns, trade_count, entry_count, previous_hash, hash, epoch"
+)
+
+
+def test_an_empty_database_gets_all_migrations_once(empty_dsn: str) -> None:
+    assert asyncio.run(migrate(empty_dsn)) == len(migrations())
+    assert asyncio.run(migrate(empty_dsn)) == 0
+    assert asyncio.run(fetch(empty_dsn, "SELECT version, name FROM schema_version ORDER BY 1")) == [
+        (migration.version, migration.name) for migration in migrations()
+    ]
+
+
+def test_migrations_are_numbered_without_a_gap() -> None:
+    assert [migration.version for migration in migrations()] == list(range(1, len(migrations()) + 1))
+
+
+def _folder(folder: Path, **files: str) -> Path:
+    folder.mkdir()
+    for name, sql in files.items():
+        (folder / f"{name[1:]}.sql").write_text(sql)
+    return folder
+
+
+def test_a_changed_migration_is_refused(empty_dsn: str, tmp_path: Path) -> None:
+    asyncio.run(migrate(empty_dsn, _folder(tmp_path / "one", _0001_a="CREATE TABLE a (x int)")))
+    changed = _folder(tmp_path / "two", _0001_a="CREATE TABLE a (x bigint)", _0002_b="CREATE TABLE b (x int)")
+    with pytest.raises(MigrationError):
+        asyncio.run(migrate(empty_dsn, changed))
+    assert asyncio.run(fetch(empty_dsn, "SELECT to_regclass('b')")) == [(None,)]
+
+
+def test_a_database_of_a_later_version_is_refused(empty_dsn: str, tmp_path: Path) -> None:
+    both = _folder(tmp_path / "both", _0001_a="CREATE TABLE a (x int)", _0002_b="CREATE TABLE b (x int)")
+    asyncio.run(migrate(empty_dsn, both))
+    with pytest.raises(MigrationError):
+        asyncio.run(migrate(empty_dsn, _folder(tmp_path / "old", _0001_a="CREATE TABLE a (x int)")))
+
+
+def test_a_failing_migration_leaves_nothing(empty_dsn: str, tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "bad", _0001_a="CREATE TABLE a (x int)", _0002_b="CREATE TABLE a (x int)")
+    with pytest.raises(asyncpg.DuplicateTableError):
+        asyncio.run(migrate(empty_dsn, folder))
+    assert asyncio.run(fetch(empty_dsn, "SELECT to_regclass('a'), to_regclass('schema_version')")) == [(None, None)]
+
+
+def test_two_migrations_at_once_wait_for_each_other(empty_dsn: str) -> None:
+    async def both() -> list[int]:
+        return await asyncio.gather(migrate(empty_dsn), migrate(empty_dsn))
+
+    assert sorted(asyncio.run(both())) == [0, len(migrations())]
+
+
+# change
+
+
+@pytest.fixture(scope="module")
+def posted(server_dsn: str, template_dsn: str) -> str:
+    """Return a ledger of two batches that no test changes: all they try is refused."""
+    dsn = asyncio.run(recreate(server_dsn, "ledger_rules", TEMPLATE))
+    asyncio.run(post_all(dsn, FIRST, size=25))
+    return dsn
+
+
+async def _attempt(dsn: str, statements: list[str], role: str | None) -> list[Exception | None]:
+    """Return what became of each statement, on one connection."""
+    connection = await (connect(dsn, role) if role else asyncpg.connect(dsn))
+    found: list[Exception | None] = []
+    for statement in statements:
+        try:
+            await connection.execute(statement)
+            found.append(None)
+        except asyncpg.PostgresError as error:
+            found.append(error)
+    await connection.close()
+    return found
+
+
+def _refused(dsn: str, statements: list[str], error: type[Exception], match: str = "", role: str | None = None) -> None:
+    """See that every statement is refused so, and that nothing has changed."""
+    before = asyncio.run(contents(dsn))
+    outcomes = asyncio.run(_attempt(dsn, statements, role))
+    wrong = [
+        (statement, outcome)
+        for statement, outcome in zip(statements, outcomes, strict=True)
+        if not isinstance(outcome, error) or not re.search(match, str(outcome))
+    ]
+    assert wrong == []
+    assert asyncio.run(contents(dsn)) == before
+
+
+def test_nobody_changes_a_row_not_even_the_owner(posted: str) -> None:
+    statements = [
+        statement
+        for table, column in CHANGEABLE.items()
+        for statement in (
+            f"UPDATE ledger.{table} SET {column} = {column}",
+            f"DELETE FROM ledger.{table}",
+            f"DELETE FROM ledger.{table} WHERE false",
+            f"TRUNCATE ledger.{table} CASCADE",
+        )
+    ]
+    _refused(posted, statements, asyncpg.IntegrityConstraintViolationError, "append-only")
+
+
+def test_nobody_removes_the_cursor_or_turns_it_back(posted: str) -> None:
+    refusal = asyncpg.IntegrityConstraintViolationError
+    gone = ["DELETE FROM ledger.settle_cursor", "TRUNCATE ledger.settle_cursor"]
+    _refused(posted, gone, refusal, "append-only")
+    back = ["UPDATE ledger.settle_cursor SET last_seq = last_seq - 1", "UPDATE ledger.settle_cursor SET epoch = -1"]
+    _refused(posted, back, refusal, "never goes back")
+    _refused(posted, ["UPDATE ledger.settle_cursor SET last_seq = last_seq + 1"], refusal, "no batch ends there")
+    _refused(posted, ["INSERT INTO ledger.settle_cursor VALUES (0, 0, 0)"], asyncpg.UniqueViolationError)
+    _refused(posted, ["INSERT INTO ledger.settle_cursor VALUES (1, 0, 0)"], asyncpg.CheckViolationError)
+
+
+@pytest.mark.parametrize("role", [POSTER_ROLE, READER_ROLE])
+def test_roles_have_no_right_to_change(role: str, posted: str) -> None:
+    statements = [
+        statement
+        for table in (*CHANGEABLE, "settle_cursor")
+        for statement in (f"DELETE FROM ledger.{table}", f"TRUNCATE ledger.{table}", f"DROP TABLE ledger.{table}")
+    ]
+    statements += ["UPDATE ledger.postings SET amount = 0", "UPDATE ledger.settle_cursor SET shard = 0"]
+    statements += ["ALTER TABLE ledger.postings DISABLE TRIGGER ALL", "CREATE TABLE ledger.mine (x int)"]
+    _refused(posted, statements, asyncpg.InsufficientPrivilegeError, role=role)
+
+
+def test_a_reader_only_reads(posted: str) -> None:
+    statements = [f"INSERT INTO ledger.{table} SELECT * FROM ledger.{table}" for table in CHANGEABLE]
+    statements.append("UPDATE ledger.settle_cursor SET epoch = epoch + 1")
+    _refused(posted, statements, asyncpg.InsufficientPrivilegeError, role=READER_ROLE)
+
+
+# rows outside a batch
+
+
+@pytest.mark.parametrize("role", [None, POSTER_ROLE])
+def test_rows_outside_a_batch_are_refused(role: str | None, posted: str) -> None:
+    last = len(FIRST)
+    statements = [
+        f"INSERT INTO ledger.trades VALUES ({last + 1}, 1, 1, 1, 1, 1, 1, 2, 1, 2, 0, 0, 0)",
+        "INSERT INTO ledger.trades VALUES (1, 1, 1, 1, 1, 1, 1, 2, 1, 2, 0, 0, 0)",
+        f"INSERT INTO ledger.entries VALUES ({last + 1}, 1, 11, gen_random_uuid())",
+        f"INSERT INTO ledger.postings VALUES ({8 * last + 8}, 1, 1, 5), ({8 * last + 9}, -1, 1, -5)",
+        "INSERT INTO ledger.postings VALUES (7, 1, 1, 5), (6, -1, 1, -5)",
+        "INSERT INTO ledger.balance_log VALUES (1, 1, 3, 2, 5)",
+        f"INSERT INTO ledger.assets VALUES (99, 1, 0, {last + 1})",
+        f"INSERT INTO ledger.accounts VALUES (99, 1, {last + 1})",
+        f"INSERT INTO ledger.instruments VALUES (99, 2, 1, 1, 1, {last + 1})",
+        _seal(last + 1, last + 5),
+    ]
+    refusal = asyncpg.IntegrityConstraintViolationError
+    _refused(posted, statements, refusal, "outside the open range|postings make it|does not follow", role)
+
+
+def _seal(first_seq: int, last_seq: int) -> str:
+    return (
+        f"INSERT INTO ledger.batches ({BATCH_COLUMNS}) SELECT batch + 1, {first_seq}, {last_seq}, 1, 1, 0, 0, hash,"
+        " sha256(hash), 0 FROM ledger.batches WHERE batch = 2"
+    )
+
+
+# faults within a batch
+
+
+def _rows(batch: Batch, table: str, change: str) -> Batch:
+    """Return the batch with one table's rows changed in a named way."""
+    rows = batch.tables[table].copy()
+    if change == "amount":
+        rows["amount"][3] += 1
+    elif change == "two amounts":
+        rows["amount"][5] += 1
+        rows["amount"][10] -= 1
+    elif change == "balance":
+        rows["balance"][2] += 1
+    elif change == "previous batch":
+        rows["previous_batch"][2] -= 1
+    elif change == "batch":
+        rows["batch"] += 1
+    elif change == "lost":
+        rows = rows[1:]
+    elif change == "lost entry":
+        rows = rows[5:]
+    elif change == "twice":
+        rows = np.concatenate((rows, rows[:1]))
+    elif change == "stranger":
+        rows = np.concatenate((rows, rows[:1]))
+        rows["account"][-1] = 40
+        rows["previous_batch"][-1] = 0
+    elif change == "elsewhere":
+        rows["seq"][-1] += 1
+    elif change == "none":
+        return batch._replace(copies={name: data for name, data in batch.copies.items() if name != table})
+    return batch._replace(copies={**batch.copies, table: copyformat.encode(rows)})
+
+
+async def _post(dsn: str, batch: Batch, epoch: int = 0) -> None:
+    connection = await connect(dsn, POSTER_ROLE)
+    try:
+        await post(connection, batch, epoch)
+    finally:
+        await connection.close()
+
+
+def test_the_good_batch_is_taken(dsn: str) -> None:
+    asyncio.run(post_all(dsn, FIRST, size=25))
+    asyncio.run(_post(dsn, asyncio.run(next_batch(dsn, MORE))))
+    assert asyncio.run(fetch(dsn, "SELECT max(batch), max(last_seq) FROM ledger.batches")) == [(3, len(MORE))]
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "match"),
+    [
+        ("postings", "amount", "does not balance"),
+        ("postings", "two amounts", "does not balance"),
+        ("postings", "lost", "does not balance"),
+        ("postings", "lost entry", "have 50 postings, not 45"),
+        ("postings", "twice", "postings_pkey"),
+        ("postings", "none", "balance .* is logged"),
+        ("balance_log", "balance", "the postings make it"),
+        ("balance_log", "previous batch", "the postings make it"),
+        ("balance_log", "batch", "the postings make it"),
+        ("balance_log", "lost", "the postings make it"),
+        ("balance_log", "twice", "balance_log_pkey"),
+        ("balance_log", "stranger", "account 40"),
+        ("balance_log", "none", "balances logged: f"),
+        ("trades", "lost", "have 45 postings, not 50"),
+        ("trades", "twice", "trades_pkey"),
+        ("trades", "elsewhere", "outside the open range"),
+        ("trades", "none", "have 0 postings, not 50"),
+    ],
+)
+def test_a_fault_in_a_batch_refuses_all_of_it(table: str, change: str, match: str, posted: str) -> None:
+    before = asyncio.run(contents(posted))
+    batch = asyncio.run(next_batch(posted, MORE))
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError, match=match):
+        asyncio.run(_post(posted, _rows(batch, table, change)))
+    assert asyncio.run(contents(posted)) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"batch": 4}, "does not follow"),
+        ({"batch": 2}, "does not follow"),
+        ({"previous_hash": bytes(32)}, "does not follow"),
+        ({"hash": b"short"}, "batches_hash_check"),
+        ({"trade_count": 9}, "says 9 trades"),
+        ({"entry_count": 1}, "1 entries, but there are 10 and 0"),
+    ],
+)
+def test_a_seal_that_does_not_fit_is_refused(changes: dict[str, Any], match: str, posted: str) -> None:
+    batch = asyncio.run(next_batch(posted, MORE))
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError, match=match):
+        asyncio.run(_post(posted, batch._replace(**changes)))
+
+
+def test_a_gap_is_refused(posted: str) -> None:
+    last = len(FIRST)
+    jump = f"UPDATE ledger.settle_cursor SET last_seq = {last + 5}; {_seal(last + 2, last + 5)}"
+    _refused(posted, [jump], asyncpg.IntegrityConstraintViolationError, "does not follow", POSTER_ROLE)
+
+
+def test_a_participant_never_goes_below_zero(posted: str) -> None:
+    overdrawn = stream(FIRST, event(EventKind.WITHDRAWN, account=4, asset=CASH, amount=2 * CASH_AT_START))
+    batch = asyncio.run(next_batch(posted, overdrawn))
+    with pytest.raises(asyncpg.CheckViolationError, match="no_negative_balance"):
+        asyncio.run(_post(posted, batch))
+
+
+def test_sums_beyond_an_int8_are_refused(posted: str) -> None:
+    deposits = [event(EventKind.DEPOSITED, account=0, asset=CASH, amount=2**62) for _ in range(2)]
+    batch = asyncio.run(next_batch(posted, stream(FIRST, *deposits)))
+    with pytest.raises(asyncpg.NumericValueOutOfRangeError):
+        asyncio.run(_post(posted, batch))
+
+
+def test_the_largest_balance_is_taken(dsn: str) -> None:
+    deposit = event(EventKind.DEPOSITED, account=1, asset=CASH, amount=2**62)
+    asyncio.run(post_all(dsn, stream(deposit)))
+    assert asyncio.run(fetch(dsn, "SELECT account, balance FROM ledger.balances")) == [(1, 2**62), (-1, -(2**62))]
