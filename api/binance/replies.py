@@ -5,7 +5,7 @@ from typing import Any
 
 from api.binance.texts import InstrumentTexts
 from api.orders import Placed, name_of, status_of
-from exchange.core.types import AccountState, OrderFlag, OrderType, SelfTradePrevention, Side, TimeInForce, TradingState
+from exchange.core.types import OrderFlag, OrderType, SelfTradePrevention, Side, TimeInForce, TradingState
 from exchange.marketdata.candles import Candle
 from exchange.marketdata.depth import BookTicker, Depth
 from exchange.marketdata.orders import FillView, OrderView
@@ -260,8 +260,3 @@ def statistics(day: Statistics, best: BookTicker, last_lots: int, texts: Instrum
         "prevClosePrice": texts.price(day.previous_ticks),
         "lastQty": texts.quantity(last_lots),
     }
-
-
-def can_trade(state: AccountState) -> bool:
-    """Return whether an account in this state may place orders."""
-    return state is AccountState.ACTIVE
