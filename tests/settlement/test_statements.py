@@ -1,0 +1,127 @@
+"""Statements add up, over any stretch of the ledger."""
+
+import asyncio
+import csv
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import numpy as np
+import pytest
+
+from exchange.core.types import EventKind, Side
+from settlement import config
+from settlement.entries import rows
+from settlement.ledger import Ledger
+from settlement.records import INSTRUMENT
+from settlement.statements import Line, Statement, StatementError, statement, statement_between, to_csv
+from tests.settlement.builders import CASH, CASH_AT_START, LOT_UNITS, TICK_VALUE, event, history, market, stream, trade
+from tests.settlement.conftest import TEMPLATE, recreate
+from tests.settlement.posting import forge, post_all
+
+T = TypeVar("T")
+EVENTS = history(200)
+POSTINGS = rows(EVENTS, 1, np.empty(0, INSTRUMENT)).postings.tolist()
+
+
+@pytest.fixture(scope="module")
+def posted(server_dsn: str, template_dsn: str) -> str:
+    """Return a ledger in many batches."""
+    dsn = asyncio.run(recreate(server_dsn, "ledger_statements", TEMPLATE))
+    asyncio.run(post_all(dsn, EVENTS, size=13))
+    return dsn
+
+
+def _ask(dsn: str, question: Callable[[Ledger], Awaitable[T]]) -> T:
+    async def ask() -> T:
+        ledger = await Ledger.open(dsn)
+        try:
+            return await question(ledger)
+        finally:
+            await ledger.close()
+
+    return asyncio.run(ask())
+
+
+def _amounts(account: int, asset: int, after_seq: int, upto_seq: int) -> list[int]:
+    return [
+        amount
+        for posting_id, owner, what, amount in POSTINGS
+        if (owner, what) == (account, asset) and after_seq < posting_id // 8 <= upto_seq
+    ]
+
+
+@pytest.mark.parametrize(
+    ("after_seq", "upto_seq"),
+    [(0, len(EVENTS)), (0, 13), (13, 26), (20, 33), (40, 41), (41, 41), (60, 200), (0, 10**9), (199, 10**9)],
+)
+@pytest.mark.parametrize(("account", "asset"), [(1, CASH), (4, 3), (0, CASH), (-1, CASH), (-2, 2), (77, CASH)])
+def test_it_adds_up(account: int, asset: int, after_seq: int, upto_seq: int, posted: str) -> None:
+    found = _ask(posted, lambda ledger: statement(ledger, account, asset, after_seq, upto_seq))
+    amounts = _amounts(account, asset, after_seq, upto_seq)
+    assert found.opening == sum(_amounts(account, asset, 0, after_seq))
+    assert [line.amount for line in found.lines] == amounts
+    assert found.closing == found.opening + sum(amounts)
+    assert [line.balance for line in found.lines][-1:] in ([], [found.closing])
+
+
+def test_lines_say_what_happened(dsn: str) -> None:
+    opened = len(market())
+    events = stream(
+        market(),
+        trade(3, 4, Side.BUY, 50, 2, fee=7),
+        trade(3, 4, Side.SELL, 51, 1, instrument=2),
+        event(EventKind.WITHDRAWN, account=3, asset=CASH, amount=9),
+    )
+    asyncio.run(post_all(dsn, events))
+    start = CASH_AT_START
+    first, second = -100 * TICK_VALUE - 7, 51 * TICK_VALUE
+    times = [(opened + number) * 1000 for number in (1, 2, 3)]
+    found = _ask(dsn, lambda ledger: statement(ledger, 3, CASH, opened, len(events)))
+    assert found == Statement(
+        account=3,
+        asset=CASH,
+        after_seq=opened,
+        upto_seq=len(events),
+        opening=start,
+        lines=[
+            Line(opened + 1, times[0], "bought", 1, 50, 2, first, start + first),
+            Line(opened + 2, times[1], "sold", 2, 51, 1, second, start + first + second),
+            Line(opened + 3, times[2], "withdrawn", 0, 0, 0, -9, start + first + second - 9),
+        ],
+        closing=start + first + second - 9,
+    )
+    units = _ask(dsn, lambda ledger: statement(ledger, 4, 2, opened, len(events)))
+    assert [(line.kind, line.amount) for line in units.lines] == [("sold", -2 * LOT_UNITS)]
+    fees = _ask(dsn, lambda ledger: statement(ledger, 0, CASH, opened, len(events)))
+    assert [(line.kind, line.amount) for line in fees.lines] == [("fees", 7), ("fees", 0)]
+
+
+@pytest.mark.parametrize(("from_ns", "to_ns"), [(0, 10**18), (20_000, 60_001), (60_000, 60_000), (10**18, 2 * 10**18)])
+def test_a_time_is_a_stretch_of_events(from_ns: int, to_ns: int, posted: str) -> None:
+    found = _ask(posted, lambda ledger: statement_between(ledger, 2, CASH, from_ns, to_ns))
+    inside = [number for number in range(1, len(EVENTS) + 1) if from_ns <= number * 1000 < to_ns]
+    expected = _amounts(2, CASH, inside[0] - 1, inside[-1]) if inside else []
+    assert [line.amount for line in found.lines] == expected
+
+
+def test_csv_has_opening_lines_and_closing(posted: str) -> None:
+    found = _ask(posted, lambda ledger: statement(ledger, 1, CASH, 0, 60))
+    table = list(csv.reader(to_csv(found).splitlines()))
+    assert table[0] == list(Line._fields)
+    assert (table[1][2], table[1][-1]) == ("opening", str(found.opening))
+    assert (table[-1][2], table[-1][-1]) == ("closing", str(found.closing))
+    assert [int(row[6]) for row in table[2:-1]] == [line.amount for line in found.lines]
+
+
+def test_a_statement_has_a_largest_length(posted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "STATEMENT_LINES_MAX", 3)
+    with pytest.raises(StatementError, match="more than 3 postings"):
+        _ask(posted, lambda ledger: statement(ledger, 1, CASH, 0, len(EVENTS)))
+
+
+def test_a_ledger_that_contradicts_itself_gives_no_statement(dsn: str) -> None:
+    asyncio.run(post_all(dsn, EVENTS, size=13))
+    victim = next(posting_id for posting_id, account, asset, _ in POSTINGS if (account, asset) == (1, CASH))
+    asyncio.run(forge(dsn, f"UPDATE ledger.postings SET amount = amount + 1 WHERE posting_id = {victim}"))
+    with pytest.raises(StatementError, match=r"account 1 asset 1: .* postings make"):
+        _ask(dsn, lambda ledger: statement(ledger, 1, CASH, 0, len(EVENTS)))
