@@ -37,7 +37,7 @@ class Facts:
     socket_ms: list[float] = field(default_factory=list)
     trades: dict[int, tuple[str, Decimal, Decimal]] = field(default_factory=dict)  # by id: symbol, price, lots
     refusals: dict[int, int] = field(default_factory=dict)  # by code
-    reconnects: int = 0
+    interruptions: int = 0  # requests whose answer was lost and that were sent again
     usage_applied: int = 0
     usage_duplicates: int = 0
     usage_tokens: int = 0
@@ -49,6 +49,7 @@ class Facts:
 
 async def insist(facts: Facts, act: Callable[[], Awaitable[Any]], reopen: Callable[[], Awaitable[None]]) -> Any:
     """Do something until it is answered; None when the answer is a refusal."""
+    gone = False
     while True:
         try:
             return await act()
@@ -58,7 +59,8 @@ async def insist(facts: Facts, act: Callable[[], Awaitable[Any]], reopen: Callab
                 return None
             await asyncio.sleep(_RETRY_S)
         except GONE:
-            facts.reconnects += 1
+            facts.interruptions += not gone
+            gone = True
             await asyncio.sleep(_RETRY_S)
             await reopen()
 

@@ -23,8 +23,6 @@ from api.demo.world import MILLION, Listing, listings
 GENERATED_REQUESTS = 20_000
 _BATCH_RECORDS = 500
 _CHECKED_ORDERS = 200  # of those acknowledged last before the kill
-_SETTLE_S_MAX = 60
-_POLL_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ async def run_day(plan: Plan, console: Console) -> bool:
     finally:
         await server.stop()
     with console.status("reconciling: replaying the journal, comparing engine, ledger and tape"):
-        checks.append(await _reconcile(plan.directory))
+        checks.append(await reconcile(plan.directory))
     show(console, facts, world, checks)
     return all(check.holds for check in checks)
 
@@ -186,7 +184,8 @@ async def _check_tape(day: _Day, tape: Tape) -> Check:
     return Check("the tape has no gap", bool(numbers) and missing == 0, f"{len(numbers):,} trades, {missing} missing")
 
 
-async def _reconcile(directory: Path) -> Check:
+async def reconcile(directory: Path) -> Check:
+    """Run `tokenbourse reconcile` on a data directory."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "api.cli", "reconcile", "--data", str(directory), "--json"),
         stdout=asyncio.subprocess.PIPE,

@@ -55,7 +55,7 @@ def _figures(facts: Facts) -> Table:
     table.add_row("tokens traded", f"{tokens:,.0f} million")
     table.add_row("tokens redeemed", f"{facts.usage_tokens:,}")
     table.add_row("usage records applied / repeated", f"{facts.usage_applied:,} / {facts.usage_duplicates:,}")
-    table.add_row("connections lost and found again", f"{facts.reconnects:,}")
+    table.add_row("requests sent again after the kill", f"{facts.interruptions:,}")
     table.add_row("refusals by code", ", ".join(f"{code}: {n}" for code, n in sorted(facts.refusals.items())) or "none")
     for name, times in (("REST order", facts.rest_ms), ("websocket order", facts.socket_ms)):
         table.add_row(f"{name}, p50 / p90 / p99 ms", " / ".join(f"{_percentile(times, p):.2f}" for p in (50, 90, 99)))
