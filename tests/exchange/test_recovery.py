@@ -319,14 +319,17 @@ Running(Path(sys.argv[1]), replace(SMALL, snapshot_commands=300)).run(drive)
 
 def test_a_killed_exchange_keeps_every_answer_it_gave(tmp_path) -> None:
     draw = random.Random(11)
-    for burst in (1, 2, 30, 100, 250):
+    for burst in (1, 30, 250):
         command = [sys.executable, "-c", SERVER, str(tmp_path), str(2 * burst)]
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
-            lines = [child.stdout.readline() for _ in range(3)]  # the first ones are the log's
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+            lines = []
+            while not lines or not lines[-1].strip().isdigit():  # the log comes first
+                lines.append(child.stdout.readline())
+                assert lines[-1], child.stderr.read()
             time.sleep(draw.uniform(0, 0.3))
             child.send_signal(signal.SIGKILL)
             lines += child.stdout.readlines()
-        answered = max(int(line) for line in lines if line.endswith(b"\n") and line.strip().isdigit())
+        answered = max(int(line) for line in lines if line.endswith("\n") and line.strip().isdigit())
         running = assert_recovers(tmp_path)
         assert running.engine.command_sequence >= answered > 0
 
