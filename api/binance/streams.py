@@ -43,8 +43,7 @@ class Kind(StrEnum):
 
 
 _PLAIN = {
-    kind.value: kind
-    for kind in (Kind.TRADE, Kind.AGGREGATE_TRADE, Kind.BOOK_TICKER, Kind.MINI_TICKER, Kind.TICKER)
+    kind.value: kind for kind in (Kind.TRADE, Kind.AGGREGATE_TRADE, Kind.BOOK_TICKER, Kind.MINI_TICKER, Kind.TICKER)
 }
 _ALL = {kind.value: kind for kind in (Kind.ALL_MINI_TICKERS, Kind.ALL_TICKERS)}
 _PACES = {Kind.MINI_TICKER: SLOW_MS, Kind.TICKER: SLOW_MS}

@@ -188,9 +188,9 @@ class ApiSession:
         if request.params.get("returnRateLimits") is False:
             return b""
         limiter = self._services.limiter
-        limits = (
-            b'[{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":%d,"count":%d}'
-            % (limiter.limits.weight_per_minute, self._weight_used)
+        limits = b'[{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":%d,"count":%d}' % (
+            limiter.limits.weight_per_minute,
+            self._weight_used,
         )
         if request.method != "order.place" or not call.account:
             return limits + b"]"
@@ -201,7 +201,9 @@ class ApiSession:
         )
 
     def _log_on(self, call: Call) -> object:
-        self._authenticate(call, Scope.READ)
+        credential = self._services.keys.credential(call.texts.get("apiKey", ""))
+        trades = credential is not None and Scope.TRADE in credential.scopes
+        self._authenticate(call, Scope.TRADE if trades else Scope.READ)
         self._strip(call)
         refuse_unknown(call.texts, AUTHENTICATION)
         self._key, self._logged_on_ns = call.key, call.now_ns

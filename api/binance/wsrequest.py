@@ -62,13 +62,12 @@ def check_signature(credential: Credential, texts: Mapping[str, str]) -> None:
     """Refuse a wrong signature; some clients sign their parameters percent-encoded, as for a query string."""
     signature = texts.get("signature", "")
     plain = payload_of(texts)
-    encoded = urlencode([(name, texts[name]) for name in sorted(texts) if name != "signature"]).encode()
-    if plain == encoded:
-        auth.check_signature(credential, plain, signature)
-        return
     try:
         auth.check_signature(credential, plain, signature)
     except RequestError:
+        encoded = urlencode([(name, texts[name]) for name in sorted(texts) if name != "signature"]).encode()
+        if encoded == plain:
+            raise
         auth.check_signature(credential, encoded, signature)
 
 

@@ -7,10 +7,11 @@ follows /ws/ may be anything: some clients number their connections there and na
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qs
 
 import orjson
+import structlog
 
 from api.binance.feed import Feed
 from api.binance.session import MarketSession
@@ -23,10 +24,14 @@ from api.stream.config import StreamConfig
 from api.stream.frames import GOING_AWAY
 from api.stream.hub import Connection, Hub
 from api.stream.transport import FrameProtocol, line_of
+from exchange.sequencer import Batch
 
+T = TypeVar("T")
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+log = structlog.get_logger()
 
 API_PATH = "/ws-api/v3"
 RAW_PATHS = ("/ws", "/stream/ws")
@@ -57,8 +62,7 @@ class WebsocketApp:
         self._sessions: dict[Connection, Session] = {}
         self._beats = 0
         self._beating = False
-        exchange.add_listener(self._feed.on_batch)
-        exchange.add_listener(self._user_data.on_batch)
+        exchange.add_listener(self._hear)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one websocket from its handshake to its end."""
@@ -144,16 +148,33 @@ class WebsocketApp:
     def _beat(self, loop: asyncio.AbstractEventLoop, due_s: float) -> None:
         """Let paced streams speak; go on while anybody is there."""
         self._beats += 1
-        self._feed.beat(FAST_MS)
+        is_slow = self._beats % self.hub.config.slow_ticks == 0
+        self._guarded(self._feed.beat, FAST_MS)
+        if is_slow:
+            self._guarded(self._feed.beat, SLOW_MS)
+            self._guarded(self._check_rights, self.hub.clock.now_ns())
         self.hub.cut_stalled()
-        if self._beats % self.hub.config.slow_ticks == 0:
-            self._feed.beat(SLOW_MS)
-            now_ns = self.hub.clock.now_ns()
-            for session in list(self._sessions.values()):
-                session.check_rights(now_ns)
         self._beating = bool(self._sessions)
         if self._beating:
             self._schedule(loop, due_s)
+
+    def _check_rights(self, now_ns: int) -> None:
+        for session in list(self._sessions.values()):
+            session.check_rights(now_ns)
+
+    def _hear(self, batch: Batch) -> None:
+        self._guarded(self._feed.on_batch, batch)
+        self._guarded(self._user_data.on_batch, batch)
+
+    def _guarded(self, action: Callable[[T], None], argument: T) -> None:
+        """Do something that must not stop the exchange; if it fails, no reader may believe that it has heard all."""
+        try:
+            action(argument)
+        except Exception:
+            log.exception("the streams failed")
+            for connection in self.hub.connections:
+                if connection.topics:
+                    self.hub.condemn(connection, "The streams failed: connect again.")
 
 
 def websocket_app(services: Services, config: StreamConfig | None = None) -> WebsocketApp:

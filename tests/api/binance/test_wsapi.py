@@ -225,6 +225,18 @@ def test_a_session_logs_on_once_and_signs_no_more(floor: Venue) -> None:
     assert late["error"]["code"] == refused["error"]["code"] == -1102
 
 
+def test_a_key_that_may_only_read_logs_on_and_reads(floor: Venue) -> None:
+    async def conversation() -> list[Any]:
+        now = {"timestamp": int(time.time() * 1000)}
+        async with joined(floor, PATH) as client:
+            on = await ask(client, "session.logon", signed("reader"))
+            account = await ask(client, "account.status", now)
+            placed = await ask(client, "order.place", order("BUY", 1, "0.05", **now))
+            return [on["status"], account["status"], placed["error"]["code"]]
+
+    assert talk(conversation) == [200, 200, -2015]
+
+
 def test_a_session_may_still_ask_for_somebody_else(floor: Venue) -> None:
     async def conversation() -> int:
         async with joined(floor, PATH) as client:

@@ -13,6 +13,7 @@ from api.auth import Credential, Signer
 from api.binance import wsrequest
 from api.binance.wsrequest import Request
 from api.errors import BAD_SIGNATURE, INVALID_JSON, Problem, RequestError, weight_exceeded
+from api.parameters import TEXT_LENGTH_MAX
 
 SECRET = b"secret"
 CREDENTIAL = Credential("key", 1, Signer(SECRET), frozenset(), (), 0)
@@ -75,7 +76,7 @@ def test_numbers_stay_as_they_were_written() -> None:
         ({"a": None}, -1100),
         ({"a": {"b": 1}}, -1100),
         ({"a": ""}, -1105),
-        ({"a": "x" * 5000}, -1108),
+        ({"a": "x" * (TEXT_LENGTH_MAX + 1)}, -1108),
         ({str(n): 1 for n in range(65)}, -1101),
     ],
 )

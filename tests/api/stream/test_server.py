@@ -388,6 +388,27 @@ def test_the_beat_stops_when_nobody_is_there_and_starts_again(floor: Venue) -> N
     assert talk(conversation) > first
 
 
+@pytest.mark.parametrize("failing", ["on_batch", "beat"])
+def test_streams_that_fail_are_said_to_and_never_stop_the_exchange(
+    floor: Venue, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    def fail(_: object) -> None:
+        raise ZeroDivisionError
+
+    async def conversation() -> tuple[Any, tuple[int, str]]:
+        async with joined(floor, f"/ws/{LOWER}@trade") as client:
+            await ask(client, "LIST_SUBSCRIPTIONS")
+            with monkeypatch.context() as broken:
+                broken.setattr(floor.websockets._feed, failing, fail)
+                await act(floor, offer(1000, 1), bid(1000, 1))
+                return await hear_until(client, lambda message: "error" in message), await farewell(client)
+
+    word, end = talk(conversation)
+    assert word["error"]["msg"] == end[1] == "The streams failed: connect again."
+    assert end[0] == 1008
+    assert talk(lambda: _answers(floor))
+
+
 def test_who_was_there_leaves_nothing_behind(floor: Venue) -> None:
     async def conversation() -> None:
         async with joined(floor, f"/stream?streams={LOWER}@trade/{LOWER}@depth/{LOWER}@kline_1m") as client:
