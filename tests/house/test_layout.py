@@ -72,14 +72,12 @@ TEST_FILES = [
 ]
 
 
-@pytest.mark.parametrize("path", SOURCE_FILES)
-def test_every_source_file_has_its_test_file(path: str) -> None:
-    assert (ROOT / _test_path(path)).is_file(), f"missing {_test_path(path)}"
+def test_every_source_file_has_its_test_file() -> None:
+    assert [_test_path(path) for path in SOURCE_FILES if not (ROOT / _test_path(path)).is_file()] == []
 
 
-@pytest.mark.parametrize("path", TEST_FILES)
-def test_every_test_file_has_its_source_file(path: str) -> None:
-    assert (ROOT / _source_path(path)).is_file(), f"{path} tests no file: {_source_path(path)} is not there"
+def test_every_test_file_has_its_source_file() -> None:
+    assert [path for path in TEST_FILES if not (ROOT / _source_path(path)).is_file()] == []
 
 
 def test_every_folder_of_python_files_is_a_package() -> None:
@@ -100,10 +98,15 @@ def test_no_file_is_named_for_what_is_left_over() -> None:
     assert [source.path for source in sources() if source.path.rsplit("/", 1)[-1] in FILE_NAMES_NEVER] == []
 
 
-@pytest.mark.parametrize("path", _texts())
-def test_the_text_speaks_of_the_project_alone(path: str) -> None:
-    text = (ROOT / path).read_text(encoding="utf-8")
-    assert {reason: match.group() for reason, rule in TEXT_NEVER.items() if (match := re.search(rule, text))} == {}
+def test_the_text_speaks_of_the_project_alone() -> None:
+    texts = {path: (ROOT / path).read_text(encoding="utf-8") for path in _texts()}
+    found = [
+        (path, reason, match.group())
+        for path, text in texts.items()
+        for reason, rule in TEXT_NEVER.items()
+        if (match := re.search(rule, text))
+    ]
+    assert found == []
 
 
 @pytest.mark.parametrize("text", ["/" + "work/x", "/" + "home/x/y", "TO" + "DO", "/" + "tmp/venv/bin"])
