@@ -397,6 +397,18 @@ def test_after_a_failed_listener_later_batches_are_not_released_either(tmp_path)
     assert len(calls) == 1
 
 
+def test_a_snapshot_that_is_due_when_a_listener_fails_is_not_taken(tmp_path) -> None:
+    running = Running(tmp_path, replace(SMALL, snapshot_commands=8))
+    running.sequencer.add_listener(lambda batch: 1 // (9 - batch.first_event_number - len(batch.rows)))
+
+    async def drive(running):
+        with pytest.raises(Stopped, match="ZeroDivisionError"):
+            await running.submit([b"".join(market())])
+
+    running.run(drive)
+    assert running.snapshots.positions == []
+
+
 def test_a_registry_that_cannot_be_copied_is_a_failure(tmp_path) -> None:
     running = Running(tmp_path)
     running.registry.snapshot = lambda: 1 // 0

@@ -95,11 +95,11 @@ def test_a_replay_begins_anywhere(open_journal, after) -> None:
 
 
 def test_a_replay_ends_where_the_journal_ended_when_it_began(open_journal) -> None:
-    journal = filled(open_journal, 3)
+    journal = filled(open_journal, 20)
     replay = journal.replay(0)
     assert next(replay).position == 1
     journal.append([(RecordKind.COMMANDS, b"later")])
-    assert [record.position for record in replay][:3] == [2, 3, 4]
+    assert [record.position for record in replay] == list(range(2, 22))
 
 
 def test_a_tail_sees_what_was_appended_since(open_journal) -> None:

@@ -283,7 +283,7 @@ def test_a_full_disk_refuses_and_keeps_what_was_acknowledged(directory) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     acknowledged = []
     try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 15, hard))  # half of the second segment, as on a full disk
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3 << 14, hard))  # part of a second segment, as on a full disk
         with pytest.raises(OSError, match="File too large"):
             append_for_ever(journal, acknowledged)
     finally:
