@@ -1,0 +1,70 @@
+"""The first difference in plain words."""
+
+import numpy as np
+import pytest
+
+from settlement.differences import KEYS, first_difference
+from settlement.records import BALANCE, ENTRY, POSTING, TABLES, TRADE
+
+
+def _trades(*rows: tuple[int, int]) -> np.ndarray:
+    found = np.zeros(len(rows), TRADE)
+    for index, (seq, price) in enumerate(rows):
+        found[index]["seq"], found[index]["price_ticks"] = seq, price
+    return found
+
+
+EXPECTED = _trades((5, 100), (9, 101), (12, 102))
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (
+            _trades((5, 100), (9, 99), (12, 1)),
+            "the trade of event 9: price_ticks is 99 in the ledger, but the events make it 101",
+        ),
+        (_trades((9, 101), (12, 102)), "the trade of event 5 is missing in the ledger"),
+        (_trades((5, 100), (12, 102)), "the trade of event 9 is missing in the ledger"),
+        (_trades((5, 100), (9, 101)), "the trade of event 12 is missing in the ledger"),
+        (_trades(), "the trade of event 5 is missing in the ledger"),
+        (
+            _trades((5, 100), (7, 1), (9, 101), (12, 102)),
+            "the trade of event 7 is in the ledger, but nothing happened that would mean it",
+        ),
+        (
+            _trades((5, 100), (9, 101), (12, 102), (13, 1)),
+            "the trade of event 13 is in the ledger, but nothing happened that would mean it",
+        ),
+    ],
+)
+def test_trades_are_named_by_their_event(found: np.ndarray, words: str) -> None:
+    assert first_difference("trades", EXPECTED, found) == words
+
+
+def test_a_posting_says_whose_it_is() -> None:
+    expected = np.array([(41, 7, 1, -50)], POSTING)
+    found = np.array([(41, 7, 1, -51)], POSTING)
+    assert first_difference("postings", expected, found) == (
+        "posting 41 (event 5, leg 1, which of a trade is seller cash, account 7, asset 1): "
+        "amount is -51 in the ledger, but the events make it -50"
+    )
+
+
+def test_a_balance_says_whose_and_when() -> None:
+    expected = np.array([(7, 1, 3, 2, 50)], BALANCE)
+    found = np.array([(7, 1, 3, 2, 51)], BALANCE)
+    assert first_difference("balance_log", expected, found) == (
+        "the balance of account 7 in asset 1 behind batch 3: balance is 51 in the ledger, but the events make it 50"
+    )
+
+
+def test_a_usage_id_counts() -> None:
+    expected, found = np.zeros(1, ENTRY), np.zeros(1, ENTRY)
+    found["usage_id"] = np.frombuffer(b"x" * 16, "V16")
+    assert first_difference("entries", expected, found).startswith("the journal entry of event 0: usage_id is ")
+
+
+def test_every_table_has_a_key() -> None:
+    assert KEYS.keys() == TABLES.keys()
+    assert all(set(key) <= set(TABLES[table].names or ()) for table, key in KEYS.items())

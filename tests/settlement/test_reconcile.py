@@ -1,0 +1,258 @@
+"""Reconciling real journals, event logs and ledgers: all agree, and every planted fault is found and named."""
+
+import asyncio
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from exchange.core import commands
+from settlement import config
+from settlement.reconcile import Report, reconcile
+from tests.exchange.running import ALICE, BASE, BOB, CASH, Running, trading
+from tests.settlement.conftest import TEMPLATE, recreate
+from tests.settlement.exchanges import CONFIG, activity, event_file, flip, journal_file, read, write
+from tests.settlement.posting import contents, fetch, forge, post_all
+
+ALL_TABLES = ("trades", "entries", "postings", "balance_log", "batches")
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an exchange that only reading tests share."""
+    data_dir = tmp_path_factory.mktemp("exchange")
+    write(data_dir, activity())
+    return data_dir
+
+
+@pytest.fixture(scope="module")
+def settled(server_dsn: str, template_dsn: str, data_dir: Path) -> str:
+    """Return its ledger, in several batches; a template for those that get damaged."""
+    dsn = asyncio.run(recreate(server_dsn, "ledger_settled", TEMPLATE))
+    asyncio.run(post_all(dsn, read(data_dir), size=50))
+    return dsn
+
+
+@pytest.fixture
+def damaged(server_dsn: str, settled: str) -> str:
+    return asyncio.run(recreate(server_dsn, "ledger_damaged", "ledger_settled"))
+
+
+def _report(data_dir: Path, dsn: str, published: bytes | None = None) -> Report:
+    return asyncio.run(reconcile(data_dir, dsn, CONFIG, published))
+
+
+def _copy(data_dir: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(data_dir, tmp_path / "data"))
+
+
+def test_an_undamaged_exchange_agrees_with_itself(data_dir: Path, settled: str) -> None:
+    report = _report(data_dir, settled)
+    assert report.difference is None
+    assert report.ok
+    rows = {name: len(found) for name, found in asyncio.run(contents(settled)).items()}
+    assert {table: report.counts[table] for table in rows} == rows
+    assert report.counts["events"] == len(read(data_dir))
+    assert report.counts["trades"] == 50
+    number, digest = report.ledger_head.split(":")
+    assert asyncio.run(fetch(settled, "SELECT max(batch) FROM ledger.batches")) == [(int(number),)]
+    assert asyncio.run(fetch(settled, f"SELECT hash FROM ledger.batches WHERE batch = {number}"))[0][
+        0
+    ] == bytes.fromhex(digest)
+
+
+@pytest.mark.parametrize("limit", ["COMPARED_EVENTS_MAX", "COMPARED_BATCHES_MAX", "COMPARED_BALANCES_MAX"])
+def test_it_does_not_matter_how_much_is_compared_at_once(
+    limit: str, data_dir: Path, settled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = _report(data_dir, settled)
+    monkeypatch.setattr(config, limit, 1)
+    assert _report(data_dir, settled) == whole
+
+
+def test_an_empty_ledger_is_only_behind(data_dir: Path, dsn: str) -> None:
+    report = _report(data_dir, dsn)
+    assert report.difference is None
+    assert report.counts["batches"] == 0
+    assert report.counts["balances"] > 0
+
+
+def test_a_ledger_that_is_behind_is_no_difference(data_dir: Path, dsn: str) -> None:
+    asyncio.run(post_all(dsn, read(data_dir)[:101], size=25))
+    assert _report(data_dir, dsn).difference is None
+
+
+def test_a_running_exchange_can_be_reconciled(data_dir: Path, dsn: str, tmp_path: Path) -> None:
+    mine = _copy(data_dir, tmp_path)
+    asyncio.run(post_all(dsn, read(mine), size=50))
+
+    async def look(running: Running) -> Report:
+        await running.submit(trading(20))
+        return await reconcile(mine, dsn, CONFIG)
+
+    report = Running(mine, CONFIG).run(look)
+    assert report.difference is None
+    assert report.counts["events"] == len(read(mine))
+
+
+def test_the_same_batches_make_the_same_chain_in_another_database(data_dir: Path, settled: str, dsn: str) -> None:
+    asyncio.run(post_all(dsn, read(data_dir), size=50))
+    assert _report(data_dir, dsn).ledger_head == _report(data_dir, settled).ledger_head
+
+
+# faults in the ledger
+
+A_TRADE = "(SELECT min(seq) + 12 FROM ledger.trades)"
+LAST = "(SELECT max(batch) FROM ledger.batches)"
+FORGERIES = {
+    "a changed amount": (
+        "UPDATE ledger.postings SET amount = amount + 1 WHERE posting_id = {posting}",
+        r"^posting {posting} \(event {seq}, leg 1, .* seller cash, account 2, asset 1\): amount is",
+    ),
+    "a changed amount with everything that follows from it": (
+        """
+        UPDATE ledger.postings SET amount = amount + 1 WHERE posting_id = {posting};
+        UPDATE ledger.postings SET amount = amount - 1 WHERE posting_id = {posting} + 3;
+        UPDATE ledger.balance_log SET balance = balance + 1 WHERE account = 2 AND asset = 1;
+        UPDATE ledger.balance_log SET balance = balance - 1 WHERE account = 0 AND asset = 1
+        """,
+        r"^posting {posting} ",
+    ),
+    "a missing posting": (
+        "DELETE FROM ledger.postings WHERE posting_id = {posting}",
+        r"^posting {posting} .* is missing in the ledger",
+    ),
+    "a removed trade": (
+        "DELETE FROM ledger.trades WHERE seq = {seq}; DELETE FROM ledger.postings WHERE posting_id >> 3 = {seq}",
+        r"^the trade of event {seq} is missing in the ledger",
+    ),
+    "an invented trade": (
+        """
+        INSERT INTO ledger.trades SELECT seq - 1, time_ns, trade_id, instrument, price_ticks, quantity_lots, buyer,
+            seller, buyer_order_id, seller_order_id, buyer_fee, seller_fee, taker_side
+        FROM ledger.trades WHERE seq = {seq}
+        """,
+        r"^the trade of event \d+ is in the ledger, but nothing happened",
+    ),
+    "a changed price": (
+        "UPDATE ledger.trades SET price_ticks = price_ticks + 1 WHERE seq = {seq}",
+        r"^the trade of event {seq}: price_ticks is \d+ in the ledger, but the events make it \d+",
+    ),
+    "a changed usage id": (
+        "UPDATE ledger.entries SET usage_id = gen_random_uuid() WHERE kind = 14",
+        r"^the journal entry of event \d+: usage_id is",
+    ),
+    "a removed entry": (
+        "DELETE FROM ledger.entries WHERE kind = 12",
+        r"^the journal entry of event \d+ is missing in the ledger",
+    ),
+    "a changed balance": (
+        "UPDATE ledger.balance_log SET balance = balance + 1 WHERE batch = 3 AND account = 1 AND asset = 1",
+        r"^the balance of account 1 in asset 1 behind batch 3: balance is",
+    ),
+    "a removed balance": (
+        "DELETE FROM ledger.balance_log WHERE batch = 3 AND account = 1 AND asset = 1",
+        r"^the balance of account 1 in asset 1 behind batch 3 is missing",
+    ),
+    "a wrong hash": (
+        "UPDATE ledger.batches SET hash = sha256(hash) WHERE batch = 3",
+        r"^batch 3: its hash is stored as [0-9a-f]{{64}}, but its rows and events make [0-9a-f]{{64}}",
+    ),
+    "a wrong hash of the one before": (
+        "UPDATE ledger.batches SET previous_hash = sha256(previous_hash) WHERE batch = 3",
+        r"^batch 3: its previous_hash is stored",
+    ),
+    "a wrong count": (
+        "UPDATE ledger.batches SET trade_count = trade_count + 1 WHERE batch = 3",
+        r"^batch 3: its trade_count is stored as \d+",
+    ),
+    "a removed batch": (
+        "DELETE FROM ledger.batches WHERE batch = 2",
+        r"^batch 2, beginning with event 51, is missing: the next one there is batch 3, beginning with event 101",
+    ),
+    "a changed tick value": (
+        "UPDATE ledger.instruments SET tick_value = tick_value + 1",
+        r"^instrument 1: tick_value is 11 in the ledger, but the events make it 10",
+    ),
+    "a removed account": ("DELETE FROM ledger.accounts WHERE account = 2", r"^account 2 is missing in the ledger"),
+    "a posting outside all batches": (
+        "INSERT INTO ledger.postings VALUES (8000000, 1, 1, 5)",
+        r"^posting of event 1000000 is in the ledger, but in no batch",
+    ),
+    "a cursor that was moved": (
+        "UPDATE ledger.settle_cursor SET last_seq = last_seq + 3",
+        r"^the ledger's cursor is at event \d+, its last batch ends at \d+",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FORGERIES)
+def test_a_fault_in_the_ledger_is_found_and_named(fault: str, data_dir: Path, damaged: str) -> None:
+    statement, words = FORGERIES[fault]
+    seq = int(str(asyncio.run(fetch(damaged, "SELECT seq FROM ledger.trades ORDER BY seq OFFSET 20 LIMIT 1"))[0][0]))
+    places = {"seq": seq, "posting": seq * 8 + 1}
+    asyncio.run(forge(damaged, statement.format(**places)))
+    report = _report(data_dir, damaged)
+    assert not report.ok
+    assert report.difference is not None
+    assert re.match(words.format(**places), report.difference), report.difference
+
+
+def test_a_cut_end_of_the_ledger_is_found_by_its_published_head(data_dir: Path, damaged: str) -> None:
+    head = bytes.fromhex(_report(data_dir, damaged).ledger_head.split(":")[1])
+    last, first_seq = asyncio.run(fetch(damaged, "SELECT batch, first_seq FROM ledger.batches ORDER BY batch DESC"))[0]
+    asyncio.run(
+        forge(
+            damaged,
+            f"DELETE FROM ledger.trades WHERE seq >= {first_seq}",
+            f"DELETE FROM ledger.entries WHERE seq >= {first_seq}",
+            f"DELETE FROM ledger.postings WHERE posting_id >= {first_seq} * 8",
+            f"DELETE FROM ledger.balance_log WHERE batch = {last}",
+            f"DELETE FROM ledger.batches WHERE batch = {last}",
+            f"UPDATE ledger.settle_cursor SET last_seq = {first_seq} - 1",
+        )
+    )
+    assert _report(data_dir, damaged).ok, "by itself it looks like a ledger that is behind"
+    assert _report(data_dir, damaged, head).difference is not None
+    assert "published hash" in str(_report(data_dir, damaged, head).difference)
+
+
+def test_a_published_head_that_is_there_is_no_difference(data_dir: Path, settled: str) -> None:
+    for (digest,) in asyncio.run(fetch(settled, "SELECT hash FROM ledger.batches")):
+        assert isinstance(digest, bytes)
+        assert _report(data_dir, settled, digest).ok
+
+
+# faults in the journal and the event log
+
+
+def test_a_changed_byte_of_the_journal_is_found(data_dir: Path, settled: str, tmp_path: Path) -> None:
+    mine = _copy(data_dir, tmp_path)
+    flip(journal_file(mine), 700)
+    assert "is corrupt at offset" in str(_report(mine, settled).difference)
+
+
+def test_a_changed_event_is_found(data_dir: Path, settled: str, tmp_path: Path) -> None:
+    mine = _copy(data_dir, tmp_path)
+    flip(event_file(mine), 112 * 40 + 24)
+    assert str(_report(mine, settled).difference).startswith("event 41: account is ")
+
+
+def test_a_cut_event_log_is_found(data_dir: Path, settled: str, tmp_path: Path) -> None:
+    mine = _copy(data_dir, tmp_path)
+    event_file(mine).write_bytes(event_file(mine).read_bytes()[: 112 * 60])
+    assert "the event log only 60: the event log's end is missing" in str(_report(mine, settled).difference)
+
+
+def test_a_ledger_ahead_of_the_journal_is_found(data_dir: Path, dsn: str, tmp_path: Path) -> None:
+    mine = _copy(data_dir, tmp_path)
+    longer = write(mine, [commands.deposit(ALICE, CASH, 5), commands.withdraw(BOB, CASH, 5)])
+    asyncio.run(post_all(dsn, longer, size=50))
+    assert _report(mine, dsn).ok
+    assert "the journal makes only" in str(_report(data_dir, dsn).difference)
+
+
+def test_another_exchange_is_found(data_dir: Path, settled: str, tmp_path: Path) -> None:
+    write(tmp_path, [*activity()[:-3], commands.redeem(ALICE, BASE, 1, bytes(16))])
+    assert not _report(tmp_path, settled).ok
