@@ -68,6 +68,13 @@ async def trade_fees(services: Services, call: Call) -> bytes:
     ])  # fmt: skip
 
 
+async def status(services: Services, call: Call) -> bytes:
+    """Return whether the exchange takes orders."""
+    validated(Nothing, call.texts)
+    stopped = services.exchange.sequencer.refusal
+    return encoded({"status": 1, "msg": "system_maintenance"} if stopped else {"status": 0, "msg": "normal"})
+
+
 async def none(_: Services, __: Call) -> bytes:
     """Return an empty list: what is asked for does not exist here."""
     return encoded([])

@@ -100,6 +100,7 @@ _BESIDES = (
         schema.KeyPermissions,
         scope=_READ,
     ),
+    _public("/sapi/v1/system/status", reference.status, sent.Nothing, schema.Status),
     _public("/fapi/v1/exchangeInfo", reference.no_symbols, sent.Nothing, schema.NoSymbols),
     _public("/dapi/v1/exchangeInfo", reference.no_symbols, sent.Nothing, schema.NoSymbols),
 )

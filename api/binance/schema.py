@@ -373,6 +373,14 @@ class TradeFee(BaseModel):
     taker_commission: str
 
 
+class Status(BaseModel):
+    """Whether the exchange takes orders: 0 if it does, 1 if it is being looked after."""
+
+    model_config = EXACT
+    status: int
+    msg: str
+
+
 class NoSymbols(BaseModel):
     """A venue without instruments."""
 

@@ -44,7 +44,7 @@ from exchange.server import Exchange
 T = TypeVar("T")
 SMALL = Config(capacity=TEST, journal_segment_bytes=1 << 20)
 ALICE, BOB, CAROL = 1, 2, 3  # alice has cash, bob issues, carol has nothing
-CNY, ALLOWANCE, LICENCE = 1, 2, 3
+CNY, ALLOWANCE, LICENCE, OLD = 1, 2, 3, 4
 TOKENS, DATASET, HALTED = 1, 2, 3  # instruments
 SYMBOL, OTHER, CLOSED = "TA.CTEL.Q3.OUT.GZ.M2701.G80A", "DL.0000123456.FT.Y1S5", "TA.OLD"
 LOT = 1_000_000
@@ -92,9 +92,10 @@ def documents(vault: Vault) -> list[Document]:
         AssetNamed(CNY, "CNY", AssetKind.CASH, 6),
         AssetNamed(ALLOWANCE, SYMBOL, AssetKind.ALLOWANCE, 6, BOB),
         AssetNamed(LICENCE, OTHER, AssetKind.LICENCE, 0, BOB),
+        AssetNamed(OLD, CLOSED, AssetKind.ALLOWANCE, 6, BOB),
         listing(TOKENS, SYMBOL, ALLOWANCE, 100, 4, LOT),
         listing(DATASET, OTHER, LICENCE, 10_000, 2, 1),
-        listing(HALTED, CLOSED, ALLOWANCE, 100, 4, LOT),
+        listing(HALTED, CLOSED, OLD, 100, 4, LOT),
     ]
     for name, (key, account, scopes, terms) in KEYS.items():
         named.append(KeyCreated(key, vault.encrypt(secret(name).encode()), account, scopes, name, **terms))

@@ -27,6 +27,15 @@ def test_somebody_answers(market):
     assert refused(extra) == (400, -1101, "Too many parameters; expected '0' and received '1'.")
 
 
+def test_whether_orders_are_taken_is_told(market, monkeypatch):
+    path = "/sapi/v1/system/status"
+    assert get(market, path) == {"status": 0, "msg": "normal"}
+    monkeypatch.setattr(market.exchange.sequencer, "_refusal", "over")
+    answer = get(market, path)
+    schema.Status.model_validate(answer)
+    assert answer["status"] == 1
+
+
 def test_limits_are_announced(market):
     info = get(market, "/api/v3/exchangeInfo", symbol=SYMBOL)
     schema.ExchangeInfo.model_validate(info)
