@@ -113,14 +113,17 @@ def trim_hold(state: Record, slot: int) -> None:
 
 @kernel
 def charge(detail: Record, notional: int, taker: bool) -> int:
-    """Add a fill to an order's cumulative notional in a role; return the fee of that fill."""
+    """Add a fill to an order's cumulative notional in a role; return the fee of that fill.
+
+    Of the cumulative notional only the part below 10,000 is kept: whole ten thousands cost the same before and after.
+    """
     if taker:
-        before = fee(int64(detail.taker_bps), detail.taker_notional)
-        detail.taker_notional += notional
-        return fee(int64(detail.taker_bps), detail.taker_notional) - before
-    before = fee(int64(detail.maker_bps), detail.maker_notional)
-    detail.maker_notional += notional
-    return fee(int64(detail.maker_bps), detail.maker_notional) - before
+        before = int64(detail.taker_notional)
+        detail.taker_notional = (before + notional) % BPS
+        return fee(int64(detail.taker_bps), before + notional) - fee(int64(detail.taker_bps), before)
+    before = int64(detail.maker_notional)
+    detail.maker_notional = (before + notional) % BPS
+    return fee(int64(detail.maker_bps), before + notional) - fee(int64(detail.maker_bps), before)
 
 
 @kernel

@@ -10,7 +10,7 @@ import numpy as np
 from exchange.core.jit import Record, highest_bit, int64, kernel, lowest_bit, routine
 from exchange.core.types import GENERATION_MAX, NIL, SLOT_BITS, WORK_MAX, SelfTradePrevention, Side
 
-PAGES_PER_PRICE_MAX = 8  # a new price needs at most a leaf, five pages below it, and growth at the root
+PAGES_PER_PRICE_MAX = 10  # a new price needs at most five pages above the old root, and five below the new one
 _SLOT_MASK = (1 << SLOT_BITS) - 1
 _ALL = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 _ONE = np.uint64(1)

@@ -107,7 +107,8 @@ def order_room(state: Record, command: Record, price: int, funds: int, need: int
         return RejectReason.INSUFFICIENT_BALANCE
     if orders_free(state) == 0:
         return RejectReason.ORDERS_FULL
-    if nodes_free(state) < PAGES_PER_PRICE_MAX:
+    may_rest = command.order_type == OrderType.LIMIT and command.time_in_force == TimeInForce.GTC
+    if may_rest and nodes_free(state) < PAGES_PER_PRICE_MAX:
         return RejectReason.LEVELS_FULL
     if balances_free(state) < 2:
         return RejectReason.BALANCES_FULL
@@ -161,7 +162,7 @@ def arrival(state: Record, command: Record) -> int:
     """Check the amount of a deposit or issuance."""
     if command.amount < 1 or command.amount > AMOUNT_MAX:
         return RejectReason.INVALID_PARAMETER
-    if state.assets[command.asset].issued + command.amount > AMOUNT_MAX:
+    if command.amount > AMOUNT_MAX - state.assets[command.asset].issued:
         return RejectReason.ISSUED_TOO_MUCH
     known = find_balance(state, int64(command.account), int64(command.asset)) != NIL
     if not known and balances_free(state) == 0:

@@ -69,7 +69,7 @@ DETAIL = _record(  # what a fill or an end touches besides: one cache line
     [
         ("quantity", "<i8"),
         ("held", "<i8"),
-        ("taker_notional", "<i8"),
+        ("taker_notional", "<i8"),  # of all fills in that role, modulo 10,000: see accounts.charge
         ("maker_notional", "<i8"),
         ("generation", "<u4"),
         ("instrument", "<u4"),
@@ -115,8 +115,8 @@ OUTPUT = _record([("count", "<i8"), ("rows", _record(EVENT.descr), (EVENTS_MAX,)
 
 
 def _index_bits(rows: int) -> int:
-    """Return the size, as a power of two, of an open-addressing index at most half full."""
-    return (2 * rows - 1).bit_length()
+    """Return the size, as a power of two, of an open-addressing index: at most half full, some cache lines at least."""
+    return max(6, (2 * rows - 1).bit_length())
 
 
 def _recent_dtype(rows: int) -> np.dtype[Any]:

@@ -137,7 +137,7 @@ def test_a_price_may_need_five_pages_above_the_one_there_is_and_five_below():
     assert before - pages_left(market) == PAGES_PER_PRICE_MAX
 
 
-@pytest.mark.parametrize(("price", "free"), [(1 << 12, 10), (1 << 18, 9), (1 << 24, 8)])
+@pytest.mark.parametrize(("price", "free"), [(1 << 12, 10), (1 << 18, 9)])
 def test_pages_of_prices_never_run_over(price, free):
     assert PAGES_PER_PRICE_MAX == 10  # with less, what follows would write outside of the state
     market = spread_out(PRICE_TICKS_MAX, 1, price)
