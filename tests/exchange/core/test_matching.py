@@ -19,43 +19,15 @@ def test_a_sweep_trades_at_the_makers_prices_and_says_what_is_left(market):
     market.sell(ALICE, 2, 50)
     market.sell(CAROL, 3, 51)
     told = market.buy(BOB, 9, 51, time_in_force=TimeInForce.IOC)
-    taker = market.order_id(3)
-    common = {"account": BOB, "instrument": PLAIN, "asset": TOKENS, "order_id": taker}
+    mine = {"account": BOB, "instrument": PLAIN, "order_id": market.order_id(3)}
     first = told[1].fields["trade_id"]
+    alice = {"counter_account": ALICE, "counter_order_id": market.order_id(1), "price_ticks": 50, "amount": 100}
+    carol = {"counter_account": CAROL, "counter_order_id": market.order_id(2), "price_ticks": 51, "amount": 153}
+    rest = {"price_ticks": 51, "quantity_lots": 9, "leaves_lots": 4, "amount": 9 * 51 - 253}
     assert told[1:] == [
-        fact(
-            EventKind.TRADED,
-            **common,
-            counter_account=ALICE,
-            counter_order_id=market.order_id(1),
-            trade_id=first,
-            price_ticks=50,
-            quantity_lots=2,
-            leaves_lots=7,
-            amount=100,
-        ),
-        fact(
-            EventKind.TRADED,
-            **common,
-            counter_account=CAROL,
-            counter_order_id=market.order_id(2),
-            trade_id=first + 1,
-            price_ticks=51,
-            quantity_lots=3,
-            leaves_lots=4,
-            amount=153,
-        ),
-        fact(
-            EventKind.ORDER_EXPIRED,
-            reason=EndReason.IMMEDIATE_REMAINDER,
-            account=BOB,
-            instrument=PLAIN,
-            order_id=taker,
-            price_ticks=51,
-            quantity_lots=9,
-            leaves_lots=4,
-            amount=9 * 51 - 253,
-        ),
+        fact(EventKind.TRADED, **mine, **alice, asset=TOKENS, trade_id=first, quantity_lots=2, leaves_lots=7),
+        fact(EventKind.TRADED, **mine, **carol, asset=TOKENS, trade_id=first + 1, quantity_lots=3, leaves_lots=4),
+        fact(EventKind.ORDER_EXPIRED, **mine, **rest, reason=EndReason.IMMEDIATE_REMAINDER),
     ]
 
 
