@@ -41,20 +41,21 @@ async def create_participant(desk: Desk, caller: Caller, request: NewParticipant
             raise RequestError(OTHER_TERMS)
         for account in request.accounts or (NewAccount(name=request.name),):
             await _ensure_account(desk, request.name, role, account)
-    participant = registry.participant(request.name)
-    assert participant is not None
-    return _participant(registry, participant)
+    return _participant(registry, _find(registry, request.name))
 
 
 async def list_participants(desk: Desk, caller: Caller, request: ParticipantsRequest) -> ParticipantsAnswer:
-    """Return one participant or all, with their accounts and the state of each."""
+    """Return one participant, or a page of all, with their accounts and the state of each."""
     registry = desk.exchange.registry
-    if not request.name:
-        return ParticipantsAnswer(participants=[_participant(registry, found) for found in registry.participants])
-    found = registry.participant(request.name)
-    if found is None:
-        raise RequestError(UNKNOWN_PARTICIPANT)
-    return ParticipantsAnswer(participants=[_participant(registry, found)])
+    if request.name:
+        return ParticipantsAnswer(participants=[_participant(registry, _find(registry, request.name))])
+    first = registry.participants.index(_find(registry, request.after)) + 1 if request.after else 0
+    page = registry.participants[first : first + request.limit]
+    accounts: dict[str, list[AccountAnswer]] = {participant.name: [] for participant in page}
+    for account in registry.accounts:
+        if account.participant in accounts:
+            accounts[account.participant].append(_account(account))
+    return ParticipantsAnswer(participants=[_answered(found, accounts[found.name]) for found in page])
 
 
 async def create_key(desk: Desk, caller: Caller, request: NewKey) -> NewKeyAnswer:
@@ -111,12 +112,23 @@ async def _ensure_account(desk: Desk, participant: str, role: Role, request: New
         raise RequestError(OTHER_TERMS)
 
 
+def _find(registry: Registry, name: str) -> Participant:
+    found = registry.participant(name)
+    if found is None:
+        raise RequestError(UNKNOWN_PARTICIPANT)
+    return found
+
+
 def _participant(registry: Registry, participant: Participant) -> ParticipantAnswer:
+    return _answered(participant, [_account(account) for account in registry.accounts_of(participant.name)])
+
+
+def _answered(participant: Participant, accounts: list[AccountAnswer]) -> ParticipantAnswer:
     return ParticipantAnswer(
         participant=participant.name,
         role=participant.role,
         description=participant.description,
-        accounts=[_account(account) for account in registry.accounts_of(participant.name)],
+        accounts=accounts,
     )
 
 

@@ -84,10 +84,12 @@ class ParticipantAnswer(BaseModel):
 
 
 class ParticipantsRequest(BaseModel):
-    """One participant, or all."""
+    """One participant, or a page of all."""
 
     model_config = REQUEST
     name: str = ""
+    after: str = Field("", description="The last name of the page before.")
+    limit: int = Field(ROWS_MAX, ge=1, le=ROWS_MAX)
 
 
 class ParticipantsAnswer(BaseModel):

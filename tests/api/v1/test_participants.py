@@ -63,6 +63,10 @@ def test_participants_are_listed(desk: Office) -> None:
     found = desk.operator.get("/v1/participants", name="listed").json()["participants"]
     assert [row["role"] for row in found] == ["vendor"]
     assert desk.operator.get("/v1/participants", name="nobody").json()["code"] == UNKNOWN_PARTICIPANT.code
+    page = desk.operator.get("/v1/participants", after=names[0], limit=2).json()["participants"]
+    assert [row["participant"] for row in page] == names[1:3]
+    assert [row["name"] for row in page[0]["accounts"]] == [page[0]["participant"]]
+    assert desk.operator.get("/v1/participants", after=names[-1]).json() == {"participants": []}
 
 
 def test_a_key_does_what_its_scopes_say_until_it_is_revoked(desk: Office) -> None:
