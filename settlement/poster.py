@@ -23,7 +23,7 @@ from exchange.config import EVENT_FOLDER
 from exchange.events import EventReader
 from settlement import balances, child, config
 from settlement.batch import GENESIS_HASH, Batch, State, prepare
-from settlement.connect import PASSING_ERRORS, POSTER_ROLE, check_durability, connect, fetch_records
+from settlement.connect import PASSING_ERRORS, POSTER_ROLE, UnsafeServerError, check_durability, connect, fetch_records
 from settlement.records import BALANCE, INSTRUMENT
 
 DSN_VARIABLE = "TOKENBOURSE_DSN"
@@ -31,6 +31,7 @@ EXIT_SUPERSEDED = 3  # another poster has taken over: do not start this one agai
 _CLAIM = "UPDATE ledger.settle_cursor SET epoch = epoch + 1 RETURNING epoch"
 _ADVANCE = "UPDATE ledger.settle_cursor SET last_seq = $2 WHERE last_seq = $1 AND epoch = $3"
 _INSTRUMENTS = "SELECT instrument, base, quote, lot_units, tick_value, seq FROM ledger.instruments ORDER BY instrument"
+_LAST_EVENT = "SELECT command_sequence, last_time_ns FROM ledger.batches ORDER BY batch DESC LIMIT 1"
 _SEAL = """
 INSERT INTO ledger.batches (batch, first_seq, last_seq, command_sequence, last_time_ns, trade_count, entry_count,
     previous_hash, hash, epoch) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
@@ -40,6 +41,10 @@ log = structlog.get_logger()
 
 class SupersededError(Exception):
     """Another poster has moved the cursor or started since: this one stops."""
+
+
+class ForeignLedgerError(Exception):
+    """The ledger was made of other events than those of this log: the database belongs to another exchange."""
 
 
 class EventSource(Protocol):
@@ -58,11 +63,12 @@ class Poster:
         self._source = source
         self._batch_events_max = batch_events_max
         self._epoch: int | None = None
+        self._unmet: tuple[int, int] | None = None  # sequence and time of the last settled event, until it is seen here
 
     async def run(self, stop: asyncio.Event) -> None:
         """Post until `stop` is set and less than a full batch waits; outlast a server that goes away.
 
-        Raises SupersededError, UnsafeServerError, or what Postgres says of a batch that it refuses.
+        Raises SupersededError, UnsafeServerError, ForeignLedgerError, or what Postgres says of a batch that it refuses.
         """
         failures = 0
         while True:
@@ -89,6 +95,8 @@ class Poster:
         if self._epoch is None:
             self._epoch = await connection.fetchval(_CLAIM)
         state = await load(connection)
+        last = await connection.fetchrow(_LAST_EVENT)
+        self._unmet = (last["command_sequence"], last["last_time_ns"]) if last else None
         log.info("posting", after=state.last_seq, batch=state.batch, epoch=self._epoch)
         return state
 
@@ -133,8 +141,26 @@ class Poster:
         return await asyncio.to_thread(self._read, state)
 
     def _read(self, state: State) -> tuple[Batch, State] | None:
+        if not self._has_met(state):
+            return None
         events = self._source.read(state.last_seq, self._batch_events_max)
         return prepare(state, events) if len(events) else None
+
+    def _has_met(self, state: State) -> bool:
+        """Tell whether the last settled event stands in the log; a log that is being made again may be shorter."""
+        if self._unmet is None:
+            return True
+        last = self._source.read(state.last_seq - 1, 1)
+        if len(last) == 0:
+            return False
+        found = (int(last["sequence"][0]), int(last["time_ns"][0]))
+        if found != self._unmet:
+            raise ForeignLedgerError(
+                f"event {state.last_seq} is of command {found[0]} at {found[1]} ns in the event log, but of command "
+                f"{self._unmet[0]} at {self._unmet[1]} ns in the ledger: this database belongs to another exchange"
+            )
+        self._unmet = None
+        return True
 
 
 async def load(connection: asyncpg.Connection) -> State:
@@ -212,6 +238,9 @@ def main() -> int:
     except SupersededError as error:
         log.critical("poster superseded", reason=str(error))
         return EXIT_SUPERSEDED
+    except (UnsafeServerError, ForeignLedgerError) as error:
+        log.critical("poster refuses to settle", reason=str(error))
+        return 1
     return 0
 
 

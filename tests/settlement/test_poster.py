@@ -25,7 +25,7 @@ from settlement.batch import genesis, prepare
 from settlement.connect import UnsafeServerError
 from settlement.embedded import Embedded
 from settlement.migrate import migrate
-from settlement.poster import EXIT_SUPERSEDED, Poster, SupersededError, spawn
+from settlement.poster import EXIT_SUPERSEDED, ForeignLedgerError, Poster, SupersededError, spawn
 from tests.settlement.builders import CASH, CASH_AT_START, Events, event, history, market, quiet, stream
 from tests.settlement.conftest import SMALL
 from tests.settlement.posting import contents, execute, fetch, next_batch, post_all
@@ -230,11 +230,58 @@ def test_what_postgres_refuses_stops_the_poster(dsn: str) -> None:
     assert asyncio.run(_cursor(dsn)) == 0
 
 
+def test_a_ledger_of_another_exchange_is_not_continued(dsn: str) -> None:
+    events = history(30)
+    asyncio.run(post_all(dsn, events))
+    other = stream(events, quiet(5))
+    other["time_ns"] += 1
+    with pytest.raises(ForeignLedgerError, match="belongs to another exchange"):
+        asyncio.run(Poster(dsn, Events(other)).run(asyncio.Event()))
+    assert asyncio.run(_cursor(dsn)) == len(events)
+
+
+def test_a_log_that_is_being_made_again_is_waited_for(dsn: str) -> None:
+    events = stream(history(30), quiet(5))
+    asyncio.run(post_all(dsn, events[:-5]))
+    source = Events(events, count=10)
+
+    async def run() -> int:
+        stop = asyncio.Event()
+        running = asyncio.create_task(Poster(dsn, source).run(stop))
+        await asyncio.sleep(0.3)
+        before = await _cursor(dsn)
+        source.count = len(events)
+        await _until_posted(dsn, len(events))
+        stop.set()
+        await running
+        return before
+
+    assert asyncio.run(run()) == len(events) - 5
+
+
 def test_an_unsafe_server_is_refused(dsn: str) -> None:
     asyncio.run(execute(dsn, f"ALTER DATABASE {_name(dsn)} SET synchronous_commit = off"))
     with pytest.raises(UnsafeServerError):
         asyncio.run(Poster(dsn, Events(history(5))).run(asyncio.Event()))
     assert asyncio.run(_cursor(dsn)) == 0
+
+
+@pytest.mark.parametrize("reason", ["unsafe", "foreign"])
+def test_a_process_that_refuses_says_why(
+    reason: str, dsn: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    events = history(30)
+    _event_log(tmp_path, events)
+    if reason == "unsafe":
+        asyncio.run(execute(dsn, f"ALTER DATABASE {_name(dsn)} SET synchronous_commit = off"))
+    else:
+        events["time_ns"] += 1
+        asyncio.run(post_all(dsn, events))
+    with _spawned(tmp_path, dsn) as process:
+        assert process.wait(30) == 1
+    said = capfd.readouterr().err
+    assert "poster refuses to settle" in said
+    assert ("synchronous_commit is off" if reason == "unsafe" else "belongs to another exchange") in said
 
 
 def _name(dsn: str) -> str:
