@@ -129,7 +129,8 @@ def refusal(problem: Problem, headers: list[tuple[bytes, bytes]]) -> Answer:
     """Return the answer that tells a problem."""
     if problem.retry_after_s:
         headers.append((b"retry-after", b"%d" % problem.retry_after_s))
-    return Answer(problem.status, _encode({"code": problem.code, "msg": problem.message}), headers)
+    body = {"code": problem.code, "msg": problem.message}
+    return Answer(problem.status, _encode(body if problem.data is None else body | {"data": problem.data}), headers)
 
 
 async def write(send: Send, answer: Answer) -> None:

@@ -16,6 +16,7 @@ class Problem(NamedTuple):
     code: int
     message: str
     retry_after_s: int = 0
+    data: object = None  # what became of the parts of the request, where it has parts
 
 
 class RequestError(Exception):
@@ -64,6 +65,7 @@ DUPLICATE_ORDER = Problem(400, -2010, "Duplicate order sent.")
 ORDER_ARCHIVED = Problem(400, -2026, "Order was placed before and has been archived.")
 REPLACE_HALF_FAILED = Problem(409, -2021, "Order cancel-replace partially failed.")
 REPLACE_FAILED = Problem(400, -2022, "Order cancel-replace failed.")
+AMEND_REJECTED = Problem(400, -2038, "newQty must be above zero and below the quantity of the order.")
 PRICE_FILTER = Problem(400, -1013, "Filter failure: PRICE_FILTER")
 LOT_SIZE = Problem(400, -1013, "Filter failure: LOT_SIZE")
 ZERO_PRICE = Problem(400, -1013, "Invalid price.")

@@ -108,6 +108,13 @@ class Gateway:
             ended += [known.get(event.order_id) or self._ended(event) for event in events[:-1]]
         return sorted(ended, key=lambda order: order.time_ns)
 
+    async def shrink(self, account: int, order: OrderView, quantity_lots: int) -> Event:
+        """Lower an open order's total quantity; it keeps its priority."""
+        events = await self._submit(commands.replace_order(account, order.order_id, quantity_lots=quantity_lots))
+        if events[0].kind == _REJECTED:
+            raise RequestError(rejection(events[0].reason, CommandKind.REPLACE_ORDER))
+        return events[0]
+
     def _ended(self, event: Event) -> OrderView:
         """Return an order that was accepted after the cancellation was sent, if need be from its last event."""
         order = self._orders.order(event.order_id)

@@ -137,6 +137,29 @@ def canceled(order: OrderView, texts: InstrumentTexts, stamp: Stamp, name: str) 
     }
 
 
+def amended(order: OrderView, texts: InstrumentTexts, stamp: Stamp) -> Body:
+    """Say how an order stands after its quantity was lowered."""
+    return {
+        "symbol": texts.symbol,
+        "orderId": order.order_id,
+        "orderListId": -1,
+        "origClientOrderId": name_of(order),
+        "clientOrderId": name_of(order),
+        "price": texts.price(order.price_ticks),
+        "qty": texts.quantity(order.quantity_lots),
+        "executedQty": texts.quantity(order.filled_lots),
+        "preventedQty": texts.quantity(0),
+        "quoteOrderQty": texts.amount(0),
+        "cumulativeQuoteQty": texts.amount(order.quote_filled),
+        "status": status_of(order),
+        "timeInForce": TIMES_IN_FORCE[order.time_in_force],
+        "type": type_name(order.order_type, order.flags),
+        "side": SIDES[order.side],
+        "workingTime": stamp(order.time_ns),
+        "selfTradePreventionMode": PREVENTIONS[order.self_trade_prevention],
+    }
+
+
 def own_trade(fill: FillView, texts: InstrumentTexts, quote_asset: str, stamp: Stamp) -> Body:
     """Say what one side of a trade was."""
     return {

@@ -171,6 +171,34 @@ class CancelRequest(OrderRequest):
     new_client_order_id: ClientOrderId | None = None
 
 
+class CancelPart(BaseModel):
+    """Which order to cancel for another one, and whether to place that even if this one cannot be cancelled."""
+
+    model_config = STRICT
+    symbol: Symbol
+    cancel_replace_mode: Literal["STOP_ON_FAILURE", "ALLOW_FAILURE"]
+    cancel_order_id: Long | None = None
+    cancel_orig_client_order_id: ClientOrderId | None = None
+    cancel_new_client_order_id: ClientOrderId | None = None
+
+    @model_validator(mode="after")
+    def _has_an_id(self) -> Self:
+        if self.cancel_order_id is None and self.cancel_orig_client_order_id is None:
+            raise RequestError(missing_both("cancelOrderId", "cancelOrigClientOrderId"))
+        return self
+
+
+class CancelReplaceRequest(NewOrderRequest, CancelPart):
+    """An order in place of another one."""
+
+
+class AmendRequest(OrderRequest):
+    """A smaller total quantity for one order, and a name for the change itself, which is only echoed."""
+
+    new_qty: Decimal
+    new_client_order_id: ClientOrderId | None = None
+
+
 class OpenOrdersRequest(BaseModel):
     """Open orders of one instrument, or of all."""
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from api.binance import account, market, reference, schema, trading
+from api.binance import account, market, reference, replacing, schema, trading
 from api.binance import requests as sent
 from api.door import Endpoint, Handler
 from exchange.registry.documents import Scope
@@ -55,6 +55,23 @@ _ORDERS = (
     _signed("POST", "/api/v3/order", trading.place, sent.NewOrderRequest, schema.Full, scope=_TRADE),
     _signed("GET", "/api/v3/order", trading.find, sent.OrderRequest, schema.Order, scope=_READ, weight=4),
     _signed("DELETE", "/api/v3/order", trading.cancel, sent.CancelRequest, schema.Canceled, scope=_TRADE),
+    _signed(
+        "POST",
+        "/api/v3/order/cancelReplace",
+        replacing.cancel_replace,
+        sent.CancelReplaceRequest,
+        schema.CancelReplaced,
+        scope=_TRADE,
+    ),
+    _signed(
+        "PUT",
+        "/api/v3/order/amend/keepPriority",
+        replacing.amend,
+        sent.AmendRequest,
+        schema.Amended,
+        scope=_TRADE,
+        weight=4,
+    ),
     _signed("POST", "/api/v3/order/test", trading.test, sent.NewOrderRequest, schema.Empty, scope=_TRADE),
     _signed(
         "GET",

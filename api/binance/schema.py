@@ -22,6 +22,7 @@ class Refusal(BaseModel):
     model_config = EXACT
     code: int
     msg: str
+    data: dict[str, Any] | None = None  # what became of the parts, where a request has parts
 
 
 class ServerTime(BaseModel):
@@ -274,6 +275,48 @@ class Canceled(BaseModel):
     type: str
     side: str
     self_trade_prevention_mode: str
+
+
+class CancelReplaced(BaseModel):
+    """An order cancelled and another placed."""
+
+    model_config = EXACT
+    cancel_result: str
+    new_order_result: str
+    cancel_response: Canceled
+    new_order_response: Full
+
+
+class AmendedOrder(BaseModel):
+    """How an order stands after its quantity was lowered."""
+
+    model_config = EXACT
+    symbol: str
+    order_id: int
+    order_list_id: int
+    orig_client_order_id: str
+    client_order_id: str
+    price: str
+    qty: str
+    executed_qty: str
+    prevented_qty: str
+    quote_order_qty: str
+    cumulative_quote_qty: str
+    status: str
+    time_in_force: str
+    type: str
+    side: str
+    working_time: int
+    self_trade_prevention_mode: str
+
+
+class Amended(BaseModel):
+    """An order whose quantity was lowered."""
+
+    model_config = EXACT
+    transact_time: int
+    execution_id: int
+    amended_order: AmendedOrder
 
 
 class OwnTrade(BaseModel):

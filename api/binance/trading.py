@@ -20,7 +20,7 @@ async def place(services: Services, call: Call) -> bytes:
     order = decode(call.texts)
     instrument = services.directory.instrument(order.symbol)
     result = await services.gateway.place(call.account, order, instrument)
-    return encoded(_said(services, call, order, instrument, result))
+    return encoded(answered(services, call, order, instrument, result))
 
 
 async def test(services: Services, call: Call) -> bytes:
@@ -90,9 +90,10 @@ def _listed(services: Services, call: Call, found: Sequence[OrderView]) -> bytes
     return encoded([replies.order_view(order, texts(order.instrument), call.stamp) for order in found])
 
 
-def _said(
+def answered(
     services: Services, call: Call, order: OrderTexts, instrument: Instrument, result: Placed
 ) -> dict[str, object]:
+    """Say what became of a new order, in the length that was asked for."""
     texts = services.directory.texts(instrument.index)
     if order.response == "FULL":
         return replies.full(result, texts, instrument.quote_asset, call.stamp)

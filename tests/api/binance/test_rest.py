@@ -8,7 +8,7 @@ from exchange.registry.documents import Scope
 
 def test_endpoints_are_found_by_method_and_path():
     assert all((endpoint.method, endpoint.path) == key for key, endpoint in ENDPOINTS.items())
-    assert len(ENDPOINTS) == 36
+    assert len(ENDPOINTS) == 38
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: f"{endpoint.method} {endpoint.path}")
