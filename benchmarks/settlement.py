@@ -1,0 +1,245 @@
+"""Trades posted per second: the poster with all its guards, beside a bare COPY of the same bytes.
+
+python -m benchmarks.settlement [--trades N] [--rounds N] [--accounts N] [--dsn DSN]
+
+The poster runs as it does in the exchange: cursor, hash chain, zero-sum and balance checks, one commit a batch, and
+the next batch encoded meanwhile. After each run the ledger's balances are compared with the sums of the events;
+only then is its time counted. The bare COPY writes the same rows into tables without keys or triggers.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import numpy as np
+import structlog
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.machine import describe, fdatasync_us
+from exchange.core.records import EVENT
+from exchange.core.types import AssetKind, EventKind
+from settlement import balances
+from settlement.batch import Batch, State, genesis, prepare
+from settlement.connect import POSTER_ROLE
+from settlement.embedded import Embedded
+from settlement.migrate import migrate
+from settlement.poster import Poster, post
+
+CASH, INSTRUMENTS, LOT_UNITS, TICK_VALUE = 1, 8, 1_000_000, 100
+SIZES = (100, 1_000, 10_000)
+DATABASE = "settlement_benchmark"
+
+
+class Figure(NamedTuple):
+    """One timed run."""
+
+    trades_per_second: float
+    own_cpu_us: float  # of this process, per trade
+    server_cpu_us: float  # of all the server's processes, per trade
+
+
+class Timed:
+    """An event source in memory that stops the poster when the ledger has asked for more than there is."""
+
+    def __init__(self, events: np.ndarray, stop: asyncio.Event) -> None:
+        """Offer the events; `stop` is set at the end of them."""
+        self.start = 0.0  # when the poster asked first, connected and ready
+        self._events = events
+        self._stop = stop
+
+    def read(self, after: int, limit: int) -> np.ndarray:
+        """Return the next events."""
+        self.start = self.start or time.perf_counter()
+        if after + limit >= len(self._events):
+            self._stop.set()
+        return self._events[after : after + limit]
+
+
+def market(accounts: int) -> np.ndarray:
+    """Return the events that open instruments and give every account cash and units."""
+    listed = [
+        {"kind": EventKind.ASSET_CREATED, "asset": CASH, "state": AssetKind.CASH},
+        *({"kind": EventKind.ACCOUNT_CREATED, "account": account} for account in range(1, accounts + 1)),
+    ]
+    for instrument in range(1, INSTRUMENTS + 1):
+        base = instrument + 1
+        terms = {"amount": LOT_UNITS, "price_ticks": TICK_VALUE, "counter_account": CASH, "asset": base}
+        listed.append({"kind": EventKind.ASSET_CREATED, "asset": base, "state": AssetKind.ALLOWANCE})
+        listed.append({"kind": EventKind.INSTRUMENT_LISTED, "instrument": instrument, **terms})
+    for account in range(1, accounts + 1):
+        listed.append({"kind": EventKind.DEPOSITED, "account": account, "asset": CASH, "amount": 10**15})
+        listed += [
+            {"kind": EventKind.ISSUED, "account": account, "asset": instrument + 1, "amount": 10**13}
+            for instrument in range(1, INSTRUMENTS + 1)
+        ]
+    events = np.zeros(len(listed), EVENT)
+    for row, fields in zip(events, listed, strict=True):
+        for name, value in fields.items():
+            row[name] = value
+    return events
+
+
+def trades(count: int, accounts: int) -> np.ndarray:
+    """Return trades between random accounts on random instruments, with fees and rebates."""
+    draw = np.random.default_rng(1)
+    events = np.zeros(count, EVENT)
+    events["kind"] = EventKind.TRADED
+    events["side"] = draw.integers(0, 2, count)
+    events["account"] = draw.integers(1, accounts + 1, count)
+    events["counter_account"] = events["account"] % accounts + 1
+    events["instrument"] = draw.integers(1, INSTRUMENTS + 1, count)
+    events["asset"] = events["instrument"] + 1
+    events["price_ticks"] = draw.integers(900, 1_100, count)
+    events["quantity_lots"] = draw.integers(1, 10, count)
+    events["amount"] = events["price_ticks"] * events["quantity_lots"] * TICK_VALUE
+    events["fee"] = draw.integers(0, 1_000, count)
+    events["counter_fee"] = draw.integers(-100, 1, count)
+    events["trade_id"] = np.arange(1, count + 1)
+    return events
+
+
+async def fresh(dsn: str) -> str:
+    """Return the address of a new, migrated database on the server."""
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+    await connection.execute(f"CREATE DATABASE {DATABASE}")
+    await connection.execute("CHECKPOINT")
+    await connection.close()
+    own = urlunsplit(urlsplit(dsn)._replace(path=f"/{DATABASE}"))
+    await migrate(own)
+    return own
+
+
+async def run_poster(dsn: str, opening: np.ndarray, trading: np.ndarray, size: int) -> Figure:
+    """Post the trades in batches of a size with a real poster; verify the ledger, then say how long it took."""
+    own = await fresh(dsn)
+    connection = await asyncpg.connect(own, server_settings={"role": POSTER_ROLE})
+    batch, _ = prepare(genesis(), opening)
+    await post(connection, batch, 0)
+    stop = asyncio.Event()
+    events = np.concatenate((opening, trading))
+    source = Timed(events, stop)
+    cpu, server = time.process_time(), server_cpu(connection)
+    await Poster(own, source, size).run(stop)
+    seconds, cpu = time.perf_counter() - source.start, time.process_time() - cpu
+    server = server_cpu(connection) - server
+    await verify(connection, events)
+    await connection.close()
+    return Figure(len(trading) / seconds, cpu / len(trading) * 1e6, server / len(trading) * 1e6)
+
+
+async def verify(connection: asyncpg.Connection, events: np.ndarray) -> None:
+    """Compare every balance in the ledger with the sum that the events make, and all of them with zero."""
+    expected = balances.rows(prepare(genesis(), events)[1].balances)
+    found = await connection.fetch("SELECT account, asset, balance FROM ledger.balances ORDER BY 1, 2")
+    assert [tuple(row) for row in found] == expected, "the ledger's balances are not the sums of the events"
+    totals = await connection.fetch("SELECT total FROM ledger.trial_balance")
+    assert {row["total"] for row in totals} == {0}, "the trial balance is not zero"
+    posted = await connection.fetchval("SELECT count(*) FROM ledger.trades")
+    assert posted == np.count_nonzero(events["kind"] == EventKind.TRADED)
+
+
+async def run_copy(dsn: str, opening: np.ndarray, trading: np.ndarray, size: int) -> Figure:
+    """Copy the same bytes into tables without keys, checks or triggers, one transaction a batch, nothing else."""
+    connection = await asyncpg.connect(await fresh(dsn))
+    prepared = batches(prepare(genesis(), opening)[1], trading, size)
+    for table in prepared[0].copies:
+        await connection.execute(f"CREATE TABLE bare_{table} (LIKE ledger.{table})")
+    cpu, server, start = time.process_time(), server_cpu(connection), time.perf_counter()
+    for batch in prepared:
+        async with connection.transaction():
+            for table, data in batch.copies.items():
+                await connection.copy_to_table(f"bare_{table}", source=_once(data), format="binary")
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    server = server_cpu(connection) - server
+    await connection.close()
+    return Figure(len(trading) / seconds, cpu / len(trading) * 1e6, server / len(trading) * 1e6)
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+def batches(state: State, trading: np.ndarray, size: int) -> list[Batch]:
+    """Return the trades as the batches that the poster would make."""
+    found = []
+    for begin in range(0, len(trading), size):
+        batch, state = prepare(state, trading[begin : begin + size])
+        found.append(batch)
+    return found
+
+
+def server_cpu(connection: asyncpg.Connection) -> float:
+    """Return the processor seconds that the server and its processes, dead ones too, have used; 0 if out of sight."""
+    session = _stat(connection.get_server_pid())
+    if session is None:
+        return 0.0
+    parent = int(session[1])
+    found = [_stat(int(path.name)) for path in Path("/proc").glob("[0-9]*")]
+    children = [fields for fields in found if fields is not None and int(fields[1]) == parent]
+    own = _stat(parent) or session
+    ticks = sum(int(fields[11]) + int(fields[12]) for fields in children) + sum(map(int, own[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _stat(pid: int) -> list[str] | None:
+    """Return the fields of /proc/PID/stat behind the name: state, parent, ..., user, system, children's of both."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except FileNotFoundError:
+        return None
+
+
+async def measure(dsn: str, options: argparse.Namespace) -> Table:
+    """Return the table of all sizes, each figure the median of the rounds."""
+    table = Table("trades a batch", "", "trades/s", "CPU us a trade, here", "and in Postgres", "fdatasync us")
+    opening = market(options.accounts)
+    for size in SIZES:
+        trading = trades(min(options.trades, size * options.batches), options.accounts)
+        for name, run in (("poster, all guards", run_poster), ("bare COPY", run_copy)):
+            found, probes = [], []
+            for _ in range(options.rounds):
+                probes.append(fdatasync_us(Path(tempfile.gettempdir())))
+                found.append(await run(dsn, opening, trading, size))
+            rate, own, server = (statistics.median(column) for column in zip(*found, strict=True))
+            table.add_row(
+                f"{size:,}", name, f"{rate:,.0f}", f"{own:.1f}", f"{server:.1f}", f"{statistics.median(probes):.0f}"
+            )
+    return table
+
+
+def main() -> None:
+    """Measure on the server of --dsn, or on an embedded one in a temporary folder."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trades", type=int, default=200_000, help="at most, a run")
+    parser.add_argument("--batches", type=int, default=200, help="at most, a run")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--accounts", type=int, default=1_000)
+    parser.add_argument("--dsn", default=os.environ.get("TOKENBOURSE_DSN"))
+    options = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    console = Console(width=120)
+    console.print(describe())
+    with ExitStack() as opened:
+        dsn = options.dsn
+        if dsn is None:
+            server = Embedded(Path(opened.enter_context(tempfile.TemporaryDirectory())))
+            server.start()
+            opened.callback(server.stop)
+            dsn = server.dsn
+        console.print(asyncio.run(measure(dsn, options)))
+
+
+if __name__ == "__main__":
+    main()
