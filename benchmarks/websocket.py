@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import cast
 
 import orjson
+import structlog
 import uvloop
 
 from api.app import create_app
@@ -60,6 +61,7 @@ async def run_server(directory: Path, trades: int, readers: int) -> None:
     )
     stop = asyncio.Event()
     stop_on_signals(loop, stop)
+    loop.add_reader(sys.stdin.fileno(), stop.set)  # it closes with the process that asks
     services, streams = Services.of(exchange, vault, UNLIMITED), StreamConfig()
     websockets = websocket_app(services, streams)
     trading = asyncio.create_task(trade(exchange, websockets, trades, readers, stop)) if readers else None
@@ -287,13 +289,11 @@ def measure(arguments: argparse.Namespace, directory: Path) -> None:
 def _served(directory: Path, options: list[str], question: Question, seconds: float, number: int) -> dict[str, object]:
     directory.mkdir()
     command = [sys.executable, "-m", "benchmarks.websocket", "--serve", str(directory), *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        line = server.stdout.readline()
-        while not line.strip().isdigit():  # the log comes first
-            line = server.stdout.readline()
+        port = int(server.stdout.readline())
         try:
-            return uvloop.run(question(int(line), seconds, Cpu(server.pid), number))
+            return uvloop.run(question(port, seconds, Cpu(server.pid), number))
         finally:
             server.send_signal(signal.SIGTERM)
             server.stdout.read()
@@ -311,6 +311,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.serve:
         readers = arguments.readers[0] if arguments.readers else 0
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # the output is for the port
         uvloop.run(run_server(arguments.serve, arguments.trades[0], readers))
         return
     with tempfile.TemporaryDirectory(dir=arguments.directory) as directory:
