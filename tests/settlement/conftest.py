@@ -41,7 +41,8 @@ def server_dsn(session_dir: Path) -> Iterator[str]:
     if given:
         yield given
         return
-    server = Embedded(session_dir / "postgres", SMALL)
+    # another folder for each module that asks for this fixture under its own name
+    server = Embedded(session_dir / f"postgres-{next(_NUMBERS)}", SMALL)
     server.start()
     yield server.dsn
     server.stop()
