@@ -24,5 +24,5 @@ STATEMENT_LINES_MAX = 100_000
 # reconciliation
 REPLAY_RECORDS_MAX = 4_096  # of the journal, applied with one call
 COMPARED_EVENTS_MAX = 65_536  # of whole batches, fetched and compared at once
-COMPARED_BALANCES_MAX = 2_000_000  # rows of the balance log held in memory and compared at once
+COMPARED_BALANCE_BYTES_MAX = 128 << 20  # of the balance log held in memory and compared at once
 COMPARED_BATCHES_MAX = 4_096  # the same, for small batches

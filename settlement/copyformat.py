@@ -5,6 +5,7 @@ that `COPY ... TO STDOUT` gives back, so equality of rows is equality of bytes.
 https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format"
 """
 
+from collections.abc import Iterable
 from functools import cache
 
 import numpy as np
@@ -37,6 +38,16 @@ def decode(data: bytes, dtype: np.dtype) -> np.ndarray:
         assert (wire[f"size{index}"] == dtype[index].itemsize).all(), f"{name} holds a null or has another width"
         rows[name] = wire[f"value{index}"]
     return rows
+
+
+def join(parts: Iterable[bytes]) -> bytes:
+    """Return the COPY data of the rows of several, one after the other."""
+    return b"".join((HEADER, *(memoryview(part)[len(HEADER) : -len(TRAILER)] for part in parts), TRAILER))
+
+
+def count(data: bytes, dtype: np.dtype) -> int:
+    """Return the number of rows in COPY data of this layout."""
+    return (len(data) - len(HEADER) - len(TRAILER)) // _wire_dtype(dtype).itemsize
 
 
 @cache

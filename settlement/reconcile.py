@@ -38,9 +38,11 @@ _REGISTERS = {
 }
 _BALANCE_LOG = "SELECT * FROM ledger.balance_log WHERE batch >= $1 AND batch <= $2 ORDER BY batch, account, asset"
 _STRAYS = """
-SELECT 'trade' AS what, seq FROM ledger.trades WHERE seq > $1 OR seq < 1
-UNION ALL SELECT 'journal entry', seq FROM ledger.entries WHERE seq > $1 OR seq < 1
-UNION ALL SELECT 'posting', posting_id >> 3 FROM ledger.postings WHERE posting_id >= ($1 + 1) * 8 OR posting_id < 8
+SELECT 'a trade of event ' || seq FROM ledger.trades WHERE seq > $1 OR seq < 1
+UNION ALL SELECT 'an entry of event ' || seq FROM ledger.entries WHERE seq > $1 OR seq < 1
+UNION ALL SELECT 'a posting of event ' || (posting_id >> 3) FROM ledger.postings
+    WHERE posting_id >= ($1 + 1) * 8 OR posting_id < 8
+UNION ALL SELECT 'a balance of batch ' || batch FROM ledger.balance_log WHERE batch > $2 OR batch < 1
 LIMIT 1
 """
 
@@ -89,8 +91,9 @@ class _Pass:
         self._events = np.empty(0, EVENT)  # replayed, not yet in a batch
         self._rows: list[asyncpg.Record] = []  # of batches, fetched, not yet reached
         self._group: list[tuple[asyncpg.Record, Batch]] = []  # stored and expected batches, not yet compared
-        self._balance_log: list[np.ndarray] = []  # expected, not yet compared
-        self._registers: dict[str, list[np.ndarray]] = {table: [np.empty(0, TABLES[table])] for table in _REGISTERS}
+        self._balance_log: list[bytes] = []  # expected COPY data of the batches behind the one that was compared last
+        self._balances_batch = 0
+        self._registers: dict[str, list[bytes]] = {table: [] for table in _REGISTERS}  # expected COPY data
         self._counts = dict.fromkeys(("journal records", "events", "batches", *TABLES, "balances"), 0)
 
     async def run(self) -> Report:
@@ -128,13 +131,13 @@ class _Pass:
     async def _expect(self, row: asyncpg.Record, batch: Batch) -> None:
         """Keep what a batch should be, until there is enough to fetch and compare."""
         self._group.append((row, batch))
-        self._balance_log.append(batch.tables["balance_log"])
-        for table, rows in self._registers.items():
-            rows.append(batch.tables[table])
+        self._balance_log += _copies([batch], "balance_log")
+        for table, parts in self._registers.items():
+            parts.extend(_copies([batch], table))
         covered = batch.last_seq - self._group[0][1].first_seq + 1
         if covered >= config.COMPARED_EVENTS_MAX or len(self._group) >= config.COMPARED_BATCHES_MAX:
             await self._compare_group()
-        if sum(map(len, self._balance_log)) >= config.COMPARED_BALANCES_MAX:
+        if sum(map(len, self._balance_log)) >= config.COMPARED_BALANCE_BYTES_MAX:
             await self._compare_balance_log()
 
     async def _compare_group(self) -> None:
@@ -144,30 +147,32 @@ class _Pass:
             return
         first_seq, last_seq = group[0][1].first_seq, group[-1][1].last_seq
         for table, query in _RANGES.items():
-            expected = np.concatenate([batch.tables[table] for _, batch in group])
-            await self._compare(table, expected, query, first_seq, last_seq)
+            await self._compare(table, _copies([batch for _, batch in group], table), query, first_seq, last_seq)
         for row, batch in group:
             _check_batch(row, batch)
             self._published_found |= batch.hash == self._published
         self._counts["batches"] += len(group)
 
     async def _compare_balance_log(self) -> None:
-        expected, self._balance_log = np.concatenate(self._balance_log), []
-        if len(expected):
-            first, last = int(expected["batch"][0]), int(expected["batch"][-1])
-            await self._compare("balance_log", expected, _BALANCE_LOG, first, last)
+        copies, self._balance_log = self._balance_log, []
+        first, last = self._balances_batch + 1, self._state.batch
+        await self._compare("balance_log", copies, _BALANCE_LOG, first, last)
+        self._balances_batch = last
 
-    async def _compare(self, table: str, expected: np.ndarray, query: str, *arguments: int) -> None:
-        data = await fetch_copy(self._connection, query, *arguments)
-        if data != copyformat.encode(expected):
-            raise Difference(first_difference(table, expected, copyformat.decode(data, expected.dtype)))
-        self._counts[table] += len(expected)
+    async def _compare(self, table: str, copies: list[bytes], query: str, *arguments: int) -> None:
+        """Compare as bytes what the events mean with what a query gives; look into the rows only where they differ."""
+        expected = copyformat.join(copies)
+        found = await fetch_copy(self._connection, query, *arguments)
+        dtype = TABLES[table]
+        if found != expected:
+            rows = (copyformat.decode(data, dtype) for data in (expected, found))
+            raise Difference(first_difference(table, *rows))
+        self._counts[table] += copyformat.count(expected, dtype)
 
     async def _finish(self) -> None:
         """Compare what is left, then the ends: registers, rows outside all batches, and the balances."""
         await self._compare_group()
-        if self._balance_log:
-            await self._compare_balance_log()
+        await self._compare_balance_log()
         row = await self._next_row()
         if row is not None:
             raise Difference(
@@ -180,14 +185,14 @@ class _Pass:
                 "the event log's end is missing"
             )
         for table, query in _REGISTERS.items():
-            await self._compare(table, np.concatenate(self._registers[table]), query)
+            await self._compare(table, self._registers[table], query)
         await self._check_edges()
         self._check_balances()
 
     async def _check_edges(self) -> None:
-        stray = await self._connection.fetchrow(_STRAYS, self._state.last_seq)
+        stray = await self._connection.fetchval(_STRAYS, self._state.last_seq, self._state.batch)
         if stray is not None:
-            raise Difference(f"{stray['what']} of event {stray['seq']} is in the ledger, but in no batch")
+            raise Difference(f"{stray} is in the ledger, but in no batch")
         last_seq = await self._connection.fetchval("SELECT last_seq FROM ledger.settle_cursor")
         if last_seq != self._state.last_seq:
             raise Difference(
@@ -212,6 +217,10 @@ class _Pass:
                     f"account {account} has {there} of asset {asset} by the postings, {wanted} by the engine"
                 )
         self._counts["balances"] = len(engine)
+
+
+def _copies(batches: list[Batch], table: str) -> list[bytes]:
+    return [batch.copies[table] for batch in batches if table in batch.copies]
 
 
 def _check_follows(state: State, row: asyncpg.Record) -> None:

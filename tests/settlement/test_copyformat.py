@@ -42,6 +42,16 @@ def test_no_rows_are_header_and_trailer() -> None:
     assert len(copyformat.decode(copyformat.HEADER + copyformat.TRAILER, ROW)) == 0
 
 
+def test_parts_join_to_the_whole() -> None:
+    parts = [copyformat.encode(part) for part in (_rows()[:1], _rows()[1:1], _rows()[1:])]
+    assert copyformat.join(parts) == copyformat.encode(_rows())
+    assert copyformat.join([]) == copyformat.encode(_rows()[:0])
+
+
+def test_rows_are_counted_without_reading_them() -> None:
+    assert [copyformat.count(copyformat.encode(_rows()[:rows]), ROW) for rows in (0, 1, 3)] == [0, 1, 3]
+
+
 @pytest.mark.parametrize(
     "data", [b"", copyformat.HEADER, copyformat.encode(_rows())[:-1], copyformat.encode(_rows())[5:]]
 )

@@ -62,7 +62,7 @@ def test_an_undamaged_exchange_agrees_with_itself(data_dir: Path, settled: str) 
     ] == bytes.fromhex(digest)
 
 
-@pytest.mark.parametrize("limit", ["COMPARED_EVENTS_MAX", "COMPARED_BATCHES_MAX", "COMPARED_BALANCES_MAX"])
+@pytest.mark.parametrize("limit", ["COMPARED_EVENTS_MAX", "COMPARED_BATCHES_MAX", "COMPARED_BALANCE_BYTES_MAX"])
 def test_it_does_not_matter_how_much_is_compared_at_once(
     limit: str, data_dir: Path, settled: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,7 +178,15 @@ FORGERIES = {
     "a removed account": ("DELETE FROM ledger.accounts WHERE account = 2", r"^account 2 is missing in the ledger"),
     "a posting outside all batches": (
         "INSERT INTO ledger.postings VALUES (8000000, 1, 1, 5)",
-        r"^posting of event 1000000 is in the ledger, but in no batch",
+        r"^a posting of event 1000000 is in the ledger, but in no batch",
+    ),
+    "a trade outside all batches": (
+        "INSERT INTO ledger.trades VALUES (-1, 1, 1, 1, 1, 1, 1, 2, 1, 2, 0, 0, 0)",
+        r"^a trade of event -1 is in the ledger, but in no batch",
+    ),
+    "a balance outside all batches": (
+        "INSERT INTO ledger.balance_log VALUES (1, 1, 999, 1, 5)",
+        r"^a balance of batch 999 is in the ledger, but in no batch",
     ),
     "a cursor that was moved": (
         "UPDATE ledger.settle_cursor SET last_seq = last_seq + 3",
