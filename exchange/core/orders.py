@@ -137,32 +137,49 @@ def new_order(state: Record, command: Record, output: Record) -> None:
         reject(command, output, reason)
         return
     needed = _initial_need(state, command, instrument, price)
-    asset = instrument.quote_asset if command.side == Side.BUY else instrument.base_asset
-    row = find_balance(state, int64(command.account), int64(asset))
-    reason = order_room(state, command, price, state.balances[row].available, needed)  # row NIL has nothing
+    base, quote = _find_balances(state, command, instrument)
+    funds = state.balances[quote if command.side == Side.BUY else base].available  # row NIL has nothing
+    reason = order_room(state, command, price, funds, needed)
     if reason == RejectReason.NONE and named and not has_room(state.client_ids, command.time_ns, CLIENT_ID_WINDOW_NS):
         reason = RejectReason.RECENT_IDS_FULL
     if reason != RejectReason.NONE:
         reject(command, output, reason)
         return
-    slot = _accept(state, command, output, price, needed, row)
+    slot = _accept(state, command, output, price, needed, base, quote)
     if named:
         _name(state, command, output, slot)
     _execute(state, command, output, slot)
 
 
 @kernel
-def _row(state: Record, account: int, asset: int, known: int) -> int:
-    if known != NIL:
-        return known
-    return open_balance(state, account, asset)
+def _find_balances(state: Record, command: Record, instrument: Record) -> tuple[int, int]:
+    """Return the account's rows in base and quote, NIL for one that is not there; mostly those of its latest order."""
+    account = state.accounts[command.account]
+    if account.last_instrument == command.instrument:
+        return int64(account.last_base), int64(account.last_quote)
+    base = find_balance(state, int64(command.account), int64(instrument.base_asset))
+    return base, find_balance(state, int64(command.account), int64(instrument.quote_asset))
 
 
 @kernel
-def _accept(state: Record, command: Record, output: Record, price: int, needed: int, row: int) -> int:
-    """Give an admitted order its slot, its balances and its hold; `row` is what it holds from, if that exists."""
+def _keep_balances(state: Record, command: Record, instrument: Record, base: int, quote: int) -> tuple[int, int]:
+    """Make the rows that are not there, base first, and remember both with the account."""
+    account = state.accounts[command.account]
+    if account.last_instrument != command.instrument:
+        if base == NIL:
+            base = open_balance(state, int64(command.account), int64(instrument.base_asset))
+        if quote == NIL:
+            quote = open_balance(state, int64(command.account), int64(instrument.quote_asset))
+        account.last_instrument = command.instrument
+        account.last_base = base
+        account.last_quote = quote
+    return base, quote
+
+
+@kernel
+def _accept(state: Record, command: Record, output: Record, price: int, needed: int, base: int, quote: int) -> int:
+    """Give an admitted order its slot, its balances (`base` and `quote`, as far as they exist) and its hold."""
     instrument = state.instruments[command.instrument]
-    account = int64(command.account)
     slot = take_slot(state)
     order = state.orders[slot]
     detail = state.details[slot]
@@ -177,13 +194,11 @@ def _accept(state: Record, command: Record, output: Record, price: int, needed: 
     detail.quantity = command.quantity_lots
     detail.held = detail.taker_notional = detail.maker_notional = 0
     detail.instrument = command.instrument
-    buys = command.side == Side.BUY
-    detail.base_balance = _row(state, account, int64(instrument.base_asset), NIL if buys else row)
-    detail.quote_balance = _row(state, account, int64(instrument.quote_asset), row if buys else NIL)
+    detail.base_balance, detail.quote_balance = _keep_balances(state, command, instrument, base, quote)
     detail.maker_bps = instrument.maker_bps
     detail.taker_bps = instrument.taker_bps
     set_hold(state, slot, needed)
-    state.accounts[account].open_orders += 1
+    state.accounts[command.account].open_orders += 1
     event = emit(command, output, EventKind.ORDER_ACCEPTED)
     event.side = command.side
     event.order_type = command.order_type

@@ -46,7 +46,18 @@ def _record(fields: list[Any]) -> np.dtype[Any]:
     return np.dtype((ROW, np.dtype(fields)))
 
 
-ACCOUNT = _record([("group", "<u4"), ("open_orders", "<u4"), ("first_balance", "<u4"), ("state", "<u4")])
+ACCOUNT = _record(
+    [
+        ("group", "<u4"),
+        ("open_orders", "<u4"),
+        ("first_balance", "<u4"),
+        ("state", "<u4"),
+        ("last_instrument", "<u4"),  # of its latest order, and the balances that order trades through
+        ("last_base", "<u4"),
+        ("last_quote", "<u4"),
+        ("spare", "<u4"),
+    ]
+)
 ASSET = _record([("issued", "<i8"), ("burned", "<i8"), ("issuer", "<u4"), ("kind", "<u4")])
 BALANCE = _record(
     [("available", "<i8"), ("held", "<i8"), ("account", "<u4"), ("asset", "<u4"), ("next", "<u4"), ("spare", "<u4")]
