@@ -1,7 +1,7 @@
 """The application: the dialect's table served straight from ASGI, all the rest by FastAPI, one published schema.
 
 The table does not pass through FastAPI's routing, which would cost more than the exchange itself; FastAPI knows the
-same rows, so that `/openapi.json` and `/docs` show everything.
+same rows, so that `/openapi.json` and `/docs` show everything. (`api.connection` serves the table without ASGI, too.)
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from api.binance.rest import ENDPOINTS
 from api.binance.schema import Refusal
-from api.call import Answer, Disconnected, Receive, Scope, Send, call_of, refusal, write
+from api.call import Answer, Disconnected, Receive, Scope, Send, call_of, read_body, refusal, write
 from api.door import Endpoint, Services, answer
 from api.errors import (
     INVALID_JSON,
@@ -47,12 +47,10 @@ class Application:
             if endpoint is None:
                 await self._others(scope, receive, send)
                 return
-            call = call_of(scope, self.services.exchange.clock.now_ns())
             try:
-                result = await answer(endpoint, self.services, call, receive)
+                await write(send, await _answered(endpoint, self.services, scope, receive))
             except Disconnected:
                 return
-            await write(send, result)
         elif self._websocket is not None and scope["type"] == "websocket":
             await self._websocket(scope, receive, send)
         else:
@@ -90,8 +88,7 @@ def create_app(services: Services, routers: Iterable[APIRouter] = (), websocket:
 
 def _publish(fastapi: FastAPI, services: Services, endpoint: Endpoint) -> None:
     async def run(request: Request) -> Response:
-        call = call_of(request.scope, services.exchange.clock.now_ns())
-        return _response(await answer(endpoint, services, call, request.receive))
+        return _response(await _answered(endpoint, services, request.scope, request.receive))
 
     assert endpoint.handler.__doc__ is not None
     fastapi.add_api_route(
@@ -104,6 +101,16 @@ def _publish(fastapi: FastAPI, services: Services, endpoint: Endpoint) -> None:
         tags=["dialect"],
         openapi_extra=described(endpoint),
     )
+
+
+async def _answered(endpoint: Endpoint, services: Services, scope: Scope, receive: Receive) -> Answer:
+    call = call_of(scope, services.exchange.clock.now_ns())
+    try:
+        if endpoint.method != "GET":
+            await read_body(call, receive, services.limiter)
+    except RequestError as error:
+        return refusal(error.problem, call.headers_out)
+    return await answer(endpoint, services, call)
 
 
 def _response(result: Answer) -> Response:

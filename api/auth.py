@@ -34,6 +34,7 @@ KEY_LENGTH = 64
 KEY_LENGTH_MAX = 128
 KEYS_CACHED_MAX = 100_000
 ADDRESSES_CACHED_MAX = 4096
+WINDOWS_CACHED_MAX = 256
 RECV_WINDOW_MS = 5_000
 RECV_WINDOW_MS_MAX = 60_000
 AHEAD_MS_MAX = 1_000
@@ -183,6 +184,7 @@ def _timestamp_ns(text: str) -> int:
     return number * 1_000 if number >= MICROSECONDS_FROM else number * 1_000_000
 
 
+@lru_cache(WINDOWS_CACHED_MAX)
 def _recv_window_ns(text: str) -> int:
     if _RECV_WINDOW(text) is None:
         raise RequestError(illegal("recvWindow", _RECV_WINDOW_RANGE))

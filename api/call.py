@@ -1,6 +1,6 @@
 """One HTTP request read from ASGI and one answer written to it: the lines between the sockets and the endpoints."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -75,14 +75,19 @@ def call_of(scope: Scope, now_ns: int) -> Call:
     """Return the call that an ASGI scope describes, its body still unread."""
     client = scope.get("client")
     call = Call(client[0] if client else "", scope["query_string"], now_ns)
-    for name, value in scope["headers"]:
+    read_headers(call, scope["headers"])
+    return call
+
+
+def read_headers(call: Call, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """Take from the headers, whose names are in lower case, what concerns a call."""
+    for name, value in headers:
         if name == b"x-mbx-apikey":
             call.key = value.decode("latin-1")
         elif name == b"content-type":
             call.content_type = value
         elif name == b"x-mbx-time-unit":
             call.time_unit_ns = _TIME_UNITS.get(value.upper(), 0)
-    return call
 
 
 def check_headers(call: Call) -> None:

@@ -13,7 +13,7 @@ from api import auth, parameters
 from api.auth import KeyRing
 from api.binance.directory import Directory
 from api.binance.instruments import InstrumentBodies
-from api.call import Answer, Call, Disconnected, Receive, check_headers, encoded, read_body, refusal
+from api.call import Answer, Call, check_headers, refusal
 from api.errors import OVERLOADED, STOPPED, UNKNOWN_ERROR, RequestError
 from api.gateway import Gateway
 from api.limits import Limiter, Limits
@@ -68,13 +68,11 @@ class Endpoint(NamedTuple):
     is_signed: bool = False
 
 
-async def answer(endpoint: Endpoint, services: Services, call: Call, receive: Receive) -> Answer:
-    """Answer a call, whatever happens. Raises Disconnected alone."""
+async def answer(endpoint: Endpoint, services: Services, call: Call) -> Answer:
+    """Answer a call whose body is read; no exception gets out."""
     try:
         used = services.limiter.take_weight(call.address, endpoint.weight, call.now_ns)
         call.headers_out.append((b"x-mbx-used-weight-1m", b"%d" % used))
-        if endpoint.method != "GET":
-            await read_body(call, receive, services.limiter)
         check_headers(call)
         if endpoint.scope is not None:
             _authenticate(services, endpoint, endpoint.scope, call)
@@ -83,8 +81,6 @@ async def answer(endpoint: Endpoint, services: Services, call: Call, receive: Re
         return Answer(200, await endpoint.handler(services, call), call.headers_out)
     except RequestError as error:
         return refusal(error.problem, call.headers_out)
-    except Disconnected:
-        raise
     except Overloaded:
         return refusal(OVERLOADED, call.headers_out)
     except Stopped:
@@ -92,11 +88,6 @@ async def answer(endpoint: Endpoint, services: Services, call: Call, receive: Re
     except Exception:
         log.exception("an endpoint failed", method=endpoint.method, path=endpoint.path)
         return refusal(UNKNOWN_ERROR, call.headers_out)
-
-
-async def nothing(_: Services, __: Call) -> bytes:
-    """Answer an empty object."""
-    return encoded({})
 
 
 def _authenticate(services: Services, endpoint: Endpoint, scope: Scope, call: Call) -> None:

@@ -5,6 +5,8 @@ is the engine's decision. An order without a client order id goes by a name made
 engine nothing, and it is found by it like by any other.
 """
 
+from functools import lru_cache
+
 from api import orders, parameters
 from api.errors import (
     DUPLICATE_ORDER,
@@ -41,6 +43,8 @@ from exchange.registry.units import NumberRefusal, parse_steps
 from exchange.sequencer import Overloaded, Stopped
 from exchange.server import Exchange
 
+NUMBERS_CACHED_MAX = 1 << 16  # texts of prices and quantities, which come again and again
+_steps = lru_cache(NUMBERS_CACHED_MAX)(parse_steps)
 _REJECTED, _DUPLICATED = int(EventKind.COMMAND_REJECTED), int(EventKind.ORDER_DUPLICATED)
 
 
@@ -157,14 +161,14 @@ class Gateway:
 
     def _numbers(self, order: OrderTexts, instrument: Instrument) -> tuple[int, int]:
         """Return ticks (0 for a market order) and lots."""
-        lots = parse_steps(order.quantity, instrument.quantity_step, instrument.quantity_decimals)
+        lots = _steps(order.quantity, instrument.quantity_step, instrument.quantity_decimals)
         if isinstance(lots, NumberRefusal):
             raise RequestError(self._refused("quantity", order.quantity, lots, instrument.base, LOT_SIZE))
         if lots == 0:
             raise RequestError(ZERO_QUANTITY)
         if order.order_type is OrderType.MARKET:
             return 0, lots
-        ticks = parse_steps(order.price, instrument.price_step, instrument.price_decimals)
+        ticks = _steps(order.price, instrument.price_step, instrument.price_decimals)
         if isinstance(ticks, NumberRefusal):
             raise RequestError(self._refused("price", order.price, ticks, instrument.quote, PRICE_FILTER))
         if ticks == 0:

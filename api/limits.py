@@ -39,7 +39,8 @@ class Limits(NamedTuple):
     ban_s_min: int = 120
     ban_s_max: int = 3 * 24 * 3600
     addresses_max: int = 100_000  # remembered at once; beyond that the quietest are forgotten
-    receive_s_max: int = 30  # from the first byte of a request to its last
+    receive_s_max: int = 30  # from the opening of a connection, or the first byte of a request, to the request's last
+    rest_s_max: int = 120  # of a connection between two requests
 
 
 class Bucket:

@@ -1,6 +1,7 @@
 """The answers of the Binance dialect: facts of the exchange in, the dialect's names and decimal texts out."""
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 from api.binance.texts import InstrumentTexts
@@ -25,6 +26,10 @@ STATES = {
     TradingState.HALTED: "HALT",
     TradingState.SUSPENDED: "HALT",
 }
+TEXTS_CACHED_MAX = 1 << 16  # of each kind: an order's answer shows prices and quantities that others showed before
+_price = lru_cache(TEXTS_CACHED_MAX)(InstrumentTexts.price)
+_quantity = lru_cache(TEXTS_CACHED_MAX)(InstrumentTexts.quantity)
+_amount = lru_cache(TEXTS_CACHED_MAX)(InstrumentTexts.amount)
 _POST_ONLY = int(OrderFlag.POST_ONLY)
 _MARKET = int(OrderType.MARKET)
 
@@ -50,16 +55,16 @@ def acknowledged(order: Placed, texts: InstrumentTexts, stamp: Stamp) -> Body:
 def result(order: Placed, texts: InstrumentTexts, stamp: Stamp) -> Body:
     """Say what became of an order: RESULT."""
     time = stamp(order.time_ns)
-    zero = texts.amount(0)
+    zero = _amount(texts, 0)
     return {
         "symbol": texts.symbol,
         "orderId": order.order_id,
         "orderListId": -1,
         "clientOrderId": order.client_order_id,
         "transactTime": time,
-        "price": texts.price(0 if order.order_type == _MARKET else order.price_ticks),
-        "origQty": texts.quantity(order.quantity_lots),
-        "executedQty": texts.quantity(order.filled_lots),
+        "price": _price(texts, 0 if order.order_type == _MARKET else order.price_ticks),
+        "origQty": _quantity(texts, order.quantity_lots),
+        "executedQty": _quantity(texts, order.filled_lots),
         "origQuoteOrderQty": zero,
         "cummulativeQuoteQty": texts.amount(order.quote_filled) if order.quote_filled else zero,
         "status": order.status,
@@ -76,8 +81,8 @@ def full(order: Placed, texts: InstrumentTexts, quote_asset: str, stamp: Stamp) 
     body = result(order, texts, stamp)
     body["fills"] = [
         {
-            "price": texts.price(fill.price_ticks),
-            "qty": texts.quantity(fill.quantity_lots),
+            "price": _price(texts, fill.price_ticks),
+            "qty": _quantity(texts, fill.quantity_lots),
             "commission": texts.amount(fill.fee),
             "commissionAsset": quote_asset,
             "tradeId": fill.trade_id,

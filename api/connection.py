@@ -1,0 +1,248 @@
+"""One HTTP connection: counted, bounded, and with a short cut for the endpoints of the table.
+
+A request of the table is served without ASGI: no task, no scope, no queue of messages, one write. That is most of
+what a request costs beside the exchange itself. All other requests take uvicorn's way, and so does a request that
+comes before the one ahead of it is answered; a `Pending` stands where uvicorn keeps its own cycle, so that the order
+of answers, keep-alive and shutdown are uvicorn's business in both cases.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from api.app import Application
+from api.binance.rest import ENDPOINTS
+from api.call import Answer, Call, read_headers, refusal
+from api.door import Endpoint, answer
+from api.errors import HEAD_TOO_LARGE, INVALID_HTTP, Problem, RequestError
+
+_ENDPOINTS = {(method.encode(), path.encode()): endpoint for (method, path), endpoint in ENDPOINTS.items()}
+_STATUS = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
+_CLOSE = (b"connection", b"close")
+
+
+class Steps:
+    """Runs a coroutine like a task, but begins at once instead of at the loop's next turn.
+
+    The coroutine may await futures and `asyncio.sleep`, nothing that asks for the current task.
+    """
+
+    __slots__ = ("_coroutine", "_done", "_loop")
+
+    def __init__(
+        self, coroutine: Coroutine[Any, Any, Answer], done: Callable[[Answer], None], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._coroutine = coroutine
+        self._done = done
+        self._loop = loop
+
+    def step(self, _: object = None) -> None:
+        """Go on until the coroutine waits for something, or ends."""
+        try:
+            awaited = self._coroutine.send(None)
+        except StopIteration as end:
+            self._done(end.value)
+            return
+        if awaited is None:
+            self._loop.call_soon(self.step)
+        else:
+            awaited._asyncio_future_blocking = False  # noqa: SLF001 - how a task says that it took the future
+            awaited.add_done_callback(self.step)
+
+
+class _Nobody:
+    """In the place of the event that wakes an application: nobody sleeps."""
+
+    def set(self) -> None:
+        """Wake nobody."""
+
+
+_NOBODY = _Nobody()
+
+
+class Pending:
+    """A request of the table that is not answered yet; what uvicorn reads of its own cycles has their names."""
+
+    __slots__ = (
+        "call",
+        "disconnected",
+        "endpoint",
+        "keep_alive",
+        "message_event",
+        "more_body",
+        "parts",
+        "response_complete",
+        "size",
+    )
+
+    def __init__(self, endpoint: Endpoint, call: Call, *, keep_alive: bool) -> None:
+        self.endpoint = endpoint
+        self.call = call
+        self.keep_alive = keep_alive
+        self.parts: list[bytes] = []
+        self.size = 0
+        self.more_body = True
+        self.response_complete = False
+        self.disconnected = False
+        self.message_event = _NOBODY
+
+    def add(self, part: bytes, limit: int) -> None:
+        """Take a part of the body; what is too much is counted and thrown away."""
+        self.size += len(part)
+        if self.size <= limit:
+            self.parts.append(part)
+
+
+class HttpConnection(HttpToolsProtocol):
+    """One connection, counted against the limits of its address from its first moment to its last."""
+
+    def __init__(self, application: Application, **arguments: Any) -> None:  # noqa: ANN401 - whatever uvicorn has
+        super().__init__(**arguments)
+        self._services = application.services
+        self._limiter = application.services.limiter
+        self._address = ""
+        self._is_counted = False
+        self._is_in_head = False
+        self._head_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Count the connection; close it at once if there are too many."""
+        super().connection_made(transport)
+        self._address = self.client[0] if self.client else ""
+        self._is_counted = True
+        problem = self._limiter.open_connection(self._address)
+        if problem is not None:
+            self._end(problem)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Count the connection out."""
+        super().connection_lost(exc)
+        self._uncount()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come; the parser would take a head without end."""
+        super().data_received(data)
+        if self._is_in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > self._limiter.limits.head_bytes_max and not self.transport.is_closing():
+                self._end(HEAD_TOO_LARGE)
+
+    def handle_websocket_upgrade(self) -> None:
+        """Leave the connection, and the counting of it, to the websocket's own protocol."""
+        self._uncount()
+        super().handle_websocket_upgrade()
+
+    def send_400_response(self, msg: str) -> None:
+        """Say in the words of all other errors that this is no HTTP."""
+        self._end(INVALID_HTTP._replace(message=msg))
+
+    def on_message_begin(self) -> None:
+        """Begin a request; uvicorn's scope is only made if it takes uvicorn's way."""
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+        self._is_in_head = True
+        self._head_bytes = 0
+
+    def on_headers_complete(self) -> None:
+        """Choose the way of a request."""
+        self._is_in_head = False
+        endpoint = self._endpoint()
+        if endpoint is not None:
+            call = Call(self._address, self.url.partition(b"?")[2], self._services.exchange.clock.now_ns())
+            read_headers(call, self.headers)
+            keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+            self.cycle = Pending(endpoint, call, keep_alive=keep_alive)  # type: ignore[assignment] # see the top
+            return
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers.extend(headers)
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body."""
+        cycle = self.cycle
+        if not isinstance(cycle, Pending):
+            super().on_body(body)
+            return
+        limits = self._limiter.limits
+        cycle.add(body, limits.body_bytes_max)
+        if cycle.size > limits.drain_bytes_max and not cycle.response_complete:
+            cycle.keep_alive = False
+            self._begin(cycle)
+
+    def on_message_complete(self) -> None:
+        """Serve a request that is complete."""
+        cycle = self.cycle
+        if not isinstance(cycle, Pending):
+            super().on_message_complete()
+        elif not cycle.response_complete:
+            self._begin(cycle)
+
+    def is_waiting(self) -> bool:
+        """Return whether the next move is the client's: to send a request, or the rest of one, or to read."""
+        cycle = self.cycle
+        idle = cycle is None or cycle.response_complete
+        return idle or cycle.more_body or bool(self.flow.write_paused)
+
+    def is_resting(self) -> bool:
+        """Return whether the client owes nothing but its next request."""
+        return not self._is_in_head and self.cycle is not None and self.cycle.response_complete
+
+    def _endpoint(self) -> Endpoint | None:
+        """Return the endpoint of a request that may take the short cut."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            return None
+        if self.expect_100_continue or self.flow.write_paused or self.parser.should_upgrade():
+            return None
+        return _ENDPOINTS.get((self.parser.get_method(), self.url.partition(b"?")[0]))
+
+    def _begin(self, pending: Pending) -> None:
+        pending.more_body = False
+        try:
+            self._limiter.refuse_body(pending.size)
+        except RequestError as error:
+            self._finish(pending, refusal(error.problem, []))
+            return
+        pending.call.body = b"".join(pending.parts)
+        steps = answer(pending.endpoint, self._services, pending.call)
+        Steps(steps, lambda result: self._finish(pending, result), self.loop).step()
+
+    def _finish(self, pending: Pending, result: Answer) -> None:
+        pending.response_complete = True
+        if pending.disconnected or self.transport.is_closing():
+            return
+        headers = result.headers if pending.keep_alive else [*result.headers, _CLOSE]
+        self.transport.write(response(result.status, headers, result.body))
+        if pending.keep_alive:
+            self.on_response_complete()
+        else:
+            self.transport.close()
+
+    def on_response_complete(self) -> None:
+        """Begin the next request that waits; how long a connection may rest is the sweeper's business."""
+        if self.pipeline:
+            super().on_response_complete()
+        elif not self.transport.is_closing():
+            self.flow.resume_reading()
+
+    def _uncount(self) -> None:
+        if self._is_counted:
+            self._limiter.close_connection(self._address)
+            self._is_counted = False
+
+    def _end(self, problem: Problem) -> None:
+        told = refusal(problem, [_CLOSE])
+        self.transport.write(response(told.status, told.headers, told.body))
+        self.transport.close()
+
+
+def response(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bytes:
+    """Return an answer as it goes over the line."""
+    lines = b"".join([b"%s: %s\r\n" % header for header in headers])
+    head = b"%scontent-type: application/json\r\ncontent-length: %d\r\n%s\r\n"
+    return head % (_STATUS[status], len(body), lines) + body
