@@ -134,12 +134,13 @@ def test_it_ends_with_its_parent_and_the_next_start_copes(directory: Path) -> No
 
 def test_an_orphan_is_stopped(server: Embedded, directory: Path) -> None:
     server.stop()
+    embedded._private_folder(server._socket_folder, server._user)
     line = child.command(server._user, server.data, 0, [])
     program = [str(embedded._binaries(server._user) / "postgres"), "-D", embedded.CLUSTER, "-c", "listen_addresses="]
     program += ["-c", f"unix_socket_directories={server._socket_folder}"]
     with subprocess.Popen(line + program, stderr=subprocess.DEVNULL) as orphan:
         while not embedded._is_ready(server.data, orphan.pid):
-            embedded._wait(orphan, 0.01)
+            assert not embedded._wait(orphan, 0.01)
         server.start()
         assert orphan.wait(10) == 0
     assert _ask(server.dsn, "SELECT 1") == 1
