@@ -23,6 +23,7 @@ from exchange.registry.documents import Scope
 from exchange.sequencer import Overloaded, Stopped
 from exchange.server import Exchange
 
+ROWS_PER_WEIGHT = 25  # of answers about many instruments
 log = structlog.get_logger()
 
 
@@ -88,6 +89,11 @@ async def answer(endpoint: Endpoint, services: Services, call: Call) -> Answer:
     except Exception:
         log.exception("an endpoint failed", method=endpoint.method, path=endpoint.path)
         return refusal(UNKNOWN_ERROR, call.headers_out)
+
+
+def charge(services: Services, call: Call, rows: int) -> None:
+    """Count the rows of a long answer on top of the endpoint's weight, before they are gathered."""
+    services.limiter.take_weight(call.address, rows // ROWS_PER_WEIGHT, call.now_ns)
 
 
 def _authenticate(services: Services, endpoint: Endpoint, scope: Scope, call: Call) -> None:

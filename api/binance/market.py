@@ -17,7 +17,7 @@ from api.binance.requests import (
     TradesRequest,
 )
 from api.call import MILLISECOND_NS, Call, encoded
-from api.door import Services
+from api.door import Services, charge
 from api.errors import BAD_COMBINATION, RequestError
 from api.schemas import validated
 from exchange.marketdata.trades import Trade
@@ -111,7 +111,7 @@ async def statistics(services: Services, call: Call) -> bytes:
         lots = last[0].quantity_lots if last else 0
         return replies.statistics(day, market.book_ticker(index), lots, texts, call.stamp)
 
-    return await _each(services, request.symbol, request.symbols, one)
+    return await _each(services, call, request.symbol, request.symbols, one)
 
 
 async def price(services: Services, call: Call) -> bytes:
@@ -123,7 +123,7 @@ async def price(services: Services, call: Call) -> bytes:
         texts = services.directory.texts(instrument.index)
         return {"symbol": instrument.symbol, "price": texts.price(last[0].price_ticks if last else 0)}
 
-    return await _each(services, request.symbol, request.symbols, one)
+    return await _each(services, call, request.symbol, request.symbols, one)
 
 
 async def book_ticker(services: Services, call: Call) -> bytes:
@@ -134,11 +134,11 @@ async def book_ticker(services: Services, call: Call) -> bytes:
         texts = services.directory.texts(instrument.index)
         return replies.book_ticker(services.exchange.market.book_ticker(instrument.index), texts)
 
-    return await _each(services, request.symbol, request.symbols, one)
+    return await _each(services, call, request.symbol, request.symbols, one)
 
 
 async def _each(
-    services: Services, symbol: str, symbols: tuple[str, ...], one: Callable[[Instrument], dict[str, Any]]
+    services: Services, call: Call, symbol: str, symbols: tuple[str, ...], one: Callable[[Instrument], dict[str, Any]]
 ) -> bytes:
     """Answer for the instrument named, or for a list of them, letting others have their turn in between."""
     if symbol and symbols:
@@ -147,6 +147,7 @@ async def _each(
         return encoded(one(services.directory.instrument(symbol)))
     parts = []
     instruments = services.directory.listed(symbols=symbols)
+    charge(services, call, len(instruments))
     for begin in range(0, len(instruments), INSTRUMENTS_PER_TURN):
         rows = [one(instrument) for instrument in instruments[begin : begin + INSTRUMENTS_PER_TURN]]
         parts.append(encoded(rows)[1:-1])

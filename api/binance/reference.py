@@ -6,7 +6,7 @@ from typing import Any
 from api.binance import replies
 from api.binance.requests import ExchangeInfoRequest, FeesRequest, Nothing
 from api.call import Call, encoded
-from api.door import Services
+from api.door import Services, charge
 from api.errors import BAD_COMBINATION, RequestError
 from api.limits import Limits
 from api.schemas import validated
@@ -37,6 +37,7 @@ async def exchange_info(services: Services, call: Call) -> bytes:
     found = services.directory.listed(request.symbol, request.symbols)
     if request.symbol_status:
         found = [one for one in found if replies.STATES[one.trading_state] == request.symbol_status]
+    charge(services, call, len(found))
     bodies = []
     for count, instrument in enumerate(found, 1):
         bodies.append(services.instrument_bodies.body(instrument))

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import time
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -16,7 +17,7 @@ from api.binance import schema
 from api.call import Call
 from api.door import Endpoint
 from api.errors import OVERLOADED, RequestError
-from api.limits import Limits
+from api.limits import Limiter, Limits
 from exchange.core import commands
 from exchange.sequencer import Overloaded, Stopped
 from tests.api.binance.test_trading import PRICE, refused
@@ -169,6 +170,17 @@ def test_an_address_may_only_ask_so_much_and_is_banned_if_it_goes_on(strict):
     assert refused(refusals[-1])[:2] == (418, -1003)
     assert int(refusals[-1].headers["retry-after"]) > 100
     assert alice.get("/elsewhere").status_code == 418
+
+
+def test_a_long_answer_weighs_more():
+    limiter = Limiter(Limits(weight_per_minute=100))
+    services, call = SimpleNamespace(limiter=limiter), Call("a", b"", 0)
+    door.charge(services, call, 24)
+    assert limiter.take_weight("a", 0, 0) == 0
+    door.charge(services, call, 2_500)
+    assert limiter.take_weight("a", 0, 0) == 100
+    with pytest.raises(RequestError):
+        door.charge(services, call, 25)
 
 
 def answered(error):
