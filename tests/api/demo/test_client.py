@@ -28,7 +28,9 @@ def test_signed_requests_are_answered_and_refusals_raised(opened):
             with pytest.raises(Refused, match="-1022"):
                 await Rest(http, key._replace(secret="wrong")).signed("GET", "/api/v3/account")
             with pytest.raises(Refused, match="404"):
-                await Rest(http, opened.market.keys["OPENAI"]).json("POST", "/v1/issues", {"asset": "NONE", "amount": "1"})
+                await Rest(http, opened.market.keys["OPENAI"]).json(
+                    "POST", "/v1/issues", {"asset": "NONE", "amount": "1"}
+                )
 
     asyncio.run(talk())
 
