@@ -1,4 +1,4 @@
-"""One served exchange for all tests of the API, with no open order at the beginning of each."""
+"""One served exchange for all tests of a file, with no open order at the beginning of each."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ def plain_log() -> None:
     structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def served(tmp_path_factory) -> Iterator[Venue]:
     """Return an exchange served on a free port."""
     with venue(tmp_path_factory.mktemp("venue")) as running:

@@ -107,6 +107,25 @@ def test_websockets_have_an_application_of_their_own(market):
     assert seen == ["/ws"]
 
 
+def test_a_body_too_large_is_refused_without_the_server_s_help(application):
+    response = ask(application, "POST", "/api/v3/order", content=b"x" * 70_000)
+    assert refused(response) == (413, -8001, "Request body is larger than 65536 bytes.")
+
+
+def test_a_server_that_asks_may_begin_and_end(application):
+    asked = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+    told = []
+
+    async def receive():
+        return asked.pop(0)
+
+    async def send(message):
+        told.append(message["type"])
+
+    asyncio.run(application({"type": "lifespan", "state": {}}, receive, send))
+    assert told == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
 def test_nobody_is_left_to_answer(market):
     async def receive():
         return {"type": "http.disconnect"}

@@ -141,6 +141,29 @@ def test_a_large_body_is_refused_after_its_end(market, method):
     assert refused(reply) == (413, -8001, "Request body is larger than 65536 bytes.")
 
 
+def test_who_does_not_wait_for_the_answer_has_placed_the_order(market):
+    alice = market.client("alice")
+    terms = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": 1, "price": PRICE}
+    for _ in range(20):
+        body = alice.sign(terms)
+        head = f"POST /api/v3/order HTTP/1.1\r\nx-mbx-apikey: {alice.key}\r\ncontent-length: {len(body)}\r\n\r\n"
+        with opened(market) as line:
+            line.sendall((head + body).encode())
+    deadline = time.monotonic() + 10
+    while len(alice.signed("GET", "/api/v3/openOrders").json()) < 20:
+        assert time.monotonic() < deadline
+
+
+def test_a_websocket_is_no_longer_an_http_connection(market):
+    counted = market.services.limiter._connections.get("127.0.0.1", 0)
+    upgrade = b"GET /ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+    upgrade += b"sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    with opened(market) as line:
+        line.sendall(upgrade)
+        assert line.recv(100).startswith(b"HTTP/1.1 101 ")
+        assert market.services.limiter._connections.get("127.0.0.1", 0) == counted
+
+
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory):
     """Return an exchange for few connections."""

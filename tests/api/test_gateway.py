@@ -9,11 +9,11 @@ from api import errors
 from api.errors import RequestError
 from api.gateway import Gateway
 from api.orders import decode
-from exchange.core.types import EventKind, RejectReason
+from exchange.core.types import EventKind, OrderType, RejectReason, Side, TimeInForce
 from exchange.events import Event
-from exchange.marketdata.orders import OrderHistory, OrderStatus
+from exchange.marketdata.orders import OrderHistory, OrderStatus, OrderView
 from exchange.sequencer import Overloaded, Stopped
-from tests.api.venue import ALICE, SYMBOL
+from tests.api.venue import ALICE, SYMBOL, TOKENS
 
 LIMIT = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "1", "price": "2.5"}
 
@@ -98,6 +98,14 @@ def test_cancelling_all_goes_on_until_nothing_is_left(parts):
         (5, 6, OrderStatus.CANCELED),
     ]
     assert len(sequencer.submitted) == 2
+
+
+def test_an_order_that_came_in_meanwhile_is_cancelled_too(market):
+    view = OrderView(5, ALICE, TOKENS, Side.BUY, OrderType.LIMIT, TimeInForce.GTC, 1, 0, 100, 10, 7, 8, "late")
+    history = SimpleNamespace(open_orders=lambda *_: [], order={5: view}.get)
+    ended = [event(EventKind.ORDER_CANCELED, order_id=5), event(EventKind.MASS_CANCELED)]
+    exchange = SimpleNamespace(registry=market.exchange.registry, orders=history, submit=Sequencer(ended).submit)
+    assert asyncio.run(Gateway(exchange).cancel_all(ALICE)) == [view]
 
 
 def test_a_refused_cancellation_of_all_is_told(parts):

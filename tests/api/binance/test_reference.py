@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from api.binance import schema
+from api.binance import reference, schema
 from exchange.core import commands
 from exchange.core.types import TradingState
 from tests.api.binance.test_trading import refused
@@ -66,7 +66,8 @@ def names(info):
     return [symbol["symbol"] for symbol in info["symbols"]]
 
 
-def test_instruments_are_chosen(market):
+def test_instruments_are_chosen(market, monkeypatch):
+    monkeypatch.setattr(reference, "INSTRUMENTS_PER_TURN", 2)
     assert names(get(market, "/api/v3/exchangeInfo"))[:3] == [SYMBOL, OTHER, CLOSED]
     several = json.dumps([OTHER, SYMBOL], separators=(",", ":"))
     assert names(get(market, "/api/v3/exchangeInfo", symbols=several)) == [OTHER, SYMBOL]
