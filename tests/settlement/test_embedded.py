@@ -183,15 +183,24 @@ def test_a_server_that_cannot_start_says_why(directory: Path) -> None:
     server.stop()
 
 
-def test_a_socket_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
+def test_a_socket_folder_that_others_can_enter_is_refused(tmp_path: Path) -> None:
     server = Embedded(tmp_path / "postgres", SMALL)
     server._socket_folder.mkdir(mode=0o755)
-    try:
-        with pytest.raises(PostgresError, match="not a private folder"):
-            server.start()
-    finally:
-        server._socket_folder.rmdir()
-        server.stop()
+    os.chown(server._socket_folder, server._user, -1)
+    with pytest.raises(PostgresError, match="not a private folder"):
+        server.start()
+    server.stop()
+    assert not server._socket_folder.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a folder for somebody else")
+def test_a_socket_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    server = Embedded(tmp_path / "postgres", SMALL)
+    server._socket_folder.mkdir(mode=0o700)
+    os.chown(server._socket_folder, 12345, -1)
+    with pytest.raises(PostgresError, match="not a private folder"):
+        server.start()
+    server.stop()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only another user may find the programs out of reach")

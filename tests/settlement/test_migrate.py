@@ -272,6 +272,17 @@ def test_a_fault_in_a_batch_refuses_all_of_it(table: str, change: str, match: st
     assert asyncio.run(contents(posted)) == before
 
 
+def test_a_balance_names_the_batch_that_touched_it_last(dsn: str) -> None:
+    asyncio.run(post_all(dsn, FIRST))
+    batch = asyncio.run(next_batch(dsn, MORE))
+    rows = batch.tables["balance_log"].copy()
+    rows["previous_batch"] = 0  # every balance is right, only nothing says where it comes from
+    forgetful = batch._replace(copies={**batch.copies, "balance_log": copyformat.encode(rows)})
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="behind batch 0 is logged"):
+        asyncio.run(_post(dsn, forgetful))
+    asyncio.run(_post(dsn, batch))
+
+
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
