@@ -45,7 +45,6 @@ NO_SUCH_PATH = Problem(404, -1020, "This operation is not supported: no such pat
 WRONG_METHOD = Problem(405, -1020, "This operation is not supported: the path exists, this method does not.")
 ILLEGAL_ENCODING = Problem(400, -1100, "Illegal characters found in a parameter.")
 DUPLICATE_PARAMETER = Problem(400, -1101, "Duplicate values for a parameter detected.")
-UNEXPECTED_TIF = Problem(400, -1114, "TimeInForce parameter sent when not required.")
 INVALID_TIF = Problem(400, -1115, "Invalid timeInForce.")
 INVALID_ORDER_TYPE = Problem(400, -1116, "Invalid orderType.")
 INVALID_SIDE = Problem(400, -1117, "Invalid side.")

@@ -12,10 +12,7 @@ from api.errors import (
     DUPLICATE_ORDER,
     LOT_SIZE,
     ORDER_ARCHIVED,
-    OVERLOADED,
     PRICE_FILTER,
-    STATUS_UNKNOWN,
-    STOPPED,
     ZERO_PRICE,
     ZERO_QUANTITY,
     Problem,
@@ -26,6 +23,7 @@ from api.errors import (
     too_precise,
 )
 from api.orders import OrderTexts, Placed
+from api.turn import Turn
 from exchange.core import commands
 from exchange.core.types import (
     AccountState,
@@ -40,7 +38,6 @@ from exchange.events import Event
 from exchange.marketdata.orders import OrderStatus, OrderView
 from exchange.registry.entries import Instrument
 from exchange.registry.units import NumberRefusal, parse_steps
-from exchange.sequencer import Overloaded, Stopped
 from exchange.server import Exchange
 
 NUMBERS_CACHED_MAX = 1 << 16  # texts of prices and quantities, which come again and again
@@ -53,13 +50,13 @@ class Gateway:
 
     def __init__(self, exchange: Exchange) -> None:
         """Work with an exchange, which another starts and stops."""
-        self._exchange = exchange
+        self._turn = Turn(exchange.submit)
         self._registry = exchange.registry
         self._orders = exchange.orders
 
     async def place(self, account: int, order: OrderTexts, instrument: Instrument) -> Placed:
         """Place an order. A client order id that was used before returns what became of the order that has it."""
-        events = await self._submit(self._command(account, order, instrument))
+        events = await self._turn.submit(self._command(account, order, instrument))
         first = events[0]
         if first.kind == _REJECTED:
             raise RequestError(rejection(first.reason))
@@ -92,7 +89,7 @@ class Gateway:
 
     async def cancel(self, account: int, order: OrderView) -> OrderView:
         """End an open order."""
-        events = await self._submit(commands.cancel_order(account, order.order_id))
+        events = await self._turn.submit(commands.cancel_order(account, order.order_id))
         if events[0].kind == _REJECTED:
             raise RequestError(rejection(events[0].reason, CommandKind.CANCEL_ORDER))
         return order
@@ -104,7 +101,7 @@ class Gateway:
         ended: list[OrderView] = []
         open_count = 1
         while open_count:
-            events = await self._submit(commands.mass_cancel(account, index))
+            events = await self._turn.submit(commands.mass_cancel(account, index))
             last = events[-1]
             if last.kind == _REJECTED:
                 raise RequestError(rejection(last.reason, CommandKind.MASS_CANCEL))
@@ -114,7 +111,7 @@ class Gateway:
 
     async def shrink(self, account: int, order: OrderView, quantity_lots: int) -> Event:
         """Lower an open order's total quantity; it keeps its priority."""
-        events = await self._submit(commands.replace_order(account, order.order_id, quantity_lots=quantity_lots))
+        events = await self._turn.submit(commands.replace_order(account, order.order_id, quantity_lots=quantity_lots))
         if events[0].kind == _REJECTED:
             raise RequestError(rejection(events[0].reason, CommandKind.REPLACE_ORDER))
         return events[0]
@@ -130,18 +127,6 @@ class Gateway:
             event.price_ticks, event.quantity_lots, event.time_ns, event.time_ns,
             filled_lots=filled, status=OrderStatus.CANCELED,
         )  # fmt: skip
-
-    async def _submit(self, command: bytes) -> list[Event]:
-        try:
-            future = self._exchange.submit(command)
-        except Overloaded:
-            raise RequestError(OVERLOADED) from None
-        except Stopped:
-            raise RequestError(STOPPED) from None
-        try:
-            return await future
-        except Stopped:
-            raise RequestError(STATUS_UNKNOWN) from None
 
     def _command(self, account: int, order: OrderTexts, instrument: Instrument) -> bytes:
         ticks, lots = self._numbers(order, instrument)

@@ -1,10 +1,11 @@
 """Orders a second over REST: signed, durable, answered with their fills, by many connections at once.
 
-    python benchmarks/rest.py [--connections 64] [--seconds 10] [--profile]
+    python -m benchmarks.rest [--connections 64] [--seconds 10] [--ask order|ping] [--profile]
 
 The server is a process of its own, with the production capacity and a journal on the disk of --directory; the load is
 one asyncio process with requests signed beforehand, one in flight on each connection, half of them bids and half asks
-at one price, so that about every second order trades.
+at one price, so that about every second order trades. `--ask ping` sends empty requests instead: what is left of an
+order's cost without them is the exchange. `stolen_percent` is what the hypervisor kept of the machine meanwhile.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 from urllib.parse import urlencode
@@ -30,6 +32,7 @@ from api.door import Services
 from api.limits import Limits
 from api.serve import serve, stop_on_signals
 from api.vault import Vault
+from benchmarks.machine import describe, fdatasync_us
 from exchange.core import commands
 from exchange.core.types import AssetKind, TradingState
 from exchange.registry.documents import (
@@ -87,7 +90,7 @@ async def run_server(directory: Path, profile: Path | None) -> None:
     )
     stop = asyncio.Event()
     stop_on_signals(asyncio.get_running_loop(), stop)
-    profiler = cProfile.Profile() if profile else None
+    profiler = cProfile.Profile(time.thread_time) if profile else None
     if profiler:
         profiler.enable()
     application = create_app(Services.of(exchange, vault, UNLIMITED))
@@ -176,35 +179,45 @@ def signed_request(account: int, number: int) -> bytes:
     return (head + body).encode()
 
 
-async def run_load(port: int, connections: int, seconds: float, cpu: "Cpu") -> dict[str, object]:
-    """Send orders for a while; return what was measured once the server was warm."""
+def ping(_account: int, _number: int) -> bytes:
+    """Return a request that asks for nothing."""
+    return b"GET /api/v3/ping HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
+
+
+async def run_load(
+    port: int, connections: int, seconds: float, cpu: "Cpu", request: Callable[[int, int], bytes]
+) -> dict[str, object]:
+    """Send requests for a while; return what was measured once the server was warm."""
     loop = asyncio.get_running_loop()
     load = Load(time.perf_counter() + WARM_UP_S + seconds)
-    requests = {account: [signed_request(account, number) for number in range(100)] for account in KEYS}
+    requests = {account: [request(account, number) for number in range(100)] for account in KEYS}
     opened = [
         (await loop.create_connection(lambda n=n: Connection(load, requests[1 + n % 2]), "127.0.0.1", port))[1]
         for n in range(connections)
     ]
     await asyncio.sleep(WARM_UP_S)
     cpu_begin, loop_begin, begin = cpu.seconds(), cpu.loop_seconds(), time.perf_counter()
+    stolen_begin, ticks_begin = stolen()
     load.counting = True
     await asyncio.sleep(seconds)
     load.counting = False
+    stolen_end, ticks_end = stolen()
     cpu_s, loop_s = cpu.seconds() - cpu_begin, cpu.loop_seconds() - loop_begin
     elapsed = time.perf_counter() - begin
     await asyncio.gather(*[connection.closed for connection in opened])
     if load.failures:
-        raise SystemExit(f"{len(load.failures)} orders failed, the first with {load.failures[0].decode()}")
+        raise SystemExit(f"{len(load.failures)} requests failed, the first with {load.failures[0].decode()}")
     latencies = sorted(load.latencies_s)
     count = len(latencies)
     return {
         "connections": connections,
-        "orders": count,
-        "orders_per_s": round(count / elapsed),
-        "server_cpu_us_per_order": round(cpu_s / count * 1e6, 1),
+        "requests": count,
+        "requests_per_s": round(count / elapsed),
+        "server_cpu_us_each": round(cpu_s / count * 1e6, 1),
         "of_which_event_loop_us": round(loop_s / count * 1e6, 1),
         "latency_us_p50": round(latencies[count // 2] * 1e6),
         "latency_us_p99": round(latencies[count * 99 // 100] * 1e6),
+        "stolen_percent": round(100 * (stolen_end - stolen_begin) / (ticks_end - ticks_begin)),
     }
 
 
@@ -229,37 +242,32 @@ class Cpu:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def sync_us(directory: Path) -> int:
-    """Return how long the disk takes for one sync of 4 KiB, the median of a hundred."""
-    taken = []
-    with (directory / "probe").open("wb", buffering=0) as file:
-        for _ in range(100):
-            begin = time.perf_counter()
-            file.write(bytes(4096))
-            os.fdatasync(file.fileno())
-            taken.append(time.perf_counter() - begin)
-    return round(sorted(taken)[50] * 1e6)
+def stolen() -> tuple[int, int]:
+    """Return ticks of the processors that the hypervisor kept for others, and all ticks, so far."""
+    ticks = [int(text) for text in Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:]]
+    return ticks[7], sum(ticks)
 
 
 def measure(arguments: argparse.Namespace, directory: Path) -> None:
     """Start a server, load it, print what was measured."""
-    command = [sys.executable, __file__, "--serve", str(directory)]
+    command = [sys.executable, "-m", "benchmarks.rest", "--serve", str(directory)]
     profile = directory / "profile"
     if arguments.profile:
         command += ["--profile-to", str(profile)]
-    probe = sync_us(directory)
+    print(f"# {describe()}; fdatasync {fdatasync_us(directory):.0f} us")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         line = server.stdout.readline()
         while not line.strip().isdigit():  # the log comes first
             line = server.stdout.readline()
-        load = run_load(int(line), arguments.connections, arguments.seconds, Cpu(server.pid))
+        requests = {"order": signed_request, "ping": ping}[arguments.ask]
+        load = run_load(int(line), arguments.connections, arguments.seconds, Cpu(server.pid), requests)
         try:
             result = uvloop.run(load)
         finally:
             server.send_signal(signal.SIGTERM)
             server.stdout.read()
-    print(json.dumps({"benchmark": "rest", **result, "fdatasync_us": probe}))
+    print(json.dumps({"benchmark": "rest", "ask": arguments.ask, **result}))
     if arguments.profile:
         pstats.Stats(str(profile)).sort_stats("tottime").print_stats(45)
 
@@ -269,6 +277,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--ask", choices=("order", "ping"), default="order")
     parser.add_argument("--directory", type=Path, help="where the journal is written; a temporary one if not given")
     parser.add_argument("--profile", action="store_true", help="profile the event loop's thread, which slows it")
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
