@@ -10,8 +10,8 @@ LOG_TAIL_BYTES = 4_000  # of Postgres' own log, in the error that says why it di
 
 # poster
 BATCH_EVENTS_MAX = 20_000  # read, encoded and committed at once
-PAUSE_SECONDS = 0.01  # between two looks at the event log while less than a full batch waits
-QUIET_PAUSES_MAX = 20  # events that mean nothing to the ledger wait this long for company, then move the cursor alone
+PAUSE_SECONDS = 0.02  # between two looks at the event log while less than a full batch waits
+QUIET_PAUSES_MAX = 10  # events that mean nothing to the ledger wait this long for company, then move the cursor alone
 RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)  # waits before each attempt to reach Postgres again, the last repeated
 CONNECT_SECONDS_MAX = 10.0
 STATEMENT_SECONDS_MAX = 60.0
