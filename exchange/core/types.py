@@ -67,6 +67,9 @@ class CommandKind(IntEnum):
     SET_FEES = 13
     SET_PRICE_BAND = 14
     SET_TRADING_STATE = 15
+    TRANSFER = 16
+    BUST_TRADE = 17
+    EXPIRE_UNITS = 18
 
 
 class EventKind(IntEnum):
@@ -94,6 +97,9 @@ class EventKind(IntEnum):
     FEES_SET = 19
     PRICE_BAND_SET = 20
     TRADING_STATE_SET = 21
+    TRANSFERRED = 22
+    TRADE_BUSTED = 23
+    UNITS_EXPIRED = 24
 
 
 class EndReason(IntEnum):
@@ -151,6 +157,23 @@ class AccountState(IntEnum):
     RESTRICTED = 2
     SUSPENDED = 3
     CLOSED = 4
+
+
+class TransferPurpose(IntEnum):
+    """Why units or cash pass between two accounts without a trade."""
+
+    UNKNOWN = 0
+    SUBACCOUNT = 1
+    WITHDRAWAL_REQUESTED = 2
+    WITHDRAWAL_RETURNED = 3
+    COLLATERAL_HELD = 4
+    COLLATERAL_RELEASED = 5
+    ESCROW_HELD = 6
+    ESCROW_RELEASED = 7
+    CORRECTION = 8
+    ROYALTY = 9
+    COMPENSATION = 10
+    OVERRUN = 11
 
 
 class TradingState(IntEnum):

@@ -79,11 +79,16 @@ def test_the_time_never_falls_over_a_restart(tmp_path) -> None:
 
 def test_what_waits_together_becomes_one_batch(tmp_path) -> None:
     running = Running(tmp_path)
+    busy, hold = threading.Event(), threading.Event()
+
+    def occupy(_engine) -> bool:
+        busy.set()
+        return hold.wait(10)
 
     async def drive(running):
         await running.submit(market())
-        hold = threading.Event()
-        held = running.sequencer.query(lambda _: hold.wait(10))
+        held = running.sequencer.query(occupy)
+        await asyncio.to_thread(busy.wait, 10)
         waiting = [running.sequencer.submit(command) for command in trading(100)]
         hold.set()
         await asyncio.gather(held, *waiting)
