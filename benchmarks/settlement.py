@@ -34,11 +34,13 @@ from settlement.batch import Batch, State, genesis, prepare
 from settlement.connect import POSTER_ROLE
 from settlement.embedded import Embedded
 from settlement.migrate import migrate
-from settlement.poster import Poster, post
+from settlement.poster import Poster
+from settlement.posting import post
 
 CASH, INSTRUMENTS, LOT_UNITS, TICK_VALUE = 1, 8, 1_000_000, 100
 SIZES = (100, 1_000, 10_000)
 DATABASE = "settlement_benchmark"
+OPENING_EVENTS = 20_000  # of what opens the market, in one batch
 
 
 class Figure(NamedTuple):
@@ -57,6 +59,11 @@ class Timed:
         self.start = 0.0  # when the poster asked first, connected and ready
         self._events = events
         self._stop = stop
+
+    @property
+    def count(self) -> int:
+        """Return how many events there are."""
+        return len(self._events)
 
     def read(self, after: int, limit: int) -> np.ndarray:
         """Return the next events."""
@@ -125,8 +132,7 @@ async def run_poster(dsn: str, opening: np.ndarray, trading: np.ndarray, size: i
     """Post the trades in batches of a size with a real poster; verify the ledger, then say how long it took."""
     own = await fresh(dsn)
     connection = await asyncpg.connect(own, server_settings={"role": POSTER_ROLE})
-    batch, _ = prepare(genesis(), opening)
-    await post(connection, batch, 0)
+    await open_market(connection, opening)
     stop = asyncio.Event()
     events = np.concatenate((opening, trading))
     source = Timed(events, stop)
@@ -139,9 +145,26 @@ async def run_poster(dsn: str, opening: np.ndarray, trading: np.ndarray, size: i
     return Figure(len(trading) / seconds, cpu / len(trading) * 1e6, server / len(trading) * 1e6)
 
 
+async def open_market(connection: asyncpg.Connection, opening: np.ndarray) -> State:
+    """Post what opens the market, and return the state behind it."""
+    state = genesis()
+    while state.position < len(opening):
+        batch, state = prepare(state, opening[state.position : state.position + min(state.events_left, OPENING_EVENTS)])
+        await post(connection, batch, 0)
+    return state
+
+
+def after(events: np.ndarray) -> State:
+    """Return the state behind events, posted nowhere."""
+    state = genesis()
+    while state.position < len(events):
+        state = prepare(state, events[state.position : state.position + state.events_left])[1]
+    return state
+
+
 async def verify(connection: asyncpg.Connection, events: np.ndarray) -> None:
     """Compare every balance in the ledger with the sum that the events make, and all of them with zero."""
-    expected = balances.rows(prepare(genesis(), events)[1].balances)
+    expected = balances.rows(after(events).balances)
     found = await connection.fetch("SELECT account, asset, balance FROM ledger.balances ORDER BY 1, 2")
     assert [tuple(row) for row in found] == expected, "the ledger's balances are not the sums of the events"
     totals = await connection.fetch("SELECT total FROM ledger.trial_balance")
@@ -153,7 +176,7 @@ async def verify(connection: asyncpg.Connection, events: np.ndarray) -> None:
 async def run_copy(dsn: str, opening: np.ndarray, trading: np.ndarray, size: int) -> Figure:
     """Copy the same bytes into tables without keys, checks or triggers, one transaction a batch, nothing else."""
     connection = await asyncpg.connect(await fresh(dsn))
-    prepared = batches(prepare(genesis(), opening)[1], trading, size)
+    prepared = batches(after(opening), trading, size)
     for table in prepared[0].copies:
         await connection.execute(f"CREATE TABLE bare_{table} (LIKE ledger.{table})")
     cpu, server, start = time.process_time(), server_cpu(connection), time.perf_counter()
@@ -174,8 +197,11 @@ async def _once(data: bytes) -> AsyncIterator[bytes]:
 def batches(state: State, trading: np.ndarray, size: int) -> list[Batch]:
     """Return the trades as the batches that the poster would make."""
     found = []
-    for begin in range(0, len(trading), size):
-        batch, state = prepare(state, trading[begin : begin + size])
+    begin = 0
+    while begin < len(trading):
+        taken = min(size, state.events_left)
+        batch, state = prepare(state, trading[begin : begin + taken])
+        begin += taken
         found.append(batch)
     return found
 

@@ -19,18 +19,20 @@ class Balances(NamedTuple):
     keys: np.ndarray
     amounts: np.ndarray
     batches: np.ndarray
+    base: int = 0  # the batch that a balance names which was never touched: its shard's number 0
 
 
-def empty() -> Balances:
+def empty(base: int = 0) -> Balances:
     """Return balances before the first posting."""
-    return Balances(*(np.empty(0, np.int64) for _ in Balances._fields))
+    none = np.empty(0, np.int64)
+    return Balances(none, none, none, base)
 
 
-def load(log: np.ndarray) -> Balances:
+def load(log: np.ndarray, base: int = 0) -> Balances:
     """Return the balances that BALANCE records state, the latest of each account and asset."""
     keys = _keys(log)
     order = np.argsort(keys)
-    return Balances(keys[order], log["balance"][order].astype(np.int64), log["batch"][order].astype(np.int64))
+    return Balances(keys[order], log["balance"][order].astype(np.int64), log["batch"][order].astype(np.int64), base)
 
 
 def after(balances: Balances, postings: np.ndarray, batch: int) -> tuple[Balances, np.ndarray]:
@@ -45,7 +47,7 @@ def after(balances: Balances, postings: np.ndarray, batch: int) -> tuple[Balance
     keys = keys[order]
     begins = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
     touched = keys[begins]
-    known, amounts, batches = _with_keys(balances, touched)
+    known, amounts, batches, base = _with_keys(balances, touched)
     where = np.searchsorted(known, touched)
     amounts[where] += np.add.reduceat(postings["amount"][order], begins)
     log = np.empty(len(touched), BALANCE)
@@ -55,7 +57,7 @@ def after(balances: Balances, postings: np.ndarray, batch: int) -> tuple[Balance
     log["previous_batch"] = batches[where]
     log["balance"] = amounts[where]
     batches[where] = batch
-    return Balances(known, amounts, batches), log
+    return Balances(known, amounts, batches, base), log
 
 
 def rows(balances: Balances) -> list[tuple[int, int, int]]:
@@ -78,5 +80,6 @@ def _with_keys(balances: Balances, keys: np.ndarray) -> Balances:
     return Balances(
         np.insert(balances.keys, gaps, keys[missing]),
         np.insert(balances.amounts, gaps, 0),
-        np.insert(balances.batches, gaps, 0),
+        np.insert(balances.batches, gaps, balances.base),
+        balances.base,
     )

@@ -10,13 +10,21 @@ LOG_TAIL_BYTES = 4_000  # of Postgres' own log, in the error that says why it di
 
 # poster
 BATCH_EVENTS_MAX = 20_000  # read, encoded and committed at once
-PAUSE_SECONDS = 0.02  # between two looks at the event log while less than a full batch waits
+BLOCK_EVENTS = 65_536  # of the chain of hashes: a start reads as many events again; the schema knows the number
+SMALL_BATCH_TRADES = 48  # up to so many trades and nothing else, one call of a stored function is faster than COPY
+PERIOD_EVENTS = 1 << 22  # of shard 0: one partition; chosen when a shard is opened
+PERIODS_AHEAD = 2  # made before their first event
+PAUSE_SECONDS = 0.02  # between two batches while less than a full one waits
+IDLE_SECONDS = 1.0  # the longest wait for a sign that the event log has grown
+LAG_LOG_SECONDS = 5.0  # between two lines that say how far behind the ledger is
 QUIET_PAUSES_MAX = 10  # events that mean nothing to the ledger wait this long for company, then move the cursor alone
 RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)  # waits before each attempt to reach Postgres again, the last repeated
 CONNECT_SECONDS_MAX = 10.0
 STATEMENT_SECONDS_MAX = 60.0
 
 # queries
+TRIAL_ROWS_MAX = 10_000
+TAPE_MAX = 1_000
 POOL_CONNECTIONS_MAX = 4
 FILLS_MAX = 1_000
 STATEMENT_LINES_MAX = 100_000

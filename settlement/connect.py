@@ -5,8 +5,10 @@ import numpy as np
 
 from settlement import config, copyformat
 
+OWNER_ROLE = "tokenbourse_owner"
 POSTER_ROLE = "tokenbourse_poster"
 READER_ROLE = "tokenbourse_reader"
+AUDITOR_ROLE = "tokenbourse_auditor"
 _DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 
 # what may pass when the server restarts or the network comes back; every other error is a fault of ours

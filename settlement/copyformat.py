@@ -28,10 +28,10 @@ def encode(rows: np.ndarray) -> bytes:
 def decode(data: bytes, dtype: np.dtype) -> np.ndarray:
     """Return the records of COPY data that has exactly this layout."""
     wire_dtype = _wire_dtype(dtype)
-    body = memoryview(data)[len(HEADER) : -len(TRAILER)]
-    framed = data.startswith(HEADER) and data.endswith(TRAILER) and len(body) % wire_dtype.itemsize == 0
+    rows_data = body(data)
+    framed = data.startswith(HEADER) and data.endswith(TRAILER) and len(rows_data) % wire_dtype.itemsize == 0
     assert framed, "not the COPY data of this layout"
-    wire = np.frombuffer(body, wire_dtype)
+    wire = np.frombuffer(rows_data, wire_dtype)
     rows = np.empty(len(wire), dtype)
     assert dtype.names is not None
     for index, name in enumerate(dtype.names):
@@ -48,6 +48,11 @@ def join(parts: Iterable[bytes]) -> bytes:
 def count(data: bytes, dtype: np.dtype) -> int:
     """Return the number of rows in COPY data of this layout."""
     return (len(data) - len(HEADER) - len(TRAILER)) // _wire_dtype(dtype).itemsize
+
+
+def body(data: bytes) -> memoryview:
+    """Return the rows of COPY data without what stands around them."""
+    return memoryview(data)[len(HEADER) : -len(TRAILER)]
 
 
 @cache

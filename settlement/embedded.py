@@ -243,8 +243,11 @@ def _make_cluster(data: Path, user: int, binaries: Path) -> None:
 
 
 def _spawn(user: int, directory: Path, program: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+    # a session of its own: what is typed at the terminal of its parent is not for it
     line = child.command(user, directory, signal.SIGINT, program)
-    return subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_ENVIRONMENT, close_fds=True)  # noqa: S603
+    return subprocess.Popen(  # noqa: S603
+        line, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_ENVIRONMENT, close_fds=True, start_new_session=True
+    )
 
 
 def _is_ready(data: Path, pid: int) -> bool:

@@ -1,7 +1,17 @@
 """Events in, rows of the ledger out: pure numpy, a whole batch at a time.
 
-A trade is five postings: the buyer pays notional and fee, the seller receives notional less fee, the units change
-hands, and the exchange earns both fees. Whatever enters or leaves is posted against a contra account.
+The chart: accounts above 0 are participants', 0 is the exchange's own, -1 the world outside, -2 what is owed as issued.
+
+| event | gives | receives |
+|---|---|---|
+| traded | buyer: notional and fee; seller: units | seller: notional less fee; buyer: units; 0: both fees |
+| trade busted | the five postings of that trade with opposite signs | |
+| deposited | -1 | account |
+| withdrawn | account | -1 |
+| issued | -2 | account |
+| redeemed, units expired | account | -2 |
+| transferred, whatever the purpose | account | counter account |
+
 Per event and asset the postings sum to zero.
 """
 
@@ -20,8 +30,8 @@ from settlement.records import (
     OUTSIDE_ACCOUNT,
     POSTING,
     POSTINGS_PER_ENTRY_MAX,
-    POSTINGS_PER_TRADE,
     TRADE,
+    TRADE_LEGS,
 )
 
 CONTRA_ACCOUNTS = {
@@ -29,7 +39,10 @@ CONTRA_ACCOUNTS = {
     EventKind.WITHDRAWN: OUTSIDE_ACCOUNT,
     EventKind.ISSUED: ISSUANCE_ACCOUNT,
     EventKind.REDEEMED: ISSUANCE_ACCOUNT,
+    EventKind.UNITS_EXPIRED: ISSUANCE_ACCOUNT,
 }
+MOVEMENTS = (*CONTRA_ACCOUNTS, EventKind.TRANSFERRED)  # two postings each
+ENTRY_KINDS = (*MOVEMENTS, EventKind.TRADE_BUSTED)
 _INCREASES = (EventKind.DEPOSITED, EventKind.ISSUED)
 
 
@@ -49,24 +62,18 @@ def rows(events: np.ndarray, first_seq: int, instruments: np.ndarray) -> Rows:
     seq = np.arange(first_seq, first_seq + len(events), dtype=np.int64)
     kind = events["kind"]
     traded = kind == EventKind.TRADED
-    moved = np.isin(kind, list(CONTRA_ACCOUNTS))
     listed = _listed(events, seq)
+    known = np.concatenate((instruments, listed))
     trades = _trades(_chosen(events, traded), seq[traded])
-    movements = _chosen(events, moved)
-    postings = trade_postings(trades, np.concatenate((instruments, listed)))
-    cash_to_seller = postings["amount"][1::POSTINGS_PER_TRADE]
-    assert np.array_equal(cash_to_seller + trades["seller_fee"], events["amount"][traded]), "another notional"
-    if len(movements):
-        postings = np.concatenate((postings, _movement_postings(movements, seq[moved])))
+    postings = trade_postings(trades, known)
+    _check_notional(postings, trades["seller_fee"], events["amount"][traded])
+    entered = np.isin(kind, ENTRY_KINDS)
+    entries = _chosen(events, entered)
+    if len(entries):
+        others = _entry_postings(entries, seq[entered], known)
+        postings = np.concatenate((postings, *others))
         postings = postings[np.argsort(postings["posting_id"])]
-    return Rows(
-        _assets(events, seq),
-        _accounts(events, seq),
-        listed,
-        trades,
-        _entries(movements, seq[moved]),
-        postings,
-    )
+    return Rows(_assets(events, seq), _accounts(events, seq), listed, trades, _entries(entries, seq[entered]), postings)
 
 
 def trade_postings(trades: np.ndarray, instruments: np.ndarray) -> np.ndarray:
@@ -78,12 +85,16 @@ def trade_postings(trades: np.ndarray, instruments: np.ndarray) -> np.ndarray:
     legs = (
         (trades["buyer"], quote, -notional - trades["buyer_fee"]),
         (trades["seller"], quote, notional - trades["seller_fee"]),
+        (EXCHANGE_ACCOUNT, quote, trades["buyer_fee"] + trades["seller_fee"]),
         (trades["buyer"], base, units),
         (trades["seller"], base, -units),
-        (EXCHANGE_ACCOUNT, quote, trades["buyer_fee"] + trades["seller_fee"]),
     )
-    assert len(legs) == POSTINGS_PER_TRADE
-    return _legs(trades["seq"], legs)
+    return _legs(trades["seq"], dict(zip(TRADE_LEGS, legs, strict=True)))
+
+
+def _check_notional(postings: np.ndarray, seller_fee: np.ndarray, notional: np.ndarray) -> None:
+    cash_to_seller = postings["amount"][1 :: len(TRADE_LEGS)]
+    assert np.array_equal(cash_to_seller + seller_fee, notional), "another notional"
 
 
 def _chosen(events: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -92,23 +103,33 @@ def _chosen(events: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return chosen
 
 
-def _legs(seq: np.ndarray, legs: tuple[tuple[object, object, object], ...]) -> np.ndarray:
+def _legs(seq: np.ndarray, legs: dict[int, tuple[object, object, object]]) -> np.ndarray:
     postings = np.empty((len(seq), len(legs)), POSTING)
-    for leg, (account, asset, amount) in enumerate(legs):
-        postings["posting_id"][:, leg] = seq * POSTINGS_PER_ENTRY_MAX + leg
-        postings["account"][:, leg] = account
-        postings["asset"][:, leg] = asset
-        postings["amount"][:, leg] = amount
+    for column, (leg, (account, asset, amount)) in enumerate(legs.items()):
+        postings["posting_id"][:, column] = seq * POSTINGS_PER_ENTRY_MAX + leg
+        postings["account"][:, column] = account
+        postings["asset"][:, column] = asset
+        postings["amount"][:, column] = amount
     return postings.reshape(-1)
 
 
+def _entry_postings(events: np.ndarray, seq: np.ndarray, instruments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the postings of all that is no trade: two a movement, and a trade's reversed for each bust."""
+    busted = events["kind"] == EventKind.TRADE_BUSTED
+    undone = _trades(events[busted], seq[busted])
+    reversals = trade_postings(undone, instruments)
+    _check_notional(reversals, undone["seller_fee"], events["amount"][busted])
+    reversals["amount"] = -reversals["amount"]
+    return _movement_postings(events[~busted], seq[~busted]), reversals
+
+
 def _movement_postings(events: np.ndarray, seq: np.ndarray) -> np.ndarray:
-    """Return two postings for each deposit, withdrawal, issuance and redemption."""
-    contra = np.zeros(len(events), np.int32)
+    """Return two postings for each movement: of the account, and of the one on the other side."""
+    contra = events["counter_account"].astype(np.int32)
     for kind, account in CONTRA_ACCOUNTS.items():
         contra[events["kind"] == kind] = account
     amount = np.where(np.isin(events["kind"], _INCREASES), events["amount"], -events["amount"])
-    return _legs(seq, ((events["account"], events["asset"], amount), (contra, events["asset"], -amount)))
+    return _legs(seq, {0: (events["account"], events["asset"], amount), 1: (contra, events["asset"], -amount)})
 
 
 def _trades(events: np.ndarray, seq: np.ndarray) -> np.ndarray:
@@ -130,13 +151,17 @@ def _trades(events: np.ndarray, seq: np.ndarray) -> np.ndarray:
 
 
 def _entries(events: np.ndarray, seq: np.ndarray) -> np.ndarray:
-    entries = np.empty(len(events), ENTRY)
+    entries = np.zeros(len(events), ENTRY)
     entries["seq"] = seq
     entries["time_ns"] = events["time_ns"]
     entries["kind"] = events["kind"]
-    # the usage id of a redemption travels in these two fields; they are zero in every other kind
-    usage = np.stack((events["order_id"], events["counter_order_id"]), axis=1)
-    entries["usage_id"] = np.ascontiguousarray(usage).view("V16").reshape(-1)
+    entries["purpose"] = np.where(events["kind"] == EventKind.TRANSFERRED, events["state"], 0)
+    busted = events["kind"] == EventKind.TRADE_BUSTED
+    entries["instrument"] = np.where(busted, events["instrument"], 0)
+    entries["trade_id"] = np.where(busted, events["trade_id"], 0)
+    # a usage id, or the idempotency id of a transfer, travels in these two fields; they are zero in every other kind
+    reference = np.stack((events["order_id"], events["counter_order_id"]), axis=1)
+    entries["reference"] = np.ascontiguousarray(reference).view("V16").reshape(-1)
     return entries
 
 

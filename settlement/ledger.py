@@ -1,4 +1,4 @@
-"""Reading the ledger: balances, fills, trial balance, and how far it is."""
+"""Reading the ledger: balances now and then, fills, entries, trial balance, tape, and how far it is."""
 
 from typing import NamedTuple, Self
 
@@ -6,6 +6,7 @@ import asyncpg
 
 from settlement import config
 from settlement.connect import READER_ROLE, settings
+from settlement.records import shard_base
 
 
 class Balance(NamedTuple):
@@ -50,6 +51,19 @@ class TrialBalance(NamedTuple):
     total: int
 
 
+class TapeTrade(NamedTuple):
+    """A trade as everybody may see it; `busted_id` is the entry that undid it, 0 if none did."""
+
+    entry_id: int
+    time_ns: int
+    trade_id: int
+    instrument: int
+    price_ticks: int
+    quantity_lots: int
+    is_taker_buyer: bool
+    busted_id: int
+
+
 class Status(NamedTuple):
     """How far the ledger is; `lag` is the number of events that it has not seen yet."""
 
@@ -67,6 +81,7 @@ class Ledger:
     def __init__(self, pool: asyncpg.Pool) -> None:
         """Take over a pool whose connections act as the reader."""
         self.pool = pool
+        self.known_seq = 0  # the last event of shard 0 that was seen posted, for when the database is away
 
     @classmethod
     async def open(cls, dsn: str) -> Self:
@@ -91,14 +106,23 @@ class Ledger:
         rows = await self.pool.fetch("SELECT asset, balance FROM ledger.balances_of($1)", account)
         return [Balance(*row) for row in rows]
 
+    async def balances_at(self, account: int, seq: int) -> list[Balance]:
+        """Return what an account held in a shard behind one of its events, by asset."""
+        rows = await self.pool.fetch(
+            "SELECT asset, balance FROM ledger.balances_at($1) WHERE account = $2 ORDER BY asset", seq, account
+        )
+        return [Balance(*row) for row in rows]
+
     async def fills(
         self, account: int, instrument: int = 0, before: int | None = None, limit: int = config.FILLS_MAX
     ) -> list[Fill]:
         """Return an account's fills of at most `limit` trades before an entry id, newest first; instrument 0 is all.
 
+        The entry id says in which shard; without one it is shard 0.
+
         Whoever trades with himself has two fills of one trade: the bought side comes first.
         """
-        upto = (1 << 62) if before is None else before
+        upto = shard_base(1) if before is None else before
         rows = await self.pool.fetch(
             "SELECT * FROM ledger.fills_of($1, $2, $3, $4)", account, instrument, upto, min(limit, config.FILLS_MAX)
         )
@@ -107,9 +131,7 @@ class Ledger:
     async def entry(self, entry_id: int) -> list[Posting]:
         """Return the postings of one journal entry, none if there is none."""
         rows = await self.pool.fetch(
-            "SELECT posting_id, account, asset, amount FROM ledger.postings"
-            " WHERE posting_id >= $1 * 8 AND posting_id < ($1 + 1) * 8 ORDER BY posting_id",
-            entry_id,
+            "SELECT posting_id, account, asset, amount FROM ledger.entry_postings($1)", entry_id
         )
         return [Posting(*row) for row in rows]
 
@@ -118,15 +140,32 @@ class Ledger:
         rows = await self.pool.fetch("SELECT * FROM ledger.trial_balance ORDER BY asset")
         return [TrialBalance(*row) for row in rows]
 
+    async def trial_balance_at(self, seq: int) -> list[TrialBalance]:
+        """Return where the units of every asset of a shard were behind one of its events."""
+        rows = await self.pool.fetch("SELECT * FROM ledger.trial_balance_at($1) ORDER BY asset", seq)
+        return [TrialBalance(*row) for row in rows]
+
+    async def tape(self, after: int = 0, instrument: int = 0, limit: int = config.TAPE_MAX) -> list[TapeTrade]:
+        """Return at most `limit` trades behind an entry id, oldest first; instrument 0 is all."""
+        rows = await self.pool.fetch(
+            "SELECT seq, time_ns, trade_id, instrument, price_ticks, quantity_lots, taker_side = 0, busted_seq"
+            " FROM ledger.tape WHERE seq > $1 AND ($2 = 0 OR instrument = $2) ORDER BY seq LIMIT $3",
+            after,
+            instrument,
+            min(limit, config.TAPE_MAX),
+        )
+        return [TapeTrade(*row) for row in rows]
+
     async def status(self, event_count: int = 0) -> Status:
         """Return how far the ledger is, and how far behind an event log of this length."""
         row = await self.pool.fetchrow(
-            "SELECT c.last_seq, c.epoch, b.batch, b.command_sequence, b.hash FROM ledger.settle_cursor c"
-            " LEFT JOIN LATERAL (SELECT * FROM ledger.batches ORDER BY batch DESC LIMIT 1) b ON true"
+            "SELECT c.last_seq, c.epoch, c.batch, coalesce(b.command_sequence, 0), c.hash FROM ledger.settle_cursor c"
+            " LEFT JOIN ledger.batches b USING (batch) WHERE c.shard = 0"
         )
         assert row is not None
         last_seq, epoch, batch, sequence, digest = row
-        return Status(last_seq, max(0, event_count - last_seq), epoch, batch or 0, sequence or 0, digest or bytes(32))
+        self.known_seq = last_seq
+        return Status(last_seq, max(0, event_count - last_seq), epoch, batch, sequence, digest)
 
 
 def _fills(row: asyncpg.Record, account: int) -> list[Fill]:

@@ -1,6 +1,7 @@
 """The rows of the ledger as numpy records: a field is a column, in the order of the table.
 
-`seq` is always the number of the event that a row comes from; a posting's id is `seq * POSTINGS_PER_ENTRY_MAX + leg`.
+`seq` is always the number of the event that a row comes from, with its shard in the bits from SHARD_BITS on; a
+posting's id is `seq * POSTINGS_PER_ENTRY_MAX + leg`.
 """
 
 import numpy as np
@@ -8,7 +9,9 @@ import numpy as np
 OUTSIDE_ACCOUNT = -1  # where deposited cash comes from and withdrawn cash goes
 ISSUANCE_ACCOUNT = -2  # owes what was issued and not yet redeemed
 POSTINGS_PER_ENTRY_MAX = 8
-POSTINGS_PER_TRADE = 5  # buyer cash, seller cash, buyer units, seller units, fee income
+TRADE_LEGS = (0, 1, 2, 4, 5)  # buyer's cash, seller's cash, fee income, buyer's units, seller's units
+SHARD_BITS = 48  # above them: the shard, in numbers of events as in those of batches
+SHARDS_MAX = 4096
 
 ASSET = np.dtype([("asset", "<i4"), ("kind", "<i2"), ("issuer", "<i4"), ("seq", "<i8")])
 ACCOUNT = np.dtype([("account", "<i4"), ("account_group", "<i4"), ("seq", "<i8")])
@@ -39,13 +42,23 @@ TRADE = np.dtype(
         ("taker_side", "<i2"),
     ]
 )
-ENTRY = np.dtype([("seq", "<i8"), ("time_ns", "<i8"), ("kind", "<i2"), ("usage_id", "V16")])
+ENTRY = np.dtype(
+    [
+        ("seq", "<i8"),
+        ("time_ns", "<i8"),
+        ("kind", "<i2"),
+        ("purpose", "<i2"),
+        ("instrument", "<i4"),
+        ("trade_id", "<i8"),
+        ("reference", "V16"),
+    ]
+)
 POSTING = np.dtype([("posting_id", "<i8"), ("account", "<i4"), ("asset", "<i4"), ("amount", "<i8")])
 BALANCE = np.dtype(
     [("account", "<i4"), ("asset", "<i4"), ("batch", "<i8"), ("previous_batch", "<i8"), ("balance", "<i8")]
 )
 
-# every table that a batch fills, in the order of filling and of hashing
+# every table that a batch fills, in the order of filling
 TABLES = {
     "assets": ASSET,
     "accounts": ACCOUNT,
@@ -55,3 +68,11 @@ TABLES = {
     "postings": POSTING,
     "balance_log": BALANCE,
 }
+PARTITIONED = ("trades", "postings")  # by period
+CHAINED = tuple(table for table in TABLES if table != "balance_log")  # what the chain of hashes covers, in this order
+COLUMNS = {table: ", ".join(dtype.names or ()) for table, dtype in TABLES.items()}
+
+
+def shard_base(shard: int) -> int:
+    """Return the number before the first event, and before the first batch, of a shard."""
+    return shard << SHARD_BITS

@@ -15,10 +15,7 @@ from exchange.journal.file import FileJournal, tail
 from exchange.journal.frame import Record, RecordKind
 from exchange.sequencer import STATE_HASH
 from settlement import config as limits
-
-
-class Difference(Exception):  # noqa: N818 - a finding, not a fault of the program
-    """Two records of the same thing are not equal; the message says which, and where they part."""
+from settlement.differences import Difference
 
 
 class Replay:
@@ -27,8 +24,9 @@ class Replay:
     Works beside a running exchange: the log's length is taken first, and all it held then must be in the journal.
     """
 
-    def __init__(self, data_dir: Path, config: Config) -> None:
-        """Prepare; nothing is read before `events`, but the length of the event log."""
+    def __init__(self, data_dir: Path, config: Config, at_command: int | None = None) -> None:
+        """Prepare to replay up to a command, or to the end; only the length of the event log is read at once."""
+        self._at_command = at_command
         self.engine = Engine(config.capacity)
         self.record_count = 0
         self.head_hash = bytes(frame.HASH_BYTES)
@@ -42,6 +40,8 @@ class Replay:
         gathered: list[bytes] = []
         try:
             for record in self._records():
+                if self._is_reached(gathered):
+                    break
                 self.record_count, self.head_hash = record.position, record.hash
                 if record.kind is RecordKind.COMMANDS:
                     gathered.append(record.payload)
@@ -51,15 +51,24 @@ class Replay:
                 if record.kind is RecordKind.STATE_HASH:
                     self._check_hash(record)
             yield self._apply(gathered)
+            if self._at_command is not None and self.engine.command_sequence < self._at_command:
+                raise Difference(
+                    f"the journal ends with command {self.engine.command_sequence}, before command {self._at_command}"
+                )
         except JournalError as error:
             raise Difference(str(error)) from error
         finally:
             self._log.close()
-        if self.log_count > self.engine.event_count:
+        if self._at_command is None and self.log_count > self.engine.event_count:
             raise Difference(
                 f"the event log holds {self.log_count} events, but the journal ends with command "
                 f"{self.engine.command_sequence}, which makes {self.engine.event_count}: the journal's end is missing"
             )
+
+    def _is_reached(self, gathered: list[bytes]) -> bool:
+        """Tell whether no further record is needed to come to the stated command."""
+        known = self.engine.command_sequence + sum(map(len, gathered)) // COMMAND.itemsize
+        return self._at_command is not None and known >= self._at_command
 
     def _records(self) -> Iterator[Record]:
         """Yield the journal's records, checked one against the other from the first on."""
@@ -79,6 +88,8 @@ class Replay:
         """Return the events of the commands, once the event log has shown the same."""
         commands = np.frombuffer(b"".join(gathered), COMMAND)
         first = self.engine.command_sequence + 1
+        if self._at_command is not None:
+            commands = commands[: max(0, self._at_command - first + 1)]
         if not np.array_equal(commands["sequence"], np.arange(first, first + len(commands))):
             raise Difference(f"the journal's commands from {first} on are not numbered one after the other")
         after = self.engine.event_count

@@ -2,12 +2,18 @@
 
 import csv
 import io
+from pathlib import Path
 from typing import NamedTuple
 
-from exchange.core.types import EXCHANGE_ACCOUNT, EventKind
+import pyarrow as pa
+from pyarrow import parquet
+
+from exchange.core.types import EventKind, TransferPurpose
 from settlement import config
 from settlement.ledger import Ledger
-from settlement.records import POSTINGS_PER_ENTRY_MAX
+from settlement.records import POSTINGS_PER_ENTRY_MAX, TRADE_LEGS
+
+_TRADE_WORDS = dict(zip(TRADE_LEGS, ("bought", "sold", "fees", "bought", "sold"), strict=True))
 
 
 class StatementError(Exception):
@@ -58,9 +64,9 @@ async def statement(ledger: Ledger, account: int, asset: int, after_seq: int, up
         raise StatementError(f"more than {most} postings: ask for a shorter time")
     lines = []
     running = opening
-    for posting_id, amount, time_ns, kind, instrument, price_ticks, quantity_lots in rows:
+    for posting_id, amount, time_ns, kind, purpose, instrument, price_ticks, quantity_lots in rows:
         running += amount
-        name = _name(kind, account, posting_id % POSTINGS_PER_ENTRY_MAX)
+        name = _name(kind, purpose, posting_id % POSTINGS_PER_ENTRY_MAX)
         entry_id = posting_id // POSTINGS_PER_ENTRY_MAX
         lines.append(Line(entry_id, time_ns, name, instrument, price_ticks, quantity_lots, amount, running))
     if running != closing:
@@ -68,12 +74,22 @@ async def statement(ledger: Ledger, account: int, asset: int, after_seq: int, up
     return Statement(account, asset, after_seq, upto_seq, opening, lines, closing)
 
 
-async def statement_between(ledger: Ledger, account: int, asset: int, from_ns: int, to_ns: int) -> Statement:
-    """Return a statement of everything from one time to another, the latter not included."""
+async def statement_between(
+    ledger: Ledger, account: int, asset: int, from_ns: int, to_ns: int, shard: int = 0
+) -> Statement:
+    """Return a statement of everything in a shard from one time to another, the latter not included."""
     after_seq, upto_seq = [
-        await ledger.pool.fetchval("SELECT ledger.seq_before($1)", at_ns) for at_ns in (from_ns, to_ns)
+        await ledger.pool.fetchval("SELECT ledger.seq_before($1, $2)", at_ns, shard) for at_ns in (from_ns, to_ns)
     ]
     return await statement(ledger, account, asset, after_seq, upto_seq)
+
+
+def to_parquet(found: Statement, path: Path) -> None:
+    """Write a statement's lines as a Parquet file, amounts as 64-bit integers; the frame stands in its metadata."""
+    columns = {name: [getattr(line, name) for line in found.lines] for name in Line._fields}
+    types = [(name, pa.string() if name == "kind" else pa.int64()) for name in Line._fields]
+    frame = {name: str(getattr(found, name)) for name in Statement._fields if name != "lines"}
+    parquet.write_table(pa.table(columns, schema=pa.schema(types, metadata=frame)), path)
 
 
 def to_csv(found: Statement) -> str:
@@ -87,10 +103,10 @@ def to_csv(found: Statement) -> str:
     return text.getvalue()
 
 
-def _name(kind: int, account: int, leg: int) -> str:
-    """Return a word for a posting: legs of a trade are 0 buyer cash, 1 seller cash, 2 buyer units, 3 seller units."""
+def _name(kind: int, purpose: int, leg: int) -> str:
+    """Return a word for a posting."""
+    if kind == EventKind.TRANSFERRED:
+        return TransferPurpose(purpose).name.lower()
     if kind != EventKind.TRADED:
         return EventKind(kind).name.lower()
-    if account == EXCHANGE_ACCOUNT and leg == 4:
-        return "fees"
-    return "bought" if leg in {0, 2} else "sold"
+    return _TRADE_WORDS[leg]

@@ -126,6 +126,13 @@ def history(count: int = 100, seed: int = 1) -> np.ndarray:
     ]
     random = trades(count, seed)
     half = count // 2
+    busted = random[:1].copy()
+    busted["kind"] = EventKind.TRADE_BUSTED
+    moves += [
+        event(EventKind.TRANSFERRED, account=1, counter_account=2, asset=CASH, amount=9, state=1, order_id=3),
+        event(EventKind.UNITS_EXPIRED, account=4, asset=3, amount=8),
+        busted,
+    ]
     return stream(market(), random[:half], quiet(3), *moves, random[half:], quiet(2))
 
 

@@ -1,18 +1,19 @@
-"""Batches: what they carry, and the chain of their hashes."""
-
-from hashlib import sha256
+"""Batches: what they carry, how they chain, and where they end."""
 
 import numpy as np
+import pytest
 
-from settlement import copyformat
-from settlement.batch import GENESIS_HASH, Batch, State, chain, genesis, prepare
+from settlement import config, copyformat
+from settlement.batch import Batch, State, genesis, prepare, resume
+from settlement.chain import GENESIS_HASH, begin
+from settlement.records import shard_base
 from tests.settlement.builders import history, market, quiet, stream
 
 
 def _batches(events: np.ndarray, size: int) -> tuple[list[Batch], State]:
     state, found = genesis(), []
-    for begin in range(0, len(events), size):
-        batch, state = prepare(state, events[begin : begin + size])
+    for start in range(0, len(events), size):
+        batch, state = prepare(state, events[start : start + size])
         found.append(batch)
     return found, state
 
@@ -23,7 +24,7 @@ def test_a_batch_says_what_it_covers() -> None:
     last = len(events)
     assert (batch.batch, batch.first_seq, batch.last_seq) == (1, 1, last)
     assert (batch.command_sequence, batch.last_time_ns) == (last, last * 1000)
-    assert (batch.trade_count, batch.entry_count) == (10, 4 * 3 + 3)
+    assert (batch.trade_count, batch.entry_count) == (10, 4 * 3 + 6)
     assert (batch.previous_hash, batch.hash) == (GENESIS_HASH, state.hash)
     assert (state.batch, state.last_seq, len(state.instruments)) == (1, last, 2)
 
@@ -59,20 +60,51 @@ def test_the_final_balances_do_not_depend_on_the_batches() -> None:
     assert one.amounts.tolist() == many.amounts.tolist()
 
 
-def test_any_change_changes_the_hash() -> None:
-    batch, _ = prepare(genesis(), market())
-    header = (batch.batch, batch.first_seq, batch.last_seq, batch.command_sequence)
-    assert chain(GENESIS_HASH, header, batch.copies) == batch.hash
-    changed = {**batch.copies, "entries": batch.copies["entries"][:-3] + b"\1\xff\xff"}
-    others = [
-        chain(b"\1" * 32, header, batch.copies),
-        chain(GENESIS_HASH, (2, *header[1:]), batch.copies),
-        chain(GENESIS_HASH, header, changed),
-    ]
-    assert len({batch.hash, *others}) == 4
+def test_the_chain_does_not_depend_on_the_batches() -> None:
+    events = history(40)
+    whole = _batches(events, 1000)[1].hash
+    assert [_batches(events, size)[1].hash for size in (1, 7, 40)] == [whole] * 3
 
 
-def test_the_hash_is_sha_256_of_the_one_before_the_header_and_the_tables_in_order() -> None:
-    copies = {"trades": b"T", "postings": b"P"}
-    header = b"".join(number.to_bytes(8, "little") for number in (1, 2, 3, 4))
-    assert chain(GENESIS_HASH, (1, 2, 3, 4), copies) == sha256(GENESIS_HASH + header + b"TP").digest()
+def test_a_batch_ends_with_its_period_and_with_its_block() -> None:
+    assert genesis(period_events=10).events_left == 10
+    assert genesis(period_events=1 << 40).events_left == config.BLOCK_EVENTS
+    _, state = prepare(genesis(period_events=10), stream(quiet(7)))
+    assert state.events_left == 3
+    with pytest.raises(AssertionError, match="ends with its period"):
+        prepare(state, stream(quiet(4), start=8))
+    batch, state = prepare(state, stream(quiet(3), start=8))
+    following, _ = prepare(state, stream(quiet(1), start=11))
+    assert (batch.period, following.period, state.events_left) == (0, 1, 10)
+
+
+def test_a_shard_numbers_its_events_and_batches_apart() -> None:
+    batch, state = prepare(genesis(3), history(10))
+    assert (batch.batch, batch.first_seq) == (shard_base(3) + 1, shard_base(3) + 1)
+    assert (state.shard, batch.shard, state.position) == (3, 3, len(history(10)))
+    assert set(batch.tables["balance_log"]["previous_batch"].tolist()) == {shard_base(3)}
+    assert batch.hash != prepare(genesis(), history(10))[0].hash
+
+
+@pytest.mark.parametrize("size", [1, 33, 60])
+def test_a_loaded_state_gets_its_chain_from_the_events_again(size: int) -> None:
+    events = history(60)
+    state = _batches(events, size)[1]
+    loaded = state._replace(chain=begin(GENESIS_HASH))
+    assert resume(loaded, events).hash == state.hash
+    other = events.copy()
+    other["time_ns"][-1 if size == 1 else len(market()) + 2] += 1
+    assert resume(loaded, other).hash != state.hash
+
+
+def test_a_chain_goes_on_from_a_block_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("settlement.chain.BLOCK_EVENTS", 32)
+    events = history(60)
+    state, seen = genesis(), []
+    while state.position < len(events):
+        state = prepare(state, events[state.position : state.position + min(9, state.events_left)])[1]
+        seen.append(state)
+    loaded = seen[-1]._replace(
+        chain=begin(next(state.hash for state in seen if state.position == len(events) // 32 * 32))
+    )
+    assert resume(loaded, events[len(events) // 32 * 32 :]).hash == seen[-1].hash

@@ -59,10 +59,10 @@ def test_a_balance_says_whose_and_when() -> None:
     )
 
 
-def test_a_usage_id_counts() -> None:
+def test_a_reference_counts() -> None:
     expected, found = np.zeros(1, ENTRY), np.zeros(1, ENTRY)
-    found["usage_id"] = np.frombuffer(b"x" * 16, "V16")
-    assert first_difference("entries", expected, found).startswith("the journal entry of event 0: usage_id is ")
+    found["reference"] = np.frombuffer(b"x" * 16, "V16")
+    assert first_difference("entries", expected, found).startswith("the journal entry of event 0: reference is ")
 
 
 def test_every_table_has_a_key() -> None:

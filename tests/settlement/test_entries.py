@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from exchange.core.types import AssetKind, EventKind, Side
+from exchange.core.types import AssetKind, EventKind, Side, TransferPurpose
 from settlement.entries import Rows, rows
 from settlement.records import INSTRUMENT, ISSUANCE_ACCOUNT, OUTSIDE_ACCOUNT
 from tests.settlement.builders import CASH, LOT_UNITS, TICK_VALUE, event, history, market, quiet, stream, trade
@@ -24,9 +24,9 @@ def test_a_taker_who_buys_pays_notional_and_fee() -> None:
     assert found.postings.tolist() == [
         (SEQ * 8 + 0, 3, CASH, -50 * 2 * TICK_VALUE - 7),
         (SEQ * 8 + 1, 4, CASH, 50 * 2 * TICK_VALUE - 5),
-        (SEQ * 8 + 2, 3, 2, 2 * LOT_UNITS),
-        (SEQ * 8 + 3, 4, 2, -2 * LOT_UNITS),
-        (SEQ * 8 + 4, 0, CASH, 12),
+        (SEQ * 8 + 2, 0, CASH, 12),
+        (SEQ * 8 + 4, 3, 2, 2 * LOT_UNITS),
+        (SEQ * 8 + 5, 4, 2, -2 * LOT_UNITS),
     ]
     assert found.trades.tolist() == [(SEQ, SEQ * 1000, 9, 1, 50, 2, 3, 4, 11, 12, 7, 5, Side.BUY)]
 
@@ -36,9 +36,9 @@ def test_a_taker_who_sells_is_the_seller() -> None:
     assert found.postings.tolist() == [
         (SEQ * 8 + 0, 4, CASH, -50 * 2 * TICK_VALUE + 5),
         (SEQ * 8 + 1, 3, CASH, 50 * 2 * TICK_VALUE - 7),
-        (SEQ * 8 + 2, 4, 2, 2 * LOT_UNITS),
-        (SEQ * 8 + 3, 3, 2, -2 * LOT_UNITS),
-        (SEQ * 8 + 4, 0, CASH, 2),
+        (SEQ * 8 + 2, 0, CASH, 2),
+        (SEQ * 8 + 4, 4, 2, 2 * LOT_UNITS),
+        (SEQ * 8 + 5, 3, 2, -2 * LOT_UNITS),
     ]
     assert found.trades.tolist() == [(SEQ, SEQ * 1000, 0, 1, 50, 2, 4, 3, 12, 11, -5, 7, Side.SELL)]
 
@@ -50,19 +50,51 @@ def test_a_taker_who_sells_is_the_seller() -> None:
         (EventKind.WITHDRAWN, CASH, -1, OUTSIDE_ACCOUNT),
         (EventKind.ISSUED, 2, 1, ISSUANCE_ACCOUNT),
         (EventKind.REDEEMED, 2, -1, ISSUANCE_ACCOUNT),
+        (EventKind.UNITS_EXPIRED, 2, -1, ISSUANCE_ACCOUNT),
     ],
 )
 def test_what_enters_or_leaves_has_a_contra_account(kind: EventKind, asset: int, sign: int, contra: int) -> None:
     found = _rows(event(kind, account=3, asset=asset, amount=40))
     assert found.postings.tolist() == [(SEQ * 8, 3, asset, sign * 40), (SEQ * 8 + 1, contra, asset, -sign * 40)]
-    assert found.entries.tolist() == [(SEQ, SEQ * 1000, kind, bytes(16))]
+    assert found.entries.tolist() == [(SEQ, SEQ * 1000, kind, 0, 0, 0, bytes(16))]
 
 
 def test_a_redemption_keeps_its_usage_id() -> None:
     usage_id = bytes(range(200, 216))
     low, high = np.frombuffer(usage_id, "<i8").tolist()
     found = _rows(event(EventKind.REDEEMED, account=1, asset=2, amount=1, order_id=low, counter_order_id=high))
-    assert found.entries["usage_id"][0].tobytes() == usage_id
+    assert found.entries["reference"][0].tobytes() == usage_id
+
+
+@pytest.mark.parametrize("purpose", [purpose for purpose in TransferPurpose if purpose])
+def test_a_transfer_goes_from_one_account_to_the_other_and_says_why(purpose: TransferPurpose) -> None:
+    terms = {"account": 3, "counter_account": 4, "asset": CASH, "amount": 40, "state": purpose}
+    found = _rows(event(EventKind.TRANSFERRED, **terms, order_id=5, counter_order_id=6))
+    assert found.postings.tolist() == [(SEQ * 8, 3, CASH, -40), (SEQ * 8 + 1, 4, CASH, 40)]
+    reference = (5).to_bytes(8, "little") + (6).to_bytes(8, "little")
+    assert found.entries.tolist() == [(SEQ, SEQ * 1000, EventKind.TRANSFERRED, purpose, 0, 0, reference)]
+
+
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+def test_a_bust_reverses_all_postings_of_its_trade(side: Side) -> None:
+    done = trade(3, 4, side, 50, 2, fee=7, counter_fee=-5, trade_id=9)
+    undone = done.copy()
+    undone["kind"] = EventKind.TRADE_BUSTED
+    found = _rows(done, undone)
+    before, after = found.postings[:5], found.postings[5:]
+    assert after["amount"].tolist() == [-amount for amount in before["amount"].tolist()]
+    assert after[["account", "asset"]].tolist() == before[["account", "asset"]].tolist()
+    assert (after["posting_id"] - before["posting_id"]).tolist() == [8] * 5
+    assert found.entries.tolist() == [(SEQ + 1, (SEQ + 1) * 1000, EventKind.TRADE_BUSTED, 0, 1, 9, bytes(16))]
+    assert len(found.trades) == 1
+
+
+def test_a_bust_with_another_notional_is_a_fault() -> None:
+    wrong = trade(1, 2, Side.BUY, 50, 2)
+    wrong["kind"] = EventKind.TRADE_BUSTED
+    wrong["amount"] += 1
+    with pytest.raises(AssertionError, match="another notional"):
+        _rows(wrong)
 
 
 def test_registers_are_told_by_events() -> None:
@@ -74,7 +106,7 @@ def test_registers_are_told_by_events() -> None:
 
 def test_an_instrument_listed_in_the_batch_trades_in_it() -> None:
     found = rows(stream(market(), trade(1, 2, Side.BUY, 3, 1, instrument=2)), 1, NONE_LISTED)
-    assert found.postings[-5:]["asset"].tolist() == [CASH, CASH, 3, 3, CASH]
+    assert found.postings[-5:]["asset"].tolist() == [CASH, CASH, CASH, 3, 3]
 
 
 def test_other_events_mean_nothing() -> None:
@@ -94,7 +126,8 @@ def test_postings_are_in_order_and_complete() -> None:
     found = rows(history(500), 1, NONE_LISTED)
     ids = found.postings["posting_id"]
     assert (np.diff(ids) > 0).all()
-    assert len(ids) == 5 * 500 + 2 * len(found.entries)
+    busts = int(np.count_nonzero(found.entries["kind"] == EventKind.TRADE_BUSTED))
+    assert len(ids) == 5 * (500 + busts) + 2 * (len(found.entries) - busts)
 
 
 def test_rows_do_not_depend_on_how_events_are_split() -> None:

@@ -100,9 +100,9 @@ def test_an_entry_shows_its_postings(dsn: str) -> None:
     assert _ask(dsn, lambda ledger: ledger.entry(seq)) == [
         Posting(seq * 8, 3, CASH, -100 * TICK_VALUE - 7),
         Posting(seq * 8 + 1, 4, CASH, 100 * TICK_VALUE - 5),
-        Posting(seq * 8 + 2, 3, 2, 2 * LOT_UNITS),
-        Posting(seq * 8 + 3, 4, 2, -2 * LOT_UNITS),
-        Posting(seq * 8 + 4, 0, CASH, 12),
+        Posting(seq * 8 + 2, 0, CASH, 12),
+        Posting(seq * 8 + 4, 3, 2, 2 * LOT_UNITS),
+        Posting(seq * 8 + 5, 4, 2, -2 * LOT_UNITS),
     ]
     assert _ask(dsn, lambda ledger: ledger.entry(1)) == []
 

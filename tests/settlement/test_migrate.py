@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from exchange.core.types import EventKind
-from settlement import copyformat
+from settlement import copyformat, posting
 from settlement.batch import Batch
-from settlement.connect import POSTER_ROLE, READER_ROLE, connect
+from settlement.connect import AUDITOR_ROLE, OWNER_ROLE, POSTER_ROLE, READER_ROLE, connect
 from settlement.migrate import MigrationError, migrate, migrations
-from settlement.poster import post
+from settlement.posting import SupersededError
+from settlement.records import COLUMNS, TABLES
 from tests.settlement.builders import CASH, CASH_AT_START, event, history, stream, trades
 from tests.settlement.conftest import TEMPLATE, recreate
 from tests.settlement.posting import contents, fetch, next_batch, post_all
@@ -91,7 +92,7 @@ def test_two_migrations_at_once_wait_for_each_other(empty_dsn: str) -> None:
 def posted(server_dsn: str, template_dsn: str) -> str:
     """Return a ledger of two batches that no test changes: all they try is refused."""
     dsn = asyncio.run(recreate(server_dsn, "ledger_rules", TEMPLATE))
-    asyncio.run(post_all(dsn, FIRST, size=25))
+    asyncio.run(post_all(dsn, FIRST, size=30))
     return dsn
 
 
@@ -140,29 +141,111 @@ def test_nobody_removes_the_cursor_or_turns_it_back(posted: str) -> None:
     refusal = asyncpg.IntegrityConstraintViolationError
     gone = ["DELETE FROM ledger.settle_cursor", "TRUNCATE ledger.settle_cursor"]
     _refused(posted, gone, refusal, "append-only")
-    back = ["UPDATE ledger.settle_cursor SET last_seq = last_seq - 1", "UPDATE ledger.settle_cursor SET epoch = -1"]
+    back = [
+        f"UPDATE ledger.settle_cursor SET {change}"
+        for change in (
+            "last_seq = last_seq - 1",
+            "epoch = -1",
+            "batch = batch - 1",
+            "sealed_seq = 0",
+            "period_events = 9",
+        )
+    ]
     _refused(posted, back, refusal, "never goes back")
-    _refused(posted, ["UPDATE ledger.settle_cursor SET last_seq = last_seq + 1"], refusal, "no batch ends there")
-    _refused(posted, ["INSERT INTO ledger.settle_cursor VALUES (0, 0, 0)"], asyncpg.UniqueViolationError)
-    _refused(posted, ["INSERT INTO ledger.settle_cursor VALUES (1, 0, 0)"], asyncpg.CheckViolationError)
+    ahead = [
+        "last_seq = last_seq + 1",
+        "sealed_seq = sealed_seq + 1",
+        "last_seq = last_seq + 1, sealed_seq = sealed_seq + 1",
+    ]
+    _refused(posted, [f"UPDATE ledger.settle_cursor SET {change}" for change in ahead], refusal, "no batch ends there")
+    _refused(posted, ["SELECT ledger.open_shard(0, 5)"], asyncpg.UniqueViolationError)
+    _refused(
+        posted, ["SELECT ledger.open_shard(4096, 5)", "SELECT ledger.open_shard(1, 0)"], asyncpg.CheckViolationError
+    )
 
 
-@pytest.mark.parametrize("role", [POSTER_ROLE, READER_ROLE])
+LEAVES = ("trades_0_0", "postings_0_0")
+
+
+@pytest.mark.parametrize("role", [POSTER_ROLE, READER_ROLE, AUDITOR_ROLE])
 def test_roles_have_no_right_to_change(role: str, posted: str) -> None:
+    tables = (*CHANGEABLE, *LEAVES, "settle_cursor", "kinds", "periods", "closings")
     statements = [
         statement
-        for table in (*CHANGEABLE, "settle_cursor")
-        for statement in (f"DELETE FROM ledger.{table}", f"TRUNCATE ledger.{table}", f"DROP TABLE ledger.{table}")
+        for table in tables
+        for statement in (
+            f"DELETE FROM ledger.{table}",
+            f"TRUNCATE ledger.{table}",
+            f"DROP TABLE ledger.{table}",
+            f"ALTER TABLE ledger.{table} DISABLE TRIGGER ALL",
+            f"ALTER TABLE ledger.{table} OWNER TO {role}",
+            f"CREATE TRIGGER mine BEFORE INSERT ON ledger.{table} EXECUTE FUNCTION ledger.refuse_change()",
+        )
     ]
-    statements += ["UPDATE ledger.postings SET amount = 0", "UPDATE ledger.settle_cursor SET shard = 0"]
-    statements += ["ALTER TABLE ledger.postings DISABLE TRIGGER ALL", "CREATE TABLE ledger.mine (x int)"]
+    statements += [f"UPDATE ledger.{table} SET {column} = {column}" for table, column in CHANGEABLE.items()]
+    statements += [
+        f"UPDATE ledger.settle_cursor SET {column} = 0" for column in ("shard", "last_seq", "epoch", "batch")
+    ]
+    statements += [
+        "UPDATE ledger.postings_0_0 SET amount = 0",
+        "ALTER TABLE ledger.postings DETACH PARTITION ledger.postings_0_0",
+        "CREATE TABLE ledger.mine (x int)",
+        "DROP SCHEMA ledger CASCADE",
+        "SELECT ledger.open_shard(5, 10)",
+        "SELECT ledger.close_period(0, 0)",
+        "SELECT ledger.guard('kinds', '')",
+        "SELECT ledger.create_partition('trades', 'check_trades', 'mine', 1, 2)",
+        "SELECT ledger.summarize(0, 0, 1)",
+        "CREATE OR REPLACE FUNCTION ledger.refuse_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+        "DROP FUNCTION ledger.check_postings() CASCADE",
+        "SET session_replication_role = replica",
+        "SELECT pg_read_file('postgresql.conf')",
+        "COPY ledger.kinds TO '/tmp/kinds'",
+        "CREATE ROLE mine",
+    ]
     _refused(posted, statements, asyncpg.InsufficientPrivilegeError, role=role)
 
 
-def test_a_reader_only_reads(posted: str) -> None:
-    statements = [f"INSERT INTO ledger.{table} SELECT * FROM ledger.{table}" for table in CHANGEABLE]
-    statements.append("UPDATE ledger.settle_cursor SET epoch = epoch + 1")
-    _refused(posted, statements, asyncpg.InsufficientPrivilegeError, role=READER_ROLE)
+@pytest.mark.parametrize("role", [READER_ROLE, AUDITOR_ROLE])
+def test_who_reads_only_reads(role: str, posted: str) -> None:
+    statements = [f"INSERT INTO ledger.{table} SELECT {COLUMNS[table]} FROM ledger.{table}" for table in TABLES]
+    statements += [f"INSERT INTO ledger.{leaf} SELECT * FROM ledger.{leaf}" for leaf in LEAVES]
+    statements += [
+        "INSERT INTO ledger.batches SELECT * FROM ledger.batches",
+        "SELECT ledger.claim(0)",
+        "SELECT ledger.advance(0, 0, 1, 0)",
+        "SELECT ledger.create_periods(0, 9)",
+        "SELECT ledger.post('{}', '', '', '{}', '{}', '{}')",
+    ]
+    _refused(posted, statements, asyncpg.InsufficientPrivilegeError, role=role)
+
+
+def test_the_poster_adds_nothing_but_rows_of_batches(posted: str) -> None:
+    statements = [
+        "INSERT INTO ledger.kinds VALUES (99, 'mine', 2, '')",
+        "INSERT INTO ledger.periods VALUES (0, 99, 1, 2)",
+        "INSERT INTO ledger.closings VALUES (0, 0, 1, '', 0, 0)",
+        "INSERT INTO ledger.settle_cursor SELECT * FROM ledger.settle_cursor",
+        "SELECT ledger.first_fault(1, 2)",
+        "SELECT * FROM public.schema_version",
+    ]
+    _refused(posted, statements, asyncpg.InsufficientPrivilegeError, role=POSTER_ROLE)
+
+
+def test_the_owner_is_bound_by_the_rules(posted: str) -> None:
+    refusal = asyncpg.IntegrityConstraintViolationError
+    tables = (*CHANGEABLE, *LEAVES, "kinds", "periods", "closings")
+    changes = [f"DELETE FROM ledger.{table}" for table in tables] + [
+        f"TRUNCATE ledger.{table} CASCADE" for table in tables
+    ]
+    _refused(posted, changes, refusal, "append-only", role=OWNER_ROLE)
+    _refused(posted, ["SET session_replication_role = replica"], asyncpg.InsufficientPrivilegeError, role=OWNER_ROLE)
+
+
+def test_auditors_see_how_the_ledger_was_made_and_readers_do_not(posted: str) -> None:
+    versions = ["SELECT * FROM public.schema_version", "SELECT ledger.first_fault(1, 10)"]
+    assert asyncio.run(_attempt(posted, versions, AUDITOR_ROLE)) == [None, None]
+    _refused(posted, versions, asyncpg.InsufficientPrivilegeError, role=READER_ROLE)
 
 
 # rows outside a batch
@@ -174,9 +257,9 @@ def test_rows_outside_a_batch_are_refused(role: str | None, posted: str) -> None
     statements = [
         f"INSERT INTO ledger.trades VALUES ({last + 1}, 1, 1, 1, 1, 1, 1, 2, 1, 2, 0, 0, 0)",
         "INSERT INTO ledger.trades VALUES (1, 1, 1, 1, 1, 1, 1, 2, 1, 2, 0, 0, 0)",
-        f"INSERT INTO ledger.entries VALUES ({last + 1}, 1, 11, gen_random_uuid())",
+        f"INSERT INTO ledger.entries VALUES ({last + 1}, 1, 11, 0, 0, 0, gen_random_uuid())",
         f"INSERT INTO ledger.postings VALUES ({8 * last + 8}, 1, 1, 5), ({8 * last + 9}, -1, 1, -5)",
-        "INSERT INTO ledger.postings VALUES (7, 1, 1, 5), (6, -1, 1, -5)",
+        "INSERT INTO ledger.postings VALUES (15, 1, 1, 5), (14, -1, 1, -5)",
         "INSERT INTO ledger.balance_log VALUES (1, 1, 3, 2, 5)",
         f"INSERT INTO ledger.assets VALUES (99, 1, 0, {last + 1})",
         f"INSERT INTO ledger.accounts VALUES (99, 1, {last + 1})",
@@ -184,7 +267,7 @@ def test_rows_outside_a_batch_are_refused(role: str | None, posted: str) -> None
         _seal(last + 1, last + 5),
     ]
     refusal = asyncpg.IntegrityConstraintViolationError
-    _refused(posted, statements, refusal, "outside the open range|postings make it|does not follow", role)
+    _refused(posted, statements, refusal, "outside the open range|does not follow|postings make it", role)
 
 
 def _seal(first_seq: int, last_seq: int) -> str:
@@ -231,13 +314,14 @@ def _rows(batch: Batch, table: str, change: str) -> Batch:
 async def _post(dsn: str, batch: Batch, epoch: int = 0) -> None:
     connection = await connect(dsn, POSTER_ROLE)
     try:
-        await post(connection, batch, epoch)
+        if not await posting._post_copies(connection, batch, epoch):
+            raise SupersededError
     finally:
         await connection.close()
 
 
 def test_the_good_batch_is_taken(dsn: str) -> None:
-    asyncio.run(post_all(dsn, FIRST, size=25))
+    asyncio.run(post_all(dsn, FIRST, size=30))
     asyncio.run(_post(dsn, asyncio.run(next_batch(dsn, MORE))))
     assert asyncio.run(fetch(dsn, "SELECT max(batch), max(last_seq) FROM ledger.batches")) == [(3, len(MORE))]
 
@@ -248,20 +332,20 @@ def test_the_good_batch_is_taken(dsn: str) -> None:
         ("postings", "amount", "does not balance"),
         ("postings", "two amounts", "does not balance"),
         ("postings", "lost", "does not balance"),
-        ("postings", "lost entry", "have 50 postings, not 45"),
-        ("postings", "twice", "postings_pkey"),
-        ("postings", "none", "balance .* is logged"),
+        ("postings", "lost entry", "have 45 postings, not 50"),
+        ("postings", "twice", "other legs than its kind"),
+        ("postings", "none", "is logged, but the postings make it"),
         ("balance_log", "balance", "the postings make it"),
         ("balance_log", "previous batch", "the postings make it"),
         ("balance_log", "batch", "the postings make it"),
         ("balance_log", "lost", "the postings make it"),
         ("balance_log", "twice", "balance_log_pkey"),
         ("balance_log", "stranger", "account 40"),
-        ("balance_log", "none", "balances logged: f"),
-        ("trades", "lost", "have 45 postings, not 50"),
-        ("trades", "twice", "trades_pkey"),
+        ("balance_log", "none", "have 50 postings, not 50, and 0 balances logged"),
+        ("trades", "lost", "have 50 postings, not 45"),
+        ("trades", "twice", "trades_0_0_pkey"),
         ("trades", "elsewhere", "outside the open range"),
-        ("trades", "none", "have 0 postings, not 50"),
+        ("trades", "none", "have 50 postings, not 0"),
     ],
 )
 def test_a_fault_in_a_batch_refuses_all_of_it(table: str, change: str, match: str, posted: str) -> None:
@@ -289,7 +373,7 @@ def test_a_balance_names_the_batch_that_touched_it_last(dsn: str) -> None:
         ({"batch": 4}, "does not follow"),
         ({"batch": 2}, "does not follow"),
         ({"previous_hash": bytes(32)}, "does not follow"),
-        ({"hash": b"short"}, "batches_hash_check"),
+        ({"hash": b"short"}, "hash_check"),
         ({"trade_count": 9}, "says 9 trades"),
         ({"entry_count": 1}, "1 entries, but there are 10 and 0"),
     ],
@@ -302,8 +386,14 @@ def test_a_seal_that_does_not_fit_is_refused(changes: dict[str, Any], match: str
 
 def test_a_gap_is_refused(posted: str) -> None:
     last = len(FIRST)
-    jump = f"UPDATE ledger.settle_cursor SET last_seq = {last + 5}; {_seal(last + 2, last + 5)}"
+    jump = f"SELECT ledger.advance(0, {last}, {last + 5}, 0); {_seal(last + 2, last + 5)}"
     _refused(posted, [jump], asyncpg.IntegrityConstraintViolationError, "does not follow", POSTER_ROLE)
+
+
+def test_two_steps_are_not_one_batch(posted: str) -> None:
+    last = len(FIRST)
+    steps = f"SELECT ledger.advance(0, {last}, {last + 2}, 0); SELECT ledger.advance(0, {last + 2}, {last + 5}, 0)"
+    _refused(posted, [steps], asyncpg.IntegrityConstraintViolationError, "no batch ends there", POSTER_ROLE)
 
 
 def test_a_participant_never_goes_below_zero(posted: str) -> None:

@@ -25,7 +25,8 @@ from settlement.batch import genesis, prepare
 from settlement.connect import UnsafeServerError
 from settlement.embedded import Embedded
 from settlement.migrate import migrate
-from settlement.poster import EXIT_SUPERSEDED, ForeignLedgerError, Poster, SupersededError, spawn
+from settlement.poster import EXIT_SUPERSEDED, ForeignLedgerError, Poster, spawn
+from settlement.posting import SupersededError
 from tests.settlement.builders import CASH, CASH_AT_START, Events, event, history, market, quiet, stream
 from tests.settlement.conftest import SMALL
 from tests.settlement.posting import contents, execute, fetch, next_batch, post_all

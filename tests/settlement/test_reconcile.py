@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from exchange.core import commands
+from exchange.core.types import EventKind
 from settlement import config
 from settlement.reconcile import Report, reconcile
 from tests.exchange.running import ALICE, BASE, BOB, CASH, Running, trading
@@ -15,6 +16,9 @@ from tests.settlement.conftest import TEMPLATE, recreate
 from tests.settlement.exchanges import CONFIG, activity, event_file, flip, journal_file, read, write
 from tests.settlement.posting import contents, fetch, forge, post_all
 
+FIRST_TRADE_CHANGED = (
+    "UPDATE ledger.trades SET price_ticks = price_ticks + 1 WHERE seq = (SELECT min(seq) FROM ledger.trades)"
+)
 ALL_TABLES = ("trades", "entries", "postings", "balance_log", "batches")
 
 
@@ -56,10 +60,8 @@ def test_an_undamaged_exchange_agrees_with_itself(data_dir: Path, settled: str) 
     assert report.counts["events"] == len(read(data_dir))
     assert report.counts["trades"] == 50
     number, digest = report.ledger_head.split(":")
-    assert asyncio.run(fetch(settled, "SELECT max(batch) FROM ledger.batches")) == [(int(number),)]
-    assert asyncio.run(fetch(settled, f"SELECT hash FROM ledger.batches WHERE batch = {number}"))[0][
-        0
-    ] == bytes.fromhex(digest)
+    last = "SELECT last_seq, hash FROM ledger.batches ORDER BY batch DESC LIMIT 1"
+    assert asyncio.run(fetch(settled, last)) == [(int(number), bytes.fromhex(digest))]
 
 
 @pytest.mark.parametrize("limit", ["COMPARED_EVENTS_MAX", "COMPARED_BATCHES_MAX", "COMPARED_BALANCE_BYTES_MAX"])
@@ -96,9 +98,52 @@ def test_a_running_exchange_can_be_reconciled(data_dir: Path, dsn: str, tmp_path
     assert report.counts["events"] == len(read(mine))
 
 
-def test_the_same_batches_make_the_same_chain_in_another_database(data_dir: Path, settled: str, dsn: str) -> None:
-    asyncio.run(post_all(dsn, read(data_dir), size=50))
+def test_other_batches_make_the_same_chain_in_another_database(data_dir: Path, settled: str, dsn: str) -> None:
+    asyncio.run(post_all(dsn, read(data_dir), size=23))
     assert _report(data_dir, dsn).ledger_head == _report(data_dir, settled).ledger_head
+
+
+@pytest.mark.parametrize("command", [0, 1, 40, 41, 77, 113])
+def test_it_can_stop_at_a_command(command: int, data_dir: Path, settled: str) -> None:
+    report = asyncio.run(reconcile(data_dir, settled, CONFIG, at_command=command))
+    assert report.difference is None
+    events = read(data_dir)
+    assert report.counts["events"] == int((events["sequence"] <= command).sum())
+    position = int(report.ledger_head.split(":")[0])
+    assert position <= report.counts["events"] < position + 50
+
+
+def test_a_command_that_was_never_given_is_a_difference(data_dir: Path, settled: str) -> None:
+    report = asyncio.run(reconcile(data_dir, settled, CONFIG, at_command=10**6))
+    assert "before command 1000000" in str(report.difference)
+
+
+def test_a_fault_behind_the_stated_command_is_not_looked_for(data_dir: Path, damaged: str) -> None:
+    asyncio.run(forge(damaged, "UPDATE ledger.trades SET price_ticks = price_ticks + 1 WHERE seq > 150"))
+    assert asyncio.run(reconcile(data_dir, damaged, CONFIG, at_command=60)).difference is None
+    assert "price_ticks is" in str(_report(data_dir, damaged).difference)
+
+
+def test_a_fault_in_a_batch_that_goes_beyond_the_stated_command_is_found(data_dir: Path, damaged: str) -> None:
+    asyncio.run(
+        forge(
+            damaged,
+            FIRST_TRADE_CHANGED,
+        )
+    )
+    events = read(data_dir)
+    first = int(events["sequence"][events["kind"] == EventKind.TRADED][0])
+    assert "price_ticks is" in str(asyncio.run(reconcile(data_dir, damaged, CONFIG, at_command=first)).difference)
+
+
+def test_a_shard_that_was_never_opened_is_a_difference(data_dir: Path, settled: str) -> None:
+    assert asyncio.run(reconcile(data_dir, settled, CONFIG, shard=3)).difference == "the ledger has no shard 3"
+
+
+def test_it_says_how_far_it_is(data_dir: Path, settled: str) -> None:
+    said: list[tuple[str, int, int]] = []
+    asyncio.run(reconcile(data_dir, settled, CONFIG, progress=lambda *step: said.append(step)))
+    assert said[-1] == ("events", len(read(data_dir)), len(read(data_dir)))
 
 
 # faults in the ledger
@@ -140,8 +185,16 @@ FORGERIES = {
         r"^the trade of event {seq}: price_ticks is \d+ in the ledger, but the events make it \d+",
     ),
     "a changed usage id": (
-        "UPDATE ledger.entries SET usage_id = gen_random_uuid() WHERE kind = 14",
-        r"^the journal entry of event \d+: usage_id is",
+        "UPDATE ledger.entries SET reference = gen_random_uuid() WHERE kind = 14",
+        r"^the journal entry of event \d+: reference is",
+    ),
+    "swapped accounts": (
+        "UPDATE ledger.trades SET buyer = seller, seller = buyer WHERE seq = {seq}",
+        r"^the trade of event {seq}: buyer is [12] in the ledger, but the events make it [12]",
+    ),
+    "swapped accounts of two postings": (
+        "UPDATE ledger.postings SET account = 3 - account WHERE posting_id IN ({posting} - 1, {posting})",
+        r"^posting \d+ .* account is",
     ),
     "a removed entry": (
         "DELETE FROM ledger.entries WHERE kind = 12",
@@ -181,8 +234,8 @@ FORGERIES = {
         r"^a posting of event 1000000 is in the ledger, but in no batch",
     ),
     "a trade outside all batches": (
-        "INSERT INTO ledger.trades VALUES (-1, 1, 1, 1, 1, 1, 1, 2, 1, 2, 0, 0, 0)",
-        r"^a trade of event -1 is in the ledger, but in no batch",
+        "INSERT INTO ledger.trades VALUES (4000000, 1, 1, 1, 1, 1, 1, 2, 1, 2, 0, 0, 0)",
+        r"^a trade of event 4000000 is in the ledger, but in no batch",
     ),
     "a balance outside all batches": (
         "INSERT INTO ledger.balance_log VALUES (1, 1, 999, 1, 5)",

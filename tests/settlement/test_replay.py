@@ -8,7 +8,8 @@ import pytest
 
 from exchange.journal import frame
 from exchange.journal.frame import RecordKind
-from settlement.replay import Difference, Replay
+from settlement.differences import Difference
+from settlement.replay import Replay
 from tests.exchange.running import Running
 from tests.settlement.exchanges import CONFIG, activity, event_file, flip, journal_file, read, write
 
