@@ -1,7 +1,6 @@
-"""The command line: `tokenbourse serve`, `demo`, `reconcile`, `version`."""
+"""The command line: `tokenbourse serve`, `demo`, `version`, and what `ledgercli` adds for the ledger."""
 
 import asyncio
-import json
 import logging
 import sys
 import tempfile
@@ -12,37 +11,15 @@ from typing import Annotated
 
 import structlog
 import typer
-from rich.console import Console
 from rich.status import Status
 
-from api import compose
-from api.compose import ExchangeFailedError, Observer, Options, Started
+from api import compose, ledgercli
+from api.compose import Observer, Options, Started
 from api.demo.day import Plan, run_day
-from api.demo.server import ServerError
-from api.demo.usage import TraceError
-from api.keeper import POSTGRES_FOLDER
+from api.ledgercli import EXIT_DIFFERENCE, Directory, Dsn, err, failures, out
 from api.version import own_version
-from exchange.config import JOURNAL_FOLDER
-from exchange.journal.contract import JournalError
-from exchange.recovery import RecoveryError
-from settlement.connect import PASSING_ERRORS, UnsafeServerError
-from settlement.embedded import Embedded, PostgresError
-from settlement.migrate import MigrationError
-from settlement.reconcile import Report
-from settlement.reconcile import reconcile as prove
 
 HOST, PORT = "127.0.0.1", 8080
-EXIT_DIFFERENCE, EXIT_FAILURE = 1, 2
-DSN_VARIABLE = "TOKENBOURSE_DSN"
-START_ERRORS = (
-    JournalError,
-    RecoveryError,
-    PostgresError,
-    MigrationError,
-    UnsafeServerError,
-    ExchangeFailedError,
-    *PASSING_ERRORS,
-)
 EXAMPLES = """
 **Examples**
 
@@ -53,6 +30,10 @@ EXAMPLES = """
 `tokenbourse serve --data ./exchange --dsn postgresql://user@host/ledger` settles in a Postgres of your own
 
 `tokenbourse reconcile --data ./exchange` proves that journal, engine, ledger and tape agree
+
+`tokenbourse audit --data ./exchange` follows the chain of hashes and computes every fee again
+
+`tokenbourse statement 3 --data ./exchange --csv` lists what happened to an account
 """
 
 app = typer.Typer(
@@ -63,12 +44,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     add_completion=False,
 )
-out, err = Console(), Console(stderr=True)
-
-Directory = Annotated[Path, typer.Option("--data", help="Data directory, made if need be.", file_okay=False)]
-Dsn = Annotated[
-    str | None, typer.Option("--dsn", envvar=DSN_VARIABLE, help="A Postgres of your own; else one is run beside.")
-]
+ledgercli.register(app)
 
 
 @app.command()
@@ -81,7 +57,7 @@ def serve(
 ) -> None:
     """Serve the exchange until SIGINT or SIGTERM; after a kill the next start goes on from the journal."""
     _log_to_stderr()
-    with err.status("starting") as status, _failures():
+    with err.status("starting") as status, failures():
         compose.run(Options(data, host, port, dsn, demo), Observer(_steps(status), _welcome(status)))
     err.print("stopped: everything acknowledged is in the journal")
 
@@ -95,29 +71,9 @@ def show(
     seconds: Annotated[float, typer.Option(min=1, help="Seconds of trading before the kill, and after it.")] = 8.0,
 ) -> None:
     """Show a day of the exchange: trade, kill the engine in the middle, go on, prove that nothing was lost."""
-    with _day_directory(data) as directory, _failures():
+    with _day_directory(data) as directory, failures():
         holds = asyncio.run(run_day(Plan(directory, trace, seconds, seconds), out))
     if not holds:
-        raise typer.Exit(EXIT_DIFFERENCE)
-
-
-@app.command()
-def reconcile(
-    data: Directory = Path("exchange-data"),
-    dsn: Dsn = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,  # noqa: FBT002 - a switch
-    published: Annotated[str, typer.Option(help="Hash of a batch known from an earlier pass, in hexadecimal.")] = "",
-) -> None:
-    """Prove that journal, engine, ledger and tape agree, beside a running exchange too; exit 1 if they do not."""
-    if not (data / JOURNAL_FOLDER).is_dir():
-        _fail(f"no exchange in {data}: name its data directory by --data")
-    with _failures(), _database(data, dsn) as address:
-        report = asyncio.run(prove(data, address, published=_hash(published)))
-    if as_json:
-        out.print_json(json.dumps(_fields(report)))
-    else:
-        _print(report)
-    if not report.ok:
         raise typer.Exit(EXIT_DIFFERENCE)
 
 
@@ -156,20 +112,6 @@ def _welcome(status: Status) -> Callable[[Started], None]:
 
 
 @contextmanager
-def _failures() -> Iterator[None]:
-    """Turn what may go wrong into one line and an exit code; a bug still shows where it is."""
-    try:
-        yield
-    except (*START_ERRORS, ServerError, TraceError) as error:
-        _fail(f"{type(error).__name__}: {error}")
-
-
-def _fail(text: str) -> None:
-    err.print(text, style="bold red", highlight=False, soft_wrap=True)
-    raise typer.Exit(EXIT_FAILURE)
-
-
-@contextmanager
 def _day_directory(data: Path | None) -> Iterator[Path]:
     if data is not None:
         data.mkdir(parents=True, exist_ok=True)
@@ -177,55 +119,6 @@ def _day_directory(data: Path | None) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="tokenbourse-demo-") as folder:
         yield Path(folder)
-
-
-@contextmanager
-def _database(data: Path, dsn: str | None) -> Iterator[str]:
-    """Yield the ledger's address: the one given, the running exchange's, or that of our own Postgres meanwhile."""
-    if dsn is not None:
-        yield dsn
-        return
-    folder = data / POSTGRES_FOLDER
-    if not folder.is_dir():
-        _fail(f"no ledger in {data}: name its database by --dsn")
-    postgres = Embedded(folder)
-    try:
-        postgres.start()
-    except PostgresError:
-        yield postgres.dsn  # the exchange runs, and its Postgres with it
-        return
-    try:
-        yield postgres.dsn
-    finally:
-        postgres.stop()
-
-
-def _hash(text: str) -> bytes | None:
-    try:
-        return bytes.fromhex(text) if text else None
-    except ValueError:
-        raise typer.BadParameter("a hash is 64 hexadecimal digits", param_hint="--published") from None
-
-
-def _fields(report: Report) -> dict[str, object]:
-    counts = {name.replace(" ", "_"): count for name, count in report.counts.items()}
-    return {
-        "ok": report.ok,
-        "difference": report.difference,
-        **counts,
-        "journal_head": report.journal_head,
-        "ledger_head": report.ledger_head,
-    }
-
-
-def _print(report: Report) -> None:
-    for name, count in report.counts.items():
-        out.print(f"{count:>15,} {name}", highlight=False)
-    out.print(f"journal head {report.journal_head}\nledger head  {report.ledger_head}", highlight=False, soft_wrap=True)
-    if report.ok:
-        out.print("journal = engine = ledger = tape", style="bold green")
-    else:
-        out.print(f"DIFFERENCE: {report.difference}", style="bold red", highlight=False, soft_wrap=True)
 
 
 def _log_to_stderr() -> None:

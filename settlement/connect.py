@@ -23,6 +23,9 @@ PASSING_ERRORS = (
     asyncpg.LockNotAvailableError,
 )
 
+# what the database says of something that it does not allow
+REFUSALS = (asyncpg.IntegrityConstraintViolationError, asyncpg.ObjectNotInPrerequisiteStateError)
+
 
 class UnsafeServerError(Exception):
     """The server may lose what it has confirmed."""

@@ -8,6 +8,7 @@ import numpy as np
 from exchange.config import EVENT_FOLDER, JOURNAL_FOLDER, Config
 from exchange.core.engine import Engine
 from exchange.core.records import COMMAND
+from exchange.core.types import AssetKind
 from exchange.events import EventReader
 from exchange.journal import frame
 from exchange.journal.contract import JournalError, JournalLockedError
@@ -16,6 +17,7 @@ from exchange.journal.frame import Record, RecordKind
 from exchange.sequencer import STATE_HASH
 from settlement import config as limits
 from settlement.differences import Difference
+from settlement.records import ISSUANCE_ACCOUNT, OUTSIDE_ACCOUNT
 
 
 class Replay:
@@ -35,11 +37,16 @@ class Replay:
         self._log = EventReader(data_dir / EVENT_FOLDER)
         self.log_count = self._log.count
 
+    @property
+    def event_count(self) -> int:
+        """Return the number of events replayed so far."""
+        return self.engine.event_count
+
     def events(self) -> Iterator[np.ndarray]:
         """Yield every event that the journal makes, in order and in pieces; raises Difference."""
         gathered: list[bytes] = []
         try:
-            for record in self._records():
+            for record in journal_records(self._journal, self._segment_bytes):
                 if self._is_reached(gathered):
                     break
                 self.record_count, self.head_hash = record.position, record.hash
@@ -65,24 +72,21 @@ class Replay:
                 f"{self.engine.command_sequence}, which makes {self.engine.event_count}: the journal's end is missing"
             )
 
+    def balances(self) -> dict[tuple[int, int], int]:
+        """Return what the engine says each account has, and what the contra accounts must have: all not zero."""
+        found = {
+            (int(row["account"]), int(row["asset"])): int(row["available"]) + int(row["held"])
+            for row in self.engine.balance_rows()
+        }
+        for row in self.engine.asset_rows():
+            contra = OUTSIDE_ACCOUNT if row["kind"] == AssetKind.CASH else ISSUANCE_ACCOUNT
+            found[contra, int(row["asset"])] = int(row["burned"]) - int(row["issued"])
+        return {key: amount for key, amount in found.items() if amount}
+
     def _is_reached(self, gathered: list[bytes]) -> bool:
         """Tell whether no further record is needed to come to the stated command."""
         known = self.engine.command_sequence + sum(map(len, gathered)) // COMMAND.itemsize
         return self._at_command is not None and known >= self._at_command
-
-    def _records(self) -> Iterator[Record]:
-        """Yield the journal's records, checked one against the other from the first on."""
-        if not self._journal.is_dir():
-            raise Difference(f"there is no journal at {self._journal}")
-        try:
-            journal = FileJournal.open(self._journal, self._segment_bytes)
-        except JournalLockedError:  # the exchange is running
-            yield from _chained(tail(self._journal, 0))
-            return
-        try:
-            yield from _chained(journal.replay(0))
-        finally:
-            journal.close()
 
     def _apply(self, gathered: list[bytes]) -> np.ndarray:
         """Return the events of the commands, once the event log has shown the same."""
@@ -107,6 +111,21 @@ class Replay:
                 f"the journal's record {record.position} holds the hash of the state behind command {sequence}, "
                 f"but the replay comes to another state"
             )
+
+
+def journal_records(directory: Path, segment_bytes: int) -> Iterator[Record]:
+    """Yield a journal's records, checked one against the other from the first on; raises Difference, JournalError."""
+    if not directory.is_dir():
+        raise Difference(f"there is no journal at {directory}")
+    try:
+        journal = FileJournal.open(directory, segment_bytes)
+    except JournalLockedError:  # the exchange is running
+        yield from _chained(tail(directory, 0))
+        return
+    try:
+        yield from _chained(journal.replay(0))
+    finally:
+        journal.close()
 
 
 def _chained(records: Iterator[Record]) -> Iterator[Record]:

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from api import cli
+from api import cli, ledgercli
 from api.demo.server import ServerError
 from api.version import own_version
 from tests.api.v1.office import Client
@@ -135,26 +135,26 @@ def test_a_planted_change_is_found_and_named(used: Path) -> None:
     segment.write_bytes(changed)
     found = _tokenbourse("reconcile", "--data", str(used), "--json")
     segment.write_bytes(honest)
-    assert found.returncode == cli.EXIT_DIFFERENCE
+    assert found.returncode == ledgercli.EXIT_DIFFERENCE
     told = json.loads(found.stdout)
     assert (told["ok"], "event 3" in told["difference"]) == (False, True)
 
 
 def test_reconcile_wants_an_exchange_and_a_ledger(tmp_path: Path, used: Path) -> None:
     nothing = _tokenbourse("reconcile", "--data", str(tmp_path))
-    assert (nothing.returncode, "no exchange" in nothing.stderr) == (cli.EXIT_FAILURE, True)
+    assert (nothing.returncode, "no exchange" in nothing.stderr) == (ledgercli.EXIT_FAILURE, True)
     (tmp_path / "journal").mkdir()
     unsettled = _tokenbourse("reconcile", "--data", str(tmp_path))
-    assert (unsettled.returncode, "--dsn" in unsettled.stderr) == (cli.EXIT_FAILURE, True)
+    assert (unsettled.returncode, "--dsn" in unsettled.stderr) == (ledgercli.EXIT_FAILURE, True)
     away = _tokenbourse("reconcile", "--data", str(used), "--dsn", "postgresql://nobody@127.0.0.1:1/nothing")
-    assert away.returncode == cli.EXIT_FAILURE
+    assert away.returncode == ledgercli.EXIT_FAILURE
     wrong = _tokenbourse("reconcile", "--data", str(used), "--published", "xyz")
     assert "hexadecimal" in wrong.stderr
 
 
 def test_serve_says_why_it_cannot(tmp_path: Path) -> None:
     away = _tokenbourse("serve", "--data", str(tmp_path / "a"), "--dsn", "postgresql://nobody@127.0.0.1:1/nothing")
-    assert away.returncode == cli.EXIT_FAILURE
+    assert away.returncode == ledgercli.EXIT_FAILURE
     assert "Traceback" not in away.stderr
 
 
@@ -166,7 +166,7 @@ def test_version_and_help() -> None:
     assert {"serve", "demo", "reconcile", "version"} <= set(told.split())
 
 
-@pytest.mark.parametrize(("outcome", "status"), [(True, 0), (False, cli.EXIT_DIFFERENCE)])
+@pytest.mark.parametrize(("outcome", "status"), [(True, 0), (False, ledgercli.EXIT_DIFFERENCE)])
 def test_the_demo_says_by_its_exit_whether_all_checks_held(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, outcome: bool, status: int
 ) -> None:
@@ -193,7 +193,7 @@ def test_a_demo_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(cli, "run_day", run_day)
     found = CliRunner().invoke(cli.app, ["demo"])
-    assert found.exit_code == cli.EXIT_FAILURE
+    assert found.exit_code == ledgercli.EXIT_FAILURE
     assert "did not answer" in found.stderr
 
 

@@ -12,6 +12,8 @@ import pytest
 
 from settlement.embedded import SETTINGS, Embedded
 from settlement.migrate import migrate
+from tests.settlement.exchanges import activity, read, write
+from tests.settlement.posting import post_all
 
 TEMPLATE = "ledger_template"
 SMALL = {**SETTINGS, "shared_buffers": "64MB", "max_wal_size": "512MB"}
@@ -68,3 +70,25 @@ def dsn(server_dsn: str, template_dsn: str) -> str:
 def empty_dsn(server_dsn: str) -> str:
     """Return a fresh database without a ledger."""
     return asyncio.run(recreate(server_dsn, "empty"))
+
+
+@pytest.fixture(scope="session")
+def exchange_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an exchange with a past that only reading tests share."""
+    directory = tmp_path_factory.mktemp("exchange")
+    write(directory, activity())
+    return directory
+
+
+@pytest.fixture(scope="session")
+def settled(server_dsn: str, template_dsn: str, exchange_dir: Path) -> str:
+    """Return its ledger, in several batches; a template for those that get damaged."""
+    dsn = asyncio.run(recreate(server_dsn, "ledger_settled", TEMPLATE))
+    asyncio.run(post_all(dsn, read(exchange_dir), size=50))
+    return dsn
+
+
+@pytest.fixture
+def damaged(server_dsn: str, settled: str) -> str:
+    """Return a copy of it to be damaged."""
+    return asyncio.run(recreate(server_dsn, "ledger_damaged", "ledger_settled"))

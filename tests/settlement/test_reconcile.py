@@ -12,7 +12,6 @@ from exchange.core.types import EventKind
 from settlement import config
 from settlement.reconcile import Report, reconcile
 from tests.exchange.running import ALICE, BASE, BOB, CASH, Running, trading
-from tests.settlement.conftest import TEMPLATE, recreate
 from tests.settlement.exchanges import CONFIG, activity, event_file, flip, journal_file, read, write
 from tests.settlement.posting import contents, fetch, forge, post_all
 
@@ -22,42 +21,21 @@ FIRST_TRADE_CHANGED = (
 ALL_TABLES = ("trades", "entries", "postings", "balance_log", "batches")
 
 
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return an exchange that only reading tests share."""
-    data_dir = tmp_path_factory.mktemp("exchange")
-    write(data_dir, activity())
-    return data_dir
+def _report(exchange_dir: Path, dsn: str, published: bytes | None = None) -> Report:
+    return asyncio.run(reconcile(exchange_dir, dsn, CONFIG, published))
 
 
-@pytest.fixture(scope="module")
-def settled(server_dsn: str, template_dsn: str, data_dir: Path) -> str:
-    """Return its ledger, in several batches; a template for those that get damaged."""
-    dsn = asyncio.run(recreate(server_dsn, "ledger_settled", TEMPLATE))
-    asyncio.run(post_all(dsn, read(data_dir), size=50))
-    return dsn
+def _copy(exchange_dir: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(exchange_dir, tmp_path / "data"))
 
 
-@pytest.fixture
-def damaged(server_dsn: str, settled: str) -> str:
-    return asyncio.run(recreate(server_dsn, "ledger_damaged", "ledger_settled"))
-
-
-def _report(data_dir: Path, dsn: str, published: bytes | None = None) -> Report:
-    return asyncio.run(reconcile(data_dir, dsn, CONFIG, published))
-
-
-def _copy(data_dir: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(data_dir, tmp_path / "data"))
-
-
-def test_an_undamaged_exchange_agrees_with_itself(data_dir: Path, settled: str) -> None:
-    report = _report(data_dir, settled)
+def test_an_undamaged_exchange_agrees_with_itself(exchange_dir: Path, settled: str) -> None:
+    report = _report(exchange_dir, settled)
     assert report.difference is None
     assert report.ok
     rows = {name: len(found) for name, found in asyncio.run(contents(settled)).items()}
     assert {table: report.counts[table] for table in rows} == rows
-    assert report.counts["events"] == len(read(data_dir))
+    assert report.counts["events"] == len(read(exchange_dir))
     assert report.counts["trades"] == 50
     number, digest = report.ledger_head.split(":")
     last = "SELECT last_seq, hash FROM ledger.batches ORDER BY batch DESC LIMIT 1"
@@ -66,27 +44,27 @@ def test_an_undamaged_exchange_agrees_with_itself(data_dir: Path, settled: str) 
 
 @pytest.mark.parametrize("limit", ["COMPARED_EVENTS_MAX", "COMPARED_BATCHES_MAX", "COMPARED_BALANCE_BYTES_MAX"])
 def test_it_does_not_matter_how_much_is_compared_at_once(
-    limit: str, data_dir: Path, settled: str, monkeypatch: pytest.MonkeyPatch
+    limit: str, exchange_dir: Path, settled: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = _report(data_dir, settled)
+    whole = _report(exchange_dir, settled)
     monkeypatch.setattr(config, limit, 1)
-    assert _report(data_dir, settled) == whole
+    assert _report(exchange_dir, settled) == whole
 
 
-def test_an_empty_ledger_is_only_behind(data_dir: Path, dsn: str) -> None:
-    report = _report(data_dir, dsn)
+def test_an_empty_ledger_is_only_behind(exchange_dir: Path, dsn: str) -> None:
+    report = _report(exchange_dir, dsn)
     assert report.difference is None
     assert report.counts["batches"] == 0
     assert report.counts["balances"] > 0
 
 
-def test_a_ledger_that_is_behind_is_no_difference(data_dir: Path, dsn: str) -> None:
-    asyncio.run(post_all(dsn, read(data_dir)[:101], size=25))
-    assert _report(data_dir, dsn).difference is None
+def test_a_ledger_that_is_behind_is_no_difference(exchange_dir: Path, dsn: str) -> None:
+    asyncio.run(post_all(dsn, read(exchange_dir)[:101], size=25))
+    assert _report(exchange_dir, dsn).difference is None
 
 
-def test_a_running_exchange_can_be_reconciled(data_dir: Path, dsn: str, tmp_path: Path) -> None:
-    mine = _copy(data_dir, tmp_path)
+def test_a_running_exchange_can_be_reconciled(exchange_dir: Path, dsn: str, tmp_path: Path) -> None:
+    mine = _copy(exchange_dir, tmp_path)
     asyncio.run(post_all(dsn, read(mine), size=50))
 
     async def look(running: Running) -> Report:
@@ -98,52 +76,52 @@ def test_a_running_exchange_can_be_reconciled(data_dir: Path, dsn: str, tmp_path
     assert report.counts["events"] == len(read(mine))
 
 
-def test_other_batches_make_the_same_chain_in_another_database(data_dir: Path, settled: str, dsn: str) -> None:
-    asyncio.run(post_all(dsn, read(data_dir), size=23))
-    assert _report(data_dir, dsn).ledger_head == _report(data_dir, settled).ledger_head
+def test_other_batches_make_the_same_chain_in_another_database(exchange_dir: Path, settled: str, dsn: str) -> None:
+    asyncio.run(post_all(dsn, read(exchange_dir), size=23))
+    assert _report(exchange_dir, dsn).ledger_head == _report(exchange_dir, settled).ledger_head
 
 
 @pytest.mark.parametrize("command", [0, 1, 40, 41, 77, 113])
-def test_it_can_stop_at_a_command(command: int, data_dir: Path, settled: str) -> None:
-    report = asyncio.run(reconcile(data_dir, settled, CONFIG, at_command=command))
+def test_it_can_stop_at_a_command(command: int, exchange_dir: Path, settled: str) -> None:
+    report = asyncio.run(reconcile(exchange_dir, settled, CONFIG, at_command=command))
     assert report.difference is None
-    events = read(data_dir)
+    events = read(exchange_dir)
     assert report.counts["events"] == int((events["sequence"] <= command).sum())
     position = int(report.ledger_head.split(":")[0])
     assert position <= report.counts["events"] < position + 50
 
 
-def test_a_command_that_was_never_given_is_a_difference(data_dir: Path, settled: str) -> None:
-    report = asyncio.run(reconcile(data_dir, settled, CONFIG, at_command=10**6))
+def test_a_command_that_was_never_given_is_a_difference(exchange_dir: Path, settled: str) -> None:
+    report = asyncio.run(reconcile(exchange_dir, settled, CONFIG, at_command=10**6))
     assert "before command 1000000" in str(report.difference)
 
 
-def test_a_fault_behind_the_stated_command_is_not_looked_for(data_dir: Path, damaged: str) -> None:
+def test_a_fault_behind_the_stated_command_is_not_looked_for(exchange_dir: Path, damaged: str) -> None:
     asyncio.run(forge(damaged, "UPDATE ledger.trades SET price_ticks = price_ticks + 1 WHERE seq > 150"))
-    assert asyncio.run(reconcile(data_dir, damaged, CONFIG, at_command=60)).difference is None
-    assert "price_ticks is" in str(_report(data_dir, damaged).difference)
+    assert asyncio.run(reconcile(exchange_dir, damaged, CONFIG, at_command=60)).difference is None
+    assert "price_ticks is" in str(_report(exchange_dir, damaged).difference)
 
 
-def test_a_fault_in_a_batch_that_goes_beyond_the_stated_command_is_found(data_dir: Path, damaged: str) -> None:
+def test_a_fault_in_a_batch_that_goes_beyond_the_stated_command_is_found(exchange_dir: Path, damaged: str) -> None:
     asyncio.run(
         forge(
             damaged,
             FIRST_TRADE_CHANGED,
         )
     )
-    events = read(data_dir)
+    events = read(exchange_dir)
     first = int(events["sequence"][events["kind"] == EventKind.TRADED][0])
-    assert "price_ticks is" in str(asyncio.run(reconcile(data_dir, damaged, CONFIG, at_command=first)).difference)
+    assert "price_ticks is" in str(asyncio.run(reconcile(exchange_dir, damaged, CONFIG, at_command=first)).difference)
 
 
-def test_a_shard_that_was_never_opened_is_a_difference(data_dir: Path, settled: str) -> None:
-    assert asyncio.run(reconcile(data_dir, settled, CONFIG, shard=3)).difference == "the ledger has no shard 3"
+def test_a_shard_that_was_never_opened_is_a_difference(exchange_dir: Path, settled: str) -> None:
+    assert asyncio.run(reconcile(exchange_dir, settled, CONFIG, shard=3)).difference == "the ledger has no shard 3"
 
 
-def test_it_says_how_far_it_is(data_dir: Path, settled: str) -> None:
+def test_it_says_how_far_it_is(exchange_dir: Path, settled: str) -> None:
     said: list[tuple[str, int, int]] = []
-    asyncio.run(reconcile(data_dir, settled, CONFIG, progress=lambda *step: said.append(step)))
-    assert said[-1] == ("events", len(read(data_dir)), len(read(data_dir)))
+    asyncio.run(reconcile(exchange_dir, settled, CONFIG, progress=lambda *step: said.append(step)))
+    assert said[-1] == ("events", len(read(exchange_dir)), len(read(exchange_dir)))
 
 
 # faults in the ledger
@@ -249,19 +227,19 @@ FORGERIES = {
 
 
 @pytest.mark.parametrize("fault", FORGERIES)
-def test_a_fault_in_the_ledger_is_found_and_named(fault: str, data_dir: Path, damaged: str) -> None:
+def test_a_fault_in_the_ledger_is_found_and_named(fault: str, exchange_dir: Path, damaged: str) -> None:
     statement, words = FORGERIES[fault]
     seq = int(str(asyncio.run(fetch(damaged, "SELECT seq FROM ledger.trades ORDER BY seq OFFSET 20 LIMIT 1"))[0][0]))
     places = {"seq": seq, "posting": seq * 8 + 1}
     asyncio.run(forge(damaged, statement.format(**places)))
-    report = _report(data_dir, damaged)
+    report = _report(exchange_dir, damaged)
     assert not report.ok
     assert report.difference is not None
     assert re.match(words.format(**places), report.difference), report.difference
 
 
-def test_a_cut_end_of_the_ledger_is_found_by_its_published_head(data_dir: Path, damaged: str) -> None:
-    head = bytes.fromhex(_report(data_dir, damaged).ledger_head.split(":")[1])
+def test_a_cut_end_of_the_ledger_is_found_by_its_published_head(exchange_dir: Path, damaged: str) -> None:
+    head = bytes.fromhex(_report(exchange_dir, damaged).ledger_head.split(":")[1])
     last, first_seq = asyncio.run(fetch(damaged, "SELECT batch, first_seq FROM ledger.batches ORDER BY batch DESC"))[0]
     asyncio.run(
         forge(
@@ -274,46 +252,46 @@ def test_a_cut_end_of_the_ledger_is_found_by_its_published_head(data_dir: Path, 
             f"UPDATE ledger.settle_cursor SET last_seq = {first_seq} - 1",
         )
     )
-    assert _report(data_dir, damaged).ok, "by itself it looks like a ledger that is behind"
-    assert _report(data_dir, damaged, head).difference is not None
-    assert "published hash" in str(_report(data_dir, damaged, head).difference)
+    assert _report(exchange_dir, damaged).ok, "by itself it looks like a ledger that is behind"
+    assert _report(exchange_dir, damaged, head).difference is not None
+    assert "published hash" in str(_report(exchange_dir, damaged, head).difference)
 
 
-def test_a_published_head_that_is_there_is_no_difference(data_dir: Path, settled: str) -> None:
+def test_a_published_head_that_is_there_is_no_difference(exchange_dir: Path, settled: str) -> None:
     for (digest,) in asyncio.run(fetch(settled, "SELECT hash FROM ledger.batches")):
         assert isinstance(digest, bytes)
-        assert _report(data_dir, settled, digest).ok
+        assert _report(exchange_dir, settled, digest).ok
 
 
 # faults in the journal and the event log
 
 
-def test_a_changed_byte_of_the_journal_is_found(data_dir: Path, settled: str, tmp_path: Path) -> None:
-    mine = _copy(data_dir, tmp_path)
+def test_a_changed_byte_of_the_journal_is_found(exchange_dir: Path, settled: str, tmp_path: Path) -> None:
+    mine = _copy(exchange_dir, tmp_path)
     flip(journal_file(mine), 700)
     assert "is corrupt at offset" in str(_report(mine, settled).difference)
 
 
-def test_a_changed_event_is_found(data_dir: Path, settled: str, tmp_path: Path) -> None:
-    mine = _copy(data_dir, tmp_path)
+def test_a_changed_event_is_found(exchange_dir: Path, settled: str, tmp_path: Path) -> None:
+    mine = _copy(exchange_dir, tmp_path)
     flip(event_file(mine), 112 * 40 + 24)
     assert str(_report(mine, settled).difference).startswith("event 41: account is ")
 
 
-def test_a_cut_event_log_is_found(data_dir: Path, settled: str, tmp_path: Path) -> None:
-    mine = _copy(data_dir, tmp_path)
+def test_a_cut_event_log_is_found(exchange_dir: Path, settled: str, tmp_path: Path) -> None:
+    mine = _copy(exchange_dir, tmp_path)
     event_file(mine).write_bytes(event_file(mine).read_bytes()[: 112 * 60])
     assert "the event log only 60: the event log's end is missing" in str(_report(mine, settled).difference)
 
 
-def test_a_ledger_ahead_of_the_journal_is_found(data_dir: Path, dsn: str, tmp_path: Path) -> None:
-    mine = _copy(data_dir, tmp_path)
+def test_a_ledger_ahead_of_the_journal_is_found(exchange_dir: Path, dsn: str, tmp_path: Path) -> None:
+    mine = _copy(exchange_dir, tmp_path)
     longer = write(mine, [commands.deposit(ALICE, CASH, 5), commands.withdraw(BOB, CASH, 5)])
     asyncio.run(post_all(dsn, longer, size=50))
     assert _report(mine, dsn).ok
-    assert "the journal makes only" in str(_report(data_dir, dsn).difference)
+    assert "the journal makes only" in str(_report(exchange_dir, dsn).difference)
 
 
-def test_another_exchange_is_found(data_dir: Path, settled: str, tmp_path: Path) -> None:
+def test_another_exchange_is_found(exchange_dir: Path, settled: str, tmp_path: Path) -> None:
     write(tmp_path, [*activity()[:-3], commands.redeem(ALICE, BASE, 1, bytes(16))])
     assert not _report(tmp_path, settled).ok

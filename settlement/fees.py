@@ -1,0 +1,95 @@
+"""Fees from the event log alone: every trade's two fees computed again from the rates and the orders before it.
+
+An order pays the rates of its acceptance, or of the replace that last cost it its place; each role pays the growth of
+the fee on all that the order has traded in that role, rounded up.
+"""
+
+import numpy as np
+
+from exchange.core.types import BPS, EventKind, OrderFlag
+from exchange.events import Event, rows
+from settlement.differences import Difference
+
+_KINDS = (
+    EventKind.ORDER_ACCEPTED,
+    EventKind.ORDER_REPLACED,
+    EventKind.TRADED,
+    EventKind.ORDER_CANCELED,
+    EventKind.ORDER_EXPIRED,
+    EventKind.FEES_SET,
+)
+
+
+class Order:
+    """What an open order has traded, and at which rates."""
+
+    __slots__ = ("leaves", "maker_bps", "maker_notional", "taker_bps", "taker_notional")
+
+    def __init__(self, rates: tuple[int, int], leaves: int) -> None:
+        """Begin with nothing traded; the rates are the maker's and the taker's."""
+        self.maker_bps, self.taker_bps = rates
+        self.leaves = leaves
+        self.maker_notional = self.taker_notional = 0
+
+    def taken(self, notional: int) -> int:
+        """Return what taking so much costs."""
+        before = fee(self.taker_bps, self.taker_notional)
+        self.taker_notional += notional
+        return fee(self.taker_bps, self.taker_notional) - before
+
+    def made(self, notional: int) -> int:
+        """Return what giving so much costs."""
+        before = fee(self.maker_bps, self.maker_notional)
+        self.maker_notional += notional
+        return fee(self.maker_bps, self.maker_notional) - before
+
+
+class Fees:
+    """The rates and open orders behind the events seen so far."""
+
+    def __init__(self) -> None:
+        """Begin before the first event."""
+        self._rates: dict[int, tuple[int, int]] = {}  # of an instrument, once set: the maker's, the taker's
+        self._orders: dict[int, Order] = {}
+
+    def check(self, events: np.ndarray, first_number: int) -> None:
+        """Go through the next events; raise Difference at the first trade with another fee."""
+        chosen = np.flatnonzero(np.isin(events["kind"], _KINDS))
+        for index, event in zip(chosen.tolist(), rows(events[chosen]), strict=True):
+            kind = event.kind
+            if kind == EventKind.TRADED:
+                self._check_trade(event, first_number + index)
+            elif kind == EventKind.ORDER_ACCEPTED:
+                self._orders[event.order_id] = Order(self._rates.get(event.instrument, (0, 0)), event.quantity_lots)
+            elif kind == EventKind.ORDER_REPLACED:
+                self._replace(event)
+            elif kind == EventKind.FEES_SET:
+                self._rates[event.instrument] = (event.counter_fee, event.fee)
+            else:
+                self._orders.pop(event.order_id, None)
+
+    def _replace(self, event: Event) -> None:
+        order = self._orders[event.order_id]
+        order.leaves = event.leaves_lots
+        if not event.flags & OrderFlag.KEPT_PRIORITY:
+            order.maker_bps, order.taker_bps = self._rates.get(event.instrument, (0, 0))
+
+    def _check_trade(self, event: Event, number: int) -> None:
+        sides = ((event.order_id, "taker", event.fee), (event.counter_order_id, "maker", event.counter_fee))
+        for order_id, role, there in sides:
+            order = self._orders.get(order_id)
+            if order is None:
+                raise Difference(f"the trade of event {number} names order {order_id}, which is not open")
+            due = order.taken(event.amount) if role == "taker" else order.made(event.amount)
+            if there != due:
+                raise Difference(
+                    f"the trade of event {number}: the {role}'s fee is {there}, but the rates make it {due}"
+                )
+            order.leaves -= event.quantity_lots
+            if order.leaves == 0:
+                del self._orders[order_id]
+
+
+def fee(rate_bps: int, notional: int) -> int:
+    """Return the fee on a cumulative notional, rounded up."""
+    return -((-rate_bps * notional) // BPS)

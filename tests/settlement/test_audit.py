@@ -1,0 +1,183 @@
+"""Auditing real journals, tapes and ledgers without an engine: what holds, and every planted fault by name."""
+
+import asyncio
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from exchange.core.records import EVENT
+from exchange.core.types import EventKind
+from settlement.audit import Tape, audit
+from settlement.comparison import Report
+from settlement.differences import Difference
+from tests.settlement.builders import CASH
+from tests.settlement.exchanges import CONFIG, event_file, flip, journal_file, read
+from tests.settlement.posting import fetch, forge
+
+
+def _audit(
+    exchange_dir: Path, dsn: str, at_command: int | None = None, heads: dict[int, bytes] | None = None
+) -> Report:
+    return asyncio.run(audit(exchange_dir, dsn, CONFIG, at_command=at_command, heads=heads or {}))
+
+
+def test_an_undamaged_exchange_passes(exchange_dir: Path, settled: str) -> None:
+    report = _audit(exchange_dir, settled)
+    assert report.difference is None
+    assert report.counts["events"] == len(read(exchange_dir))
+    assert (report.counts["trades"], report.counts["balances"]) == (50, 0)
+    last = asyncio.run(
+        fetch(settled, "SELECT last_seq, encode(hash, 'hex') FROM ledger.batches ORDER BY 1 DESC LIMIT 1")
+    )
+    assert report.ledger_head == "{}:{}".format(*last[0])
+    assert re.match(r"[1-9]\d*:[0-9a-f]{64}$", report.journal_head)
+
+
+@pytest.mark.parametrize("command", [1, 40, 77])
+def test_it_can_stop_at_a_command(command: int, exchange_dir: Path, settled: str) -> None:
+    report = _audit(exchange_dir, settled, command)
+    assert report.difference is None
+    assert report.counts["events"] == int((read(exchange_dir)["sequence"] <= command).sum())
+
+
+def test_a_head_holds_wherever_the_batches_end(exchange_dir: Path, settled: str) -> None:
+    position, digest = _audit(exchange_dir, settled, 60).ledger_head.split(":")
+    heads = {int(position): bytes.fromhex(digest)}
+    assert _audit(exchange_dir, settled, heads=heads).difference is None
+    wrong = {int(position): bytes(32), 7: bytes(32)}
+    assert str(_audit(exchange_dir, settled, heads=wrong).difference).startswith("the head at event 7 is ")
+    assert "the ledger's end is missing" in str(_audit(exchange_dir, settled, heads={10**6: bytes(32)}).difference)
+
+
+FORGERIES = {
+    "a changed amount": (
+        "UPDATE ledger.postings SET amount = amount + 1 WHERE posting_id = {p}",
+        r"^posting {p} .*amount is",
+    ),
+    "a missing posting": ("DELETE FROM ledger.postings WHERE posting_id = {p}", r"^posting {p} .* is missing"),
+    "a removed trade": ("DELETE FROM ledger.trades WHERE seq = {s}", r"^the trade of event {s} is missing"),
+    "swapped accounts": (
+        "UPDATE ledger.trades SET buyer = seller, seller = buyer WHERE seq = {s}",
+        "event {s}: buyer is",
+    ),
+    "a wrong hash": (
+        "UPDATE ledger.batches SET hash = sha256(hash) WHERE batch = 3",
+        "^batch 3: its hash is stored as",
+    ),
+    "a removed batch": ("DELETE FROM ledger.batches WHERE batch = 2", "^batch 2, beginning with event 51, is missing"),
+    "a changed fee": ("UPDATE ledger.trades SET buyer_fee = buyer_fee + 1 WHERE seq = {s}", "event {s}: buyer_fee is"),
+}
+
+
+@pytest.mark.parametrize("fault", FORGERIES)
+def test_a_fault_in_the_ledger_is_found_and_named(fault: str, exchange_dir: Path, damaged: str) -> None:
+    statement, words = FORGERIES[fault]
+    seq = int(str(asyncio.run(fetch(damaged, "SELECT seq FROM ledger.trades ORDER BY seq OFFSET 20 LIMIT 1"))[0][0]))
+    places = {"s": seq, "p": seq * 8 + 1}
+    asyncio.run(forge(damaged, statement.format(**places)))
+    assert re.search(words.format(**places), str(_audit(exchange_dir, damaged).difference))
+
+
+# the tape alone
+
+
+def _trade(events: np.ndarray, number: int = 5) -> int:
+    return int(np.flatnonzero(events["kind"] == EventKind.TRADED)[number])
+
+
+def _other_fee(events: np.ndarray) -> np.ndarray:
+    events["fee"][_trade(events)] += 1
+    return events
+
+
+def _lost_trade(events: np.ndarray) -> np.ndarray:
+    return np.delete(events, _trade(events))
+
+
+def _other_time(events: np.ndarray) -> np.ndarray:
+    events["time_ns"][30] += 1
+    return events
+
+
+def _other_order(events: np.ndarray) -> np.ndarray:
+    events["sequence"][30], events["time_ns"][30] = events["sequence"][10], events["time_ns"][10]
+    return events
+
+
+def _invented(events: np.ndarray) -> np.ndarray:
+    more = events[-1:].copy()
+    more["sequence"] += 1
+    return np.concatenate((events, more))
+
+
+def _undone(events: np.ndarray, amount: int) -> np.ndarray:
+    more = events[[_trade(events)]].copy()
+    more["kind"] = EventKind.TRADE_BUSTED
+    more["amount"] += amount
+    more["sequence"], more["time_ns"] = events["sequence"][-1], events["time_ns"][-1]
+    return np.concatenate((events, more))
+
+
+def _undone_twice(events: np.ndarray) -> np.ndarray:
+    once = _undone(events, 0)
+    return np.concatenate((once, once[-1:]))
+
+
+FAULTS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
+    "another fee": (_other_fee, r"^the trade of event \d+: the taker's fee is"),
+    "a lost trade": (_lost_trade, r"has number \d+, but \d+ is next"),
+    "another time": (_other_time, "^event 31 has another time than its command"),
+    "another order": (_other_order, "^event 31 is of an earlier command"),
+    "an invented event": (_invented, "is of a command that is not in the journal"),
+    "another trade undone": (lambda events: _undone(events, 1), "undoes trade 6, which was another one"),
+    "a trade undone twice": (_undone_twice, "undoes trade 6, which was another one or is undone already"),
+}
+
+
+def _tape(directory: Path) -> list[np.ndarray]:
+    return list(Tape(directory, CONFIG, None).events())
+
+
+@pytest.fixture
+def mine(exchange_dir: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(exchange_dir, tmp_path / "data"))
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_on_the_tape_is_found_and_named(fault: str, mine: Path) -> None:
+    damage, words = FAULTS[fault]
+    event_file(mine).write_bytes(damage(read(mine).copy()).tobytes())
+    with pytest.raises(Difference, match=words):
+        _tape(mine)
+
+
+def test_an_undone_trade_passes_once(mine: Path) -> None:
+    event_file(mine).write_bytes(_undone(read(mine).copy(), 0).tobytes())
+    assert len(_tape(mine)[0]) == len(read(mine))
+
+
+def test_a_changed_byte_of_the_journal_is_found(mine: Path) -> None:
+    flip(journal_file(mine), 700)
+    with pytest.raises(Difference, match="is corrupt at offset"):
+        _tape(mine)
+
+
+def test_a_cut_end_of_the_tape_is_found_by_the_ledger(mine: Path, settled: str) -> None:
+    event_file(mine).write_bytes(event_file(mine).read_bytes()[: EVENT.itemsize * 60])
+    assert "settles up to event" in str(_audit(mine, settled).difference)
+
+
+def test_no_journal_is_a_difference(tmp_path: Path, mine: Path) -> None:
+    shutil.rmtree(mine / "journal")
+    with pytest.raises(Difference, match="no journal"):
+        _tape(mine)
+
+
+def test_an_empty_exchange_passes(exchange_dir: Path, tmp_path: Path) -> None:
+    shutil.copytree(exchange_dir / "journal", tmp_path / "journal")
+    assert _tape(tmp_path) == []
+    assert CASH
