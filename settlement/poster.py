@@ -118,8 +118,8 @@ class Poster:
         """Become the only poster, once, and return where the ledger stands."""
         if self._epoch is None:
             self._epoch = await connection.fetchval(_CLAIM, self._shard)
-        await connection.execute(_CREATE_PERIODS, self._shard, config.PERIODS_AHEAD)
         loaded = await load(connection, self._shard)
+        await connection.execute(_CREATE_PERIODS, self._shard, config.PERIODS_AHEAD)
         self._posted = loaded.state.position
         log.info(
             "posting",

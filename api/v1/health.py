@@ -32,7 +32,8 @@ async def _ledger(desk: Desk) -> LedgerHealth:
     try:
         status = await desk.ledger.status(count)
     except PASSING_ERRORS:
-        return LedgerHealth(connected=False, event=0, lag=count)
+        known = desk.ledger.known_seq
+        return LedgerHealth(connected=False, event=known, lag=max(0, count - known))
     return LedgerHealth(connected=True, event=status.last_seq, lag=status.lag)
 
 

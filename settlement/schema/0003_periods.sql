@@ -82,7 +82,7 @@ DECLARE
 BEGIN
     SELECT * INTO bounds FROM ledger.periods WHERE shard = which AND period = number;
     SELECT * INTO seal FROM ledger.batches WHERE first_seq <= bounds.last_seq ORDER BY first_seq DESC LIMIT 1;
-    IF seal.last_seq IS DISTINCT FROM bounds.last_seq THEN
+    IF bounds.last_seq IS NULL OR seal.last_seq IS DISTINCT FROM bounds.last_seq THEN
         RAISE EXCEPTION 'period % of shard % is not complete', number, which USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     EXECUTE format('CREATE UNIQUE INDEX ON ledger.%I (posting_id)', postings);

@@ -11,7 +11,7 @@ import pytest
 from exchange.core.types import EventKind, Side
 from settlement import balances, config
 from settlement.batch import genesis, prepare
-from settlement.ledger import Balance, Fill, Ledger, Posting, Status, TrialBalance
+from settlement.ledger import Balance, Fill, Ledger, Posting, Status, TapeTrade, TrialBalance
 from settlement.records import ISSUANCE_ACCOUNT, OUTSIDE_ACCOUNT
 from tests.settlement.builders import CASH, LOT_UNITS, TICK_VALUE, history, market, stream, trade
 from tests.settlement.conftest import TEMPLATE, recreate
@@ -154,3 +154,41 @@ def test_questions_do_not_scan_the_ledger(posted: str) -> None:
 def test_the_fills_of_an_account_name_every_trade_once_a_side() -> None:
     sides = sum(len(_fills_of(account, 0)) for account in range(1, 5))
     assert sides == 2 * int(np.count_nonzero(EVENTS["kind"] == EventKind.TRADED))
+
+
+@pytest.mark.parametrize("seq", [0, 1, 16, 17, 18, 100, len(EVENTS), 10**9])
+def test_balances_at_any_event_are_the_sums_up_to_it(seq: int, posted: str) -> None:
+    made = balances.rows(prepare(genesis(), EVENTS[:seq])[1].balances) if seq else []
+    for account in (1, 0, ISSUANCE_ACCOUNT, 99):
+        expected = [Balance(asset, amount) for owner, asset, amount in made if owner == account]
+        assert _ask(posted, lambda ledger, account=account: ledger.balances_at(account, seq)) == expected  # type: ignore[misc]
+    trial = _ask(posted, lambda ledger: ledger.trial_balance_at(seq))
+    assert {row.total for row in trial} <= {0}
+    assert [row.asset for row in trial] == sorted({asset for _, asset, _ in made})
+    if seq >= len(EVENTS):
+        assert trial == _ask(posted, lambda ledger: ledger.trial_balance())
+
+
+def test_the_tape_shows_every_trade_in_pages_and_what_was_undone(posted: str) -> None:
+    trades = [(number, event) for number, event in enumerate(EVENTS, start=1) if event["kind"] == EventKind.TRADED]
+    (busted,) = [number for number, event in enumerate(EVENTS, 1) if event["kind"] == EventKind.TRADE_BUSTED]
+    found: list[TapeTrade] = []
+    after = 0
+    while page := _ask(posted, lambda ledger, after=after: ledger.tape(after, limit=110)):  # type: ignore[misc]
+        found += page
+        after = page[-1].entry_id
+    names = ("time_ns", "trade_id", "instrument", "price_ticks", "quantity_lots")
+    assert [row[:6] for row in found] == [(number, *(int(event[name]) for name in names)) for number, event in trades]
+    assert [row.is_taker_buyer for row in found] == [bool(event["side"] == Side.BUY) for _, event in trades]
+    assert [row.busted_id for row in found] == [busted] + [0] * (len(trades) - 1)
+    one = _ask(posted, lambda ledger: ledger.tape(instrument=2))
+    assert [row.entry_id for row in one] == [row.entry_id for row in found if row.instrument == 2]
+
+
+def test_what_was_known_last_is_remembered(posted: str) -> None:
+    async def look(ledger: Ledger) -> tuple[int, int]:
+        before = ledger.known_seq
+        await ledger.status()
+        return before, ledger.known_seq
+
+    assert _ask(posted, look) == (0, len(EVENTS))

@@ -3,17 +3,28 @@
 import asyncio
 import csv
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import pytest
+from pyarrow import parquet
 
 from exchange.core.types import EventKind, Side
 from settlement import config
 from settlement.entries import rows
 from settlement.ledger import Ledger
-from settlement.records import INSTRUMENT
-from settlement.statements import Line, Statement, StatementError, statement, statement_between, to_csv
+from settlement.migrate import open_shard
+from settlement.records import INSTRUMENT, shard_base
+from settlement.statements import (
+    Line,
+    Statement,
+    StatementError,
+    statement,
+    statement_between,
+    to_csv,
+    to_parquet,
+)
 from tests.settlement.builders import CASH, CASH_AT_START, LOT_UNITS, TICK_VALUE, event, history, market, stream, trade
 from tests.settlement.conftest import TEMPLATE, recreate
 from tests.settlement.posting import forge, post_all
@@ -125,3 +136,40 @@ def test_a_ledger_that_contradicts_itself_gives_no_statement(dsn: str) -> None:
     asyncio.run(forge(dsn, f"UPDATE ledger.postings SET amount = amount + 1 WHERE posting_id = {victim}"))
     with pytest.raises(StatementError, match=r"account 1 asset 1: .* postings make"):
         _ask(dsn, lambda ledger: statement(ledger, 1, CASH, 0, len(EVENTS)))
+
+
+def test_transfers_and_busts_have_names(dsn: str) -> None:
+    opened = len(market())
+    done = trade(3, 4, Side.BUY, 50, 2, fee=7, trade_id=1)
+    undone = done.copy()
+    undone["kind"] = EventKind.TRADE_BUSTED
+    moved = event(EventKind.TRANSFERRED, account=3, counter_account=4, asset=CASH, amount=9, state=6)
+    events = stream(market(), done, undone, moved)
+    asyncio.run(post_all(dsn, events))
+    found = _ask(dsn, lambda ledger: statement(ledger, 3, CASH, opened, len(events)))
+    assert [line.kind for line in found.lines] == ["bought", "trade_busted", "escrow_held"]
+    assert found.lines[1].balance == found.opening
+    assert found.lines[1].instrument == 1
+
+
+def test_parquet_has_the_lines_and_the_frame(posted: str, tmp_path: Path) -> None:
+    found = _ask(posted, lambda ledger: statement(ledger, 1, CASH, 0, 60))
+    to_parquet(found, tmp_path / "statement.parquet")
+    table = parquet.read_table(tmp_path / "statement.parquet")
+    assert [Line(**row) for row in table.to_pylist()] == found.lines
+    frame = {name.decode(): value.decode() for name, value in table.schema.metadata.items()}
+    assert (frame["opening"], frame["closing"]) == (str(found.opening), str(found.closing))
+
+
+def test_a_shard_has_statements_of_its_own(dsn: str) -> None:
+    asyncio.run(open_shard(dsn, 2, 1000))
+    asyncio.run(post_all(dsn, EVENTS[:60], size=13))
+    asyncio.run(post_all(dsn, EVENTS, size=13, shard=2))
+    base = shard_base(2)
+    found = _ask(dsn, lambda ledger: statement(ledger, 1, CASH, base + 30, base + 150))
+    assert [line.amount for line in found.lines] == _amounts(1, CASH, 30, 150)
+    between = _ask(dsn, lambda ledger: statement_between(ledger, 1, CASH, 31_000, 151_000, shard=2))
+    assert between == found
+    assert _ask(dsn, lambda ledger: ledger.balances(1))[0].balance == sum(_amounts(1, CASH, 0, 60)) + sum(
+        _amounts(1, CASH, 0, len(EVENTS))
+    )

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from api.v1 import accounts, funds, health, instruments, participants, usage
+from api.v1 import accounts, funds, health, instruments, ledger, participants, usage
 from tests.api.v1.office import Office, office
 
 ACTIONS = [
-    action for module in (accounts, funds, health, instruments, participants, usage) for action in module.ACTIONS
+    action for module in (accounts, funds, health, instruments, ledger, participants, usage) for action in module.ACTIONS
 ]
 
 
