@@ -24,7 +24,7 @@ from api.keeper import POSTGRES_FOLDER
 from exchange.config import JOURNAL_FOLDER
 from exchange.journal.contract import JournalError
 from exchange.recovery import RecoveryError
-from settlement import migrate
+from settlement import periods
 from settlement.audit import audit as follow
 from settlement.comparison import Report
 from settlement.connect import PASSING_ERRORS, REFUSALS, UnsafeServerError
@@ -168,7 +168,7 @@ def close_period(
 ) -> None:
     """Index, check and seal a period all of whose events are posted."""
     with failures(), database(data, dsn) as address:
-        head = asyncio.run(migrate.close_period(address, period))
+        head = asyncio.run(periods.close_period(address, period))
     if as_json:
         out.print_json(json.dumps({"ok": True, "period": period, "head": head}))
     else:

@@ -6,8 +6,6 @@ from typing import NamedTuple
 
 import asyncpg
 
-from settlement import config
-
 FOLDER = Path(__file__).with_name("schema")
 _LOCK = 7_465_267  # any number: two migrations of one database wait for each other
 _VERSIONS = """
@@ -52,25 +50,6 @@ async def migrate(dsn: str, folder: Path = FOLDER) -> int:
         async with connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
             return await _apply(connection, migrations(folder))
-    finally:
-        await connection.close()
-
-
-async def open_shard(dsn: str, shard: int, period_events: int = config.PERIOD_EVENTS) -> None:
-    """Let a further shard be posted to a migrated ledger; raises UniqueViolationError if it is open already."""
-    connection = await asyncpg.connect(dsn)
-    try:
-        await connection.execute("SELECT ledger.open_shard($1, $2)", shard, period_events)
-    finally:
-        await connection.close()
-
-
-async def close_period(dsn: str, period: int, shard: int = 0) -> str:
-    """Index, check and seal a period all of whose events are posted; return the chain's head at its end."""
-    connection = await asyncpg.connect(dsn)
-    try:
-        head: bytes = await connection.fetchval("SELECT hash FROM ledger.close_period($1, $2)", shard, period)
-        return head.hex()
     finally:
         await connection.close()
 

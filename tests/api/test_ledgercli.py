@@ -112,7 +112,7 @@ def test_a_closed_period_says_its_head(as_json: bool, monkeypatch: pytest.Monkey
     async def close(_dsn: str, period: int) -> str:
         return f"head of {period}"
 
-    monkeypatch.setattr("api.ledgercli.migrate.close_period", close)
+    monkeypatch.setattr("api.ledgercli.periods.close_period", close)
     found = _run("close-period", 7, "--dsn", "any", *(["--json"] if as_json else []))
     assert (found.exit_code, "head of 7" in found.stdout) == (0, True)
 

@@ -5,8 +5,10 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import hypothesis
 import numpy as np
 import pytest
+from hypothesis.stateful import run_state_machine_as_test
 
 from exchange.core.types import EventKind, Side
 from settlement import balances, config
@@ -15,6 +17,7 @@ from settlement.ledger import Balance, Fill, Ledger, Posting, Status, TapeTrade,
 from settlement.records import ISSUANCE_ACCOUNT, OUTSIDE_ACCOUNT
 from tests.settlement.builders import CASH, LOT_UNITS, TICK_VALUE, history, market, stream, trade
 from tests.settlement.conftest import TEMPLATE, recreate
+from tests.settlement.model import LedgerMachine
 from tests.settlement.posting import post_all
 
 T = TypeVar("T")
@@ -192,3 +195,12 @@ def test_what_was_known_last_is_remembered(posted: str) -> None:
         return before, ledger.known_seq
 
     assert _ask(posted, look) == (0, len(EVENTS))
+
+
+def test_it_is_what_a_ledger_in_a_few_lines_of_python_is(server_dsn: str, template_dsn: str) -> None:
+    """Random events in random batches, with repeats, restarts and stale posters between them."""
+    machine = type("Machine", (LedgerMachine,), {"dsn": server_dsn})
+    limits = hypothesis.settings(
+        max_examples=12, stateful_step_count=30, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
+    )
+    run_state_machine_as_test(machine, settings=limits)  # type: ignore[no-untyped-call]

@@ -339,9 +339,10 @@ def test_a_killed_postgres_costs_nothing(session_dir: Path) -> None:
     async def kill() -> None:
         for _ in range(4):
             await asyncio.sleep(draw.uniform(0.05, 0.3))
-            assert server.pid is not None
-            os.kill(server.pid, signal.SIGKILL)
-            assert await asyncio.to_thread(ends, server.pid)
+            pid = server.pid
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+            assert await asyncio.to_thread(ends, pid)
             assert server.ensure_running()
 
     async def run() -> None:

@@ -14,7 +14,7 @@ from exchange.core.types import EventKind, Side
 from settlement import config
 from settlement.entries import rows
 from settlement.ledger import Ledger
-from settlement.migrate import open_shard
+from settlement.periods import open_shard
 from settlement.records import INSTRUMENT, shard_base
 from settlement.statements import (
     Line,
