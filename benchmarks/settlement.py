@@ -11,10 +11,11 @@ import argparse
 import asyncio
 import logging
 import os
+import signal
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
@@ -39,6 +40,7 @@ from settlement.posting import post
 
 CASH, INSTRUMENTS, LOT_UNITS, TICK_VALUE = 1, 8, 1_000_000, 100
 SIZES = (100, 1_000, 10_000)
+LATENCY_SIZE = 1_000
 DATABASE = "settlement_benchmark"
 OPENING_EVENTS = 20_000  # of what opens the market, in one batch
 
@@ -49,6 +51,11 @@ class Figure(NamedTuple):
     trades_per_second: float
     own_cpu_us: float  # of this process, per trade
     server_cpu_us: float  # of all the server's processes, per trade
+    p50_ms: float = 0.0  # of a batch, where batches are waited for one by one
+    p99_ms: float = 0.0
+
+
+Run = Callable[[str, np.ndarray, np.ndarray, int], Awaitable[Figure]]
 
 
 class Timed:
@@ -227,29 +234,117 @@ def _stat(pid: int) -> list[str] | None:
         return None
 
 
-async def measure(dsn: str, options: argparse.Namespace) -> Table:
-    """Return the table of all sizes, each figure the median of the rounds."""
-    table = Table("trades a batch", "", "trades/s", "CPU us a trade, here", "and in Postgres", "fdatasync us")
-    opening = market(options.accounts)
+async def run_single(dsn: str, opening: np.ndarray, trading: np.ndarray, size: int) -> Figure:
+    """Post each trade in a transaction of its own, with all guards, and keep how long each took."""
+    connection = await asyncpg.connect(await fresh(dsn), server_settings={"role": POSTER_ROLE})
+    state = await open_market(connection, opening)
+    prepared = batches(state, trading, size)
+    return await timed(connection, len(trading), [lambda batch=batch: post(connection, batch, 0) for batch in prepared])
+
+
+async def run_many(dsn: str, opening: np.ndarray, trading: np.ndarray, size: int) -> Figure:
+    """Insert the same rows by executemany into tables without keys, checks or triggers, one transaction a batch."""
+    connection = await asyncpg.connect(await fresh(dsn))
+    prepared = batches(after(opening), trading, size)
+    for table in prepared[0].copies:
+        await connection.execute(f"CREATE TABLE bare_{table} (LIKE ledger.{table})")
+
+    async def insert(batch: Batch) -> None:
+        async with connection.transaction():
+            for table in batch.copies:
+                rows = batch.tables[table].tolist()
+                places = ", ".join(f"${number}" for number in range(1, len(rows[0]) + 1))
+                await connection.executemany(f"INSERT INTO bare_{table} VALUES ({places})", rows)
+
+    return await timed(connection, len(trading), [lambda batch=batch: insert(batch) for batch in prepared])
+
+
+async def timed(
+    connection: asyncpg.Connection, trade_count: int, steps: Sequence[Callable[[], Awaitable[None]]]
+) -> Figure:
+    """Do one step after the other and return what it took; the connection is closed."""
+    seconds = []
+    cpu, server, start = time.process_time(), server_cpu(connection), time.perf_counter()
+    for step in steps:
+        began = time.perf_counter()
+        await step()
+        seconds.append(time.perf_counter() - began)
+    total, cpu = time.perf_counter() - start, time.process_time() - cpu
+    server = server_cpu(connection) - server
+    await connection.close()
+    p50, p99 = np.percentile(seconds, (50, 99)) * 1000
+    return Figure(trade_count / total, cpu / trade_count * 1e6, server / trade_count * 1e6, float(p50), float(p99))
+
+
+async def table_bytes(dsn: str) -> tuple[float, float]:
+    """Return bytes a trade of the tables of the last run, without indexes and with them."""
+    connection = await asyncpg.connect(urlunsplit(urlsplit(dsn)._replace(path=f"/{DATABASE}")))
+    row = await connection.fetchrow(
+        "SELECT sum(pg_relation_size(oid)), sum(pg_total_relation_size(oid)) FROM pg_class"
+        r" WHERE relkind = 'r' AND (relname ~ '^(trades|postings)_0_\d+$' OR relname = 'balance_log')"
+    )
+    count = await connection.fetchval("SELECT count(*) FROM ledger.trades")
+    await connection.close()
+    return float(row[0]) / count, float(row[1]) / count
+
+
+def restart_seconds(server: Embedded) -> float:
+    """Kill the server and return how long it takes until it serves again, with every committed row."""
+    pid = server.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    while server.pid is not None:
+        time.sleep(0.001)
+    start = time.perf_counter()
+    server.ensure_running()
+    asyncio.run(_answers(server.dsn))
+    return time.perf_counter() - start
+
+
+async def _answers(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    await connection.execute("SELECT 1")
+    await connection.close()
+
+
+def variants(options: argparse.Namespace) -> list[tuple[int, str, Run, int]]:
+    """Return size, name, function and number of trades of all that is measured."""
+    found: list[tuple[int, str, Run, int]] = [
+        (1, "one transaction a trade, all guards", run_single, min(options.trades, options.batches)),
+        (1_000, "executemany, no guards", run_many, min(options.trades, 4_000)),
+    ]
     for size in SIZES:
-        trading = trades(min(options.trades, size * options.batches), options.accounts)
-        for name, run in (("poster, all guards", run_poster), ("bare COPY", run_copy)):
-            found, probes = [], []
-            for _ in range(options.rounds):
-                probes.append(fdatasync_us(Path(tempfile.gettempdir())))
-                found.append(await run(dsn, opening, trading, size))
-            rate, own, server = (statistics.median(column) for column in zip(*found, strict=True))
-            table.add_row(
-                f"{size:,}", name, f"{rate:,.0f}", f"{own:.1f}", f"{server:.1f}", f"{statistics.median(probes):.0f}"
-            )
+        count = min(options.trades, size * options.batches)
+        found.append((size, "poster, all guards", run_poster, count))
+        if size == LATENCY_SIZE:
+            found.append((size, "batch by batch, all guards", run_single, count))
+        found.append((size, "bare COPY", run_copy, count))
+    return found
+
+
+async def measure(dsn: str, options: argparse.Namespace) -> Table:
+    """Return the table of all variants, each figure the median of the rounds."""
+    columns = ("trades a batch", "", "trades/s", "CPU us a trade, here", "and in Postgres", "batch p50 ms", "p99 ms")
+    table = Table(*columns, "fdatasync us")
+    opening = market(options.accounts)
+    for size, name, run, count in variants(options):
+        trading = trades(count, options.accounts)
+        found, probes = [], []
+        for _ in range(options.rounds):
+            probes.append(fdatasync_us(Path(tempfile.gettempdir())))
+            found.append(await run(dsn, opening, trading, size))
+        rate, own, server, p50, p99 = (statistics.median(column) for column in zip(*found, strict=True))
+        waits = (f"{p50:.2f}", f"{p99:.2f}") if p50 else ("", "")
+        figures = (f"{rate:,.0f}", f"{own:.1f}", f"{server:.1f}", *waits, f"{statistics.median(probes):.0f}")
+        table.add_row(f"{size:,}", name, *figures)
     return table
 
 
 def main() -> None:
     """Measure on the server of --dsn, or on an embedded one in a temporary folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trades", type=int, default=200_000, help="at most, a run")
-    parser.add_argument("--batches", type=int, default=200, help="at most, a run")
+    parser.add_argument("--trades", type=int, default=60_000, help="at most, a run")
+    parser.add_argument("--batches", type=int, default=100, help="at most, a run")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--accounts", type=int, default=1_000)
     parser.add_argument("--dsn", default=os.environ.get("TOKENBOURSE_DSN"))
@@ -258,13 +353,18 @@ def main() -> None:
     console = Console(width=120)
     console.print(describe())
     with ExitStack() as opened:
-        dsn = options.dsn
+        dsn, server = options.dsn, None
         if dsn is None:
             server = Embedded(Path(opened.enter_context(tempfile.TemporaryDirectory())))
             server.start()
             opened.callback(server.stop)
             dsn = server.dsn
         console.print(asyncio.run(measure(dsn, options)))
+        asyncio.run(run_poster(dsn, market(options.accounts), trades(options.trades, options.accounts), 10_000))
+        bare, whole = asyncio.run(table_bytes(dsn))
+        console.print(f"{bare:.0f} bytes of table a trade, {whole:.0f} with indexes, in batches of 10,000")
+        if server is not None:
+            console.print(f"serving again {restart_seconds(server):.2f} s after a kill -9")
 
 
 if __name__ == "__main__":

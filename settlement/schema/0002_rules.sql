@@ -91,7 +91,8 @@ BEGIN
 END $$;
 
 CREATE FUNCTION ledger.check_postings() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     range ledger.settle_cursor;
     parts record;
@@ -120,7 +121,8 @@ END $$;
 -- for no other, naming the batch that touched it last, and equal to the balance then plus what was posted now.
 -- Asking for rows from `previous_batch` on makes the search read one row where the latest of all would read many.
 CREATE FUNCTION ledger.check_balances() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     range ledger.settle_cursor;
     base bigint;

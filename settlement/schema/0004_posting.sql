@@ -20,7 +20,7 @@ END $$;
 -- last event, command and time of the last; the tables are their columns one after the other, row by row.
 CREATE FUNCTION ledger.post(
     header bigint[], previous_hash bytea, hash bytea, trades bigint[], postings bigint[], balances bigint[]
-) RETURNS boolean LANGUAGE plpgsql AS $$
+) RETURNS boolean LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     IF NOT ledger.advance(header[1]::integer, header[4] - 1, header[5], header[2]) THEN
         RETURN false;

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+from pathlib import Path
 
 import asyncpg
 import numpy as np
@@ -9,17 +10,31 @@ import pytest
 from rich.console import Console
 
 from benchmarks import settlement
-from benchmarks.settlement import Timed, fresh, market, measure, run_poster, trades, verify
+from benchmarks.settlement import (
+    Timed,
+    fresh,
+    market,
+    measure,
+    restart_seconds,
+    run_poster,
+    run_single,
+    table_bytes,
+    trades,
+    verify,
+)
+from settlement.embedded import Embedded
+from tests.settlement.conftest import SMALL
 from tests.settlement.conftest import server_dsn as server_dsn
 from tests.settlement.posting import execute, post_all
 
 
-def test_every_size_is_measured_beside_the_bare_copy(server_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_variant_is_measured_in_one_table(server_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settlement, "SIZES", (10, 50))
+    monkeypatch.setattr(settlement, "LATENCY_SIZE", 50)
     options = argparse.Namespace(trades=100, batches=4, rounds=1, accounts=5)
     console = Console(width=120, record=True, quiet=True)
     table = asyncio.run(measure(server_dsn, options))
-    assert table.row_count == 4
+    assert table.row_count == 7
     console.print(table)
 
 
@@ -54,3 +69,23 @@ def test_the_source_ends_the_run() -> None:
     assert not stop.is_set()
     assert len(source.read(6, 6)) == 4
     assert stop.is_set()
+
+
+def test_steps_are_timed_one_by_one(server_dsn: str) -> None:
+    figure = asyncio.run(run_single(server_dsn, market(5), trades(20, 5), 1))
+    assert 0 < figure.p50_ms <= figure.p99_ms
+
+
+def test_bytes_are_counted_a_trade(server_dsn: str) -> None:
+    asyncio.run(run_poster(server_dsn, market(5), trades(500, 5), 100))
+    bare, whole = asyncio.run(table_bytes(server_dsn))
+    assert 300 < bare < whole
+
+
+def test_a_killed_server_serves_again(session_dir: Path) -> None:
+    server = Embedded(session_dir / "restarted", SMALL)
+    server.start()
+    try:
+        assert 0 < restart_seconds(server) < 30
+    finally:
+        server.stop()
