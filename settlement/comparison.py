@@ -223,6 +223,11 @@ class Comparison:
             for table, query in _REGISTERS.items():
                 await self._compare(table, self._registers[table], query, self._state.shard)
             await self._check_edges()
+        if self._heads:
+            raise Difference(
+                f"the ledger ends with event {self._state.position}, before event {min(self._heads)} whose head is "
+                "known from earlier: the ledger's end is missing"
+            )
         self._check_balances()
 
     async def _compare_rest(self) -> None:
@@ -231,6 +236,7 @@ class Comparison:
         events = self._events[: self._state.events_left]
         if row is None or len(events) == 0:
             return
+        self._check_heads(len(events))
         rest = prepare(self._state, events)[0]
         for table, query in _RANGES.items():
             await self._compare(table, _copies([rest], table), query, rest.first_seq, rest.last_seq)
@@ -247,11 +253,6 @@ class Comparison:
         if last_seq != self._state.last_seq:
             raise Difference(
                 f"the ledger's cursor is at event {last_seq}, its last batch ends at {self._state.last_seq}"
-            )
-        if self._heads:
-            raise Difference(
-                f"the ledger ends with event {self._state.position}, before event {min(self._heads)} whose head is "
-                "known from earlier: the ledger's end is missing"
             )
         if not self._published_found:
             raise Difference(

@@ -92,7 +92,7 @@ END $$;
 
 CREATE FUNCTION ledger.check_postings() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+    SET jit = off AS $$
 DECLARE
     range ledger.settle_cursor;
     parts record;
@@ -122,7 +122,7 @@ END $$;
 -- Asking for rows from `previous_batch` on makes the search read one row where the latest of all would read many.
 CREATE FUNCTION ledger.check_balances() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+    SET enable_seqscan = off SET jit = off AS $$
 DECLARE
     range ledger.settle_cursor;
     base bigint;

@@ -17,7 +17,8 @@ BEGIN
 END $$;
 
 -- A whole batch of trades alone, in one call: what COPY does in several turns. The header is shard, epoch, batch, first and
--- last event, command and time of the last; the tables are their columns one after the other, row by row.
+-- last event, command and time of the last; the tables are their columns one after the other, row by row. For few rows any
+-- plan will do, and none is made anew: this holds for the rules that run meanwhile too.
 CREATE FUNCTION ledger.post(
     header bigint[], previous_hash bytea, hash bytea, trades bigint[], postings bigint[], balances bigint[]
 ) RETURNS boolean LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$

@@ -12,6 +12,7 @@ import pytest
 from exchange.core.records import EVENT
 from exchange.core.types import EventKind
 from settlement.audit import Tape, audit
+from settlement.batch import genesis, prepare
 from settlement.comparison import Report
 from settlement.differences import Difference
 from tests.settlement.builders import CASH
@@ -50,7 +51,17 @@ def test_a_head_holds_wherever_the_batches_end(exchange_dir: Path, settled: str)
     assert _audit(exchange_dir, settled, heads=heads).difference is None
     wrong = {int(position): bytes(32), 7: bytes(32)}
     assert str(_audit(exchange_dir, settled, heads=wrong).difference).startswith("the head at event 7 is ")
-    assert "the ledger's end is missing" in str(_audit(exchange_dir, settled, heads={10**6: bytes(32)}).difference)
+    for command in (None, 60):
+        late = _audit(exchange_dir, settled, command, heads={10**6: bytes(32)})
+        assert "the ledger's end is missing" in str(late.difference)
+
+
+def test_a_head_within_a_batch_that_goes_beyond_the_stated_command_is_checked(exchange_dir: Path, settled: str) -> None:
+    seq = int((read(exchange_dir)["sequence"] <= 60).sum())
+    assert seq % 50
+    made = prepare(genesis(), read(exchange_dir)[:seq])[0].hash
+    assert _audit(exchange_dir, settled, 60, heads={seq: made}).difference is None
+    assert f"the head at event {seq} is" in str(_audit(exchange_dir, settled, 60, heads={seq: bytes(32)}).difference)
 
 
 FORGERIES = {
