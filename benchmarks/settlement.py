@@ -343,8 +343,8 @@ async def measure(dsn: str, options: argparse.Namespace) -> Table:
 def main() -> None:
     """Measure on the server of --dsn, or on an embedded one in a temporary folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trades", type=int, default=60_000, help="at most, a run")
-    parser.add_argument("--batches", type=int, default=100, help="at most, a run")
+    parser.add_argument("--trades", type=int, default=40_000, help="at most, a run")
+    parser.add_argument("--batches", type=int, default=40, help="at most, a run")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--accounts", type=int, default=1_000)
     parser.add_argument("--dsn", default=os.environ.get("TOKENBOURSE_DSN"))
