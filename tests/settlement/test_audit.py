@@ -15,7 +15,6 @@ from settlement.audit import Tape, audit
 from settlement.batch import genesis, prepare
 from settlement.comparison import Report
 from settlement.differences import Difference
-from tests.settlement.builders import CASH
 from tests.settlement.exchanges import CONFIG, event_file, flip, journal_file, read
 from tests.settlement.posting import fetch, forge
 
@@ -191,4 +190,3 @@ def test_no_journal_is_a_difference(tmp_path: Path, mine: Path) -> None:
 def test_an_empty_exchange_passes(exchange_dir: Path, tmp_path: Path) -> None:
     shutil.copytree(exchange_dir / "journal", tmp_path / "journal")
     assert _tape(tmp_path) == []
-    assert CASH
