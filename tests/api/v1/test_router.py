@@ -9,7 +9,9 @@ from api.v1 import accounts, funds, health, instruments, ledger, participants, u
 from tests.api.v1.office import Office, office
 
 ACTIONS = [
-    action for module in (accounts, funds, health, instruments, ledger, participants, usage) for action in module.ACTIONS
+    action
+    for module in (accounts, funds, health, instruments, ledger, participants, usage)
+    for action in module.ACTIONS
 ]
 
 
