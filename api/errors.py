@@ -96,7 +96,7 @@ _REJECTIONS = {
     RejectReason.INSTRUMENT_NOT_TRADING: Problem(400, -2010, "Market is closed."),
     RejectReason.WRONG_ASSET_KIND: Problem(400, -8013, "This action is not possible with an asset of this kind."),
     RejectReason.NOT_ISSUER: Problem(403, -8014, "Only the issuer of an asset may issue it."),
-    RejectReason.DUPLICATE_USAGE: Problem(409, -8015, "This usage id was applied before."),
+    RejectReason.DUPLICATE_ID: Problem(409, -8015, "This usage id was applied before."),
     RejectReason.INVALID_PARAMETER: Problem(400, -1130, "Invalid data sent for a parameter."),
     RejectReason.INVALID_QUANTITY: LOT_SIZE,
     RejectReason.INVALID_PRICE: PRICE_FILTER,

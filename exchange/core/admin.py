@@ -98,7 +98,7 @@ def redeem(state: Record, command: Record, output: Record) -> None:
     low, high = _usage_key(command)
     seen = named and find(state.usage_ids, low, high, command.time_ns, USAGE_ID_WINDOW_NS) != NIL
     if reason == RejectReason.NONE and seen:
-        reason = RejectReason.DUPLICATE_USAGE
+        reason = RejectReason.DUPLICATE_ID
     if reason == RejectReason.NONE:
         reason = departure(state, command)
     if reason == RejectReason.NONE and named and not has_room(state.usage_ids, command.time_ns, USAGE_ID_WINDOW_NS):

@@ -202,7 +202,7 @@ def redeem(tables: Tables, command: Command) -> RejectReason:
         return reason
     usage_id = command.words[:2]
     if any(usage_id) and tables.usage_ids.find(usage_id, command.time_ns) is not None:
-        return RejectReason.DUPLICATE_USAGE
+        return RejectReason.DUPLICATE_ID
     if reason := refuse_burn(tables, command):
         return reason
     if any(usage_id):

@@ -184,7 +184,7 @@ CASES = {
     CommandKind.REDEEM: Case(
         commands.redeem(BOB, TOKENS, 1, USAGE),
         (
-            Flaw(RejectReason.DUPLICATE_USAGE, (commands.redeem(ALICE, TOKENS, 1, USAGE),)),
+            Flaw(RejectReason.DUPLICATE_ID, (commands.redeem(ALICE, TOKENS, 1, USAGE),)),
             Flaw(
                 RejectReason.RECENT_IDS_FULL,
                 tuple(commands.redeem(ALICE, TOKENS, 1, bytes(15) + bytes([number])) for number in (1, 2, 3)),

@@ -23,10 +23,10 @@ def test_an_id_counts_once_until_its_window_has_passed():
     market = Market(Engine(TEST))
     assert redeem(market, 7) == RejectReason.NONE
     market.time_ns = USAGE_ID_WINDOW_NS - 1
-    assert redeem(market, 7) == RejectReason.DUPLICATE_USAGE
+    assert redeem(market, 7) == RejectReason.DUPLICATE_ID
     market.time_ns = USAGE_ID_WINDOW_NS
     assert redeem(market, 7) == RejectReason.NONE
-    assert redeem(market, 7) == RejectReason.DUPLICATE_USAGE
+    assert redeem(market, 7) == RejectReason.DUPLICATE_ID
 
 
 def test_a_full_table_refuses_until_the_oldest_may_be_forgotten():
@@ -51,7 +51,7 @@ def test_a_table_in_motion_knows_exactly_what_is_in_its_window():
         number = chance.randint(1, 900)
         known = number in seen and market.time_ns - seen[number] < USAGE_ID_WINDOW_NS
         told = reasons(market.do(commands.redeem(ALICE, TOKENS, 1, usage(number))))[0]
-        assert told == (RejectReason.DUPLICATE_USAGE if known else RejectReason.NONE)
+        assert told == (RejectReason.DUPLICATE_ID if known else RejectReason.NONE)
         if not known:
             seen[number] = market.time_ns
 

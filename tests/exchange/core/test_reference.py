@@ -191,9 +191,9 @@ def test_all_that_was_ever_issued_counts(market):
 def test_a_usage_id_is_applied_once_within_its_window_whoever_sends_it(market):
     redeem = commands.redeem(ALICE, TOKENS, 1, USAGE)
     told = market.do(redeem, redeem, altered(redeem, account=BOB), altered(redeem, words=[1, 2, 3, 4, 5]))
-    assert reasons(told) == [0, RejectReason.DUPLICATE_USAGE, RejectReason.DUPLICATE_USAGE, 0]
+    assert reasons(told) == [0, RejectReason.DUPLICATE_ID, RejectReason.DUPLICATE_ID, 0]
     market.time_ns += USAGE_ID_WINDOW_NS - 1
-    assert reasons(market.do(redeem)) == [RejectReason.DUPLICATE_USAGE]
+    assert reasons(market.do(redeem)) == [RejectReason.DUPLICATE_ID]
     market.time_ns += 1
     assert reasons(market.do(redeem)) == [RejectReason.NONE]
     assert market.available(ALICE, TOKENS) == TOKENS_EACH - 3
