@@ -3,7 +3,7 @@
 Everything is counted anew from the tables whenever it is asked for.
 """
 
-from exchange.core.reference_book import crosses, opposite, resting
+from exchange.core.reference_book import crosses, open_orders, opposite, resting
 from exchange.core.reference_tables import Asset, Command, Instrument, Order, Tables
 from exchange.core.types import (
     BPS,
@@ -103,14 +103,11 @@ def notional_too_large(tables: Tables, order: Order) -> bool:
 
 def too_many_open_orders(tables: Tables, order: Order) -> bool:
     """Say whether an account may have no further open order."""
-    account = tables.accounts[order.account]
-    here = sum(
-        other.account == order.account and other.instrument is order.instrument for other in tables.orders.values()
-    )
+    account, here_max = tables.accounts[order.account], order.instrument.limits.open_orders_max
     return (
         account.open_orders >= OPEN_ORDERS_MAX
         or 0 < account.limits.open_orders_max <= account.open_orders
-        or 0 < order.instrument.limits.open_orders_max <= here
+        or 0 < here_max <= sum(other.account == order.account for other in open_orders(tables, order.instrument))
     )
 
 
@@ -148,12 +145,11 @@ def new_holder(tables: Tables, account: int, asset_index: int) -> bool:
 
 def too_many_holders(tables: Tables, account: int, asset_index: int) -> bool:
     """Say whether an account may not be given units as enough others hold some."""
+    if not new_holder(tables, account, asset_index):
+        return False
     asset = tables.assets[asset_index]
-    holders = sum(
-        counts_as_holder(asset, account) and owned == asset_index and balance.total > 0
-        for (account, owned), balance in tables.balances.items()
-    )
-    return new_holder(tables, account, asset_index) and holders >= asset.holders_max
+    owners = [owner for (owner, owned), balance in tables.balances.items() if owned == asset_index and balance.total]
+    return sum(counts_as_holder(asset, owner) for owner in owners) >= asset.holders_max
 
 
 def day_of(time_ns: int) -> int:

@@ -49,6 +49,10 @@ from exchange.core.types import (
     TradingState,
 )
 
+SIDES = {Side.BUY, Side.SELL}
+ORDER_TYPES = set(OrderType)
+TIMES_IN_FORCE = set(TimeInForce)
+POLICIES = set(SelfTradePrevention)
 LASTING = {TimeInForce.GTC, TimeInForce.GTD, TimeInForce.DAY}
 PRICED = {OrderType.LIMIT, OrderType.STOP_LIMIT}
 STOPS = {OrderType.STOP, OrderType.STOP_LIMIT}
@@ -117,10 +121,10 @@ def act(tables: Tables, order: Order) -> int:
 def malformed(command: Command) -> bool:
     """Say whether a new order has a value that no rule gives a meaning to."""
     if (
-        command.side not in {Side.BUY, Side.SELL}
-        or command.order_type not in set(OrderType)
-        or command.time_in_force not in set(TimeInForce)
-        or command.self_trade_prevention not in set(SelfTradePrevention)
+        command.side not in SIDES
+        or command.order_type not in ORDER_TYPES
+        or command.time_in_force not in TIMES_IN_FORCE
+        or command.self_trade_prevention not in POLICIES
         or command.flags not in {0, OrderFlag.POST_ONLY}
     ):
         return True
@@ -242,8 +246,7 @@ def refuse_room(tables: Tables, order: Order, *, named: bool) -> RejectReason:
         return RejectReason.ORDERS_FULL
     if tables.capacity.balances - len(tables.balances) < 2:
         return RejectReason.BALANCES_FULL
-    conditional = sum(other.conditional for other in tables.orders.values())
-    if order.conditional and conditional >= tables.capacity.conditions:
+    if order.conditional and sum(other.conditional for other in tables.orders.values()) >= tables.capacity.conditions:
         return RejectReason.CONDITIONS_FULL
     if lacks_acquisition(tables, order):
         return RejectReason.ACQUISITIONS_FULL

@@ -336,6 +336,9 @@ class AllOrNone:
     order_ids: list[int] = field(default_factory=list)
 
 
+PLACES = {name: place for place, name in enumerate(EVENT.names or ())}  # of the fields of an event
+
+
 class Tables:
     """The whole state, and the events that nobody has taken yet."""
 
@@ -359,9 +362,12 @@ class Tables:
 
     def emit(self, kind: EventKind, **fields: int) -> None:
         """Add an event; a field that is not given is 0."""
-        values = {"sequence": self.sequence, "time_ns": self.time_ns, "kind": kind, **fields}
-        assert values.keys() <= set(EVENT.names or ())
-        self._events.append(tuple(values.get(name, 0) for name in EVENT.names or ()))
+        assert fields.keys() <= PLACES.keys()
+        row = [0] * len(PLACES)
+        row[:3] = self.sequence, self.time_ns, kind
+        for name, value in fields.items():
+            row[PLACES[name]] = value
+        self._events.append(tuple(row))
         self.event_count += 1
 
     def take_events(self) -> np.ndarray:

@@ -2,8 +2,7 @@
 
 import pytest
 
-from exchange.core import commands, reference_matching
-from exchange.core.reference_matching import opposite, rank
+from exchange.core import commands, reference_book, reference_matching
 from exchange.core.types import (
     EndReason,
     EventKind,
@@ -51,12 +50,6 @@ def tape(told: list[Fact]) -> list[tuple[str, ...] | tuple[int | str, ...]]:
                 ("prevented", fields["counter_account"], fields["quantity_lots"], fields.get("leaves_lots", 0))
             )
     return short
-
-
-def test_better_prices_rank_lower():
-    assert [rank(Side.BUY, price) for price in (99, 100)] == [-99, -100]
-    assert [rank(Side.SELL, price) for price in (99, 100)] == [99, 100]
-    assert [opposite(side) for side in (Side.BUY, Side.SELL)] == [Side.SELL, Side.BUY]
 
 
 def test_the_best_price_trades_first_then_the_oldest(market):
@@ -265,7 +258,7 @@ def test_an_order_that_is_done_at_the_limit_of_work_is_done(market, monkeypatch)
 
 
 def test_fill_or_kill_and_market_cost_look_no_further_than_the_limit_of_work(market, monkeypatch):
-    monkeypatch.setattr(reference_matching, "WORK_MAX", 3)
+    monkeypatch.setattr(reference_book, "WORK_MAX", 3)
     for _ in range(4):
         market.sell(ALICE, 1, 100)
     assert tape(market.buy(BOB, 4, 100, time_in_force=TimeInForce.FOK)) == [("expired", BOB, "FILL_OR_KILL", 4)]
