@@ -172,8 +172,13 @@ def draft(instrument: Instrument, command: Command, flags: int) -> Order:
         stop_ticks=command.stop_ticks,
         display_lots=command.display_lots,
         until_ns=command.until_ns,
-        conditional=command.stop_ticks != 0 or command.display_lots != 0 or command.until_ns != 0,
+        conditional=has_terms(command) or flags & OrderFlag.UNPRICED != 0,
     )
+
+
+def has_terms(command: Command) -> bool:
+    """Say whether an order is a stop or an iceberg, or has an end in time."""
+    return command.stop_ticks != 0 or command.display_lots != 0 or command.until_ns != 0
 
 
 def refuse_terms(tables: Tables, order: Order, command: Command) -> RejectReason:
@@ -275,7 +280,7 @@ def accept(tables: Tables, order: Order, command: Command) -> None:
         names = ("price_ticks", "quantity_lots", "leaves_lots", "amount", "fee")
         words = dict(zip(names, command.words, strict=True))
         tell_of(tables, EventKind.ORDER_NAMED, order, **words)
-    if order.conditional:
+    if has_terms(command):
         terms = {"price_ticks": order.stop_ticks, "quantity_lots": order.display_lots, "amount": order.until_ns}
         tell_of(tables, EventKind.ORDER_TERMS, order, **terms)
 

@@ -206,7 +206,7 @@ class Order:
     display_lots: int = 0
     until_ns: int = 0
     hidden_lots: int = 0
-    conditional: bool = False  # whether it came as a stop, as an iceberg, or with an end in time
+    conditional: bool = False  # whether it came as a stop, as an iceberg, with an end in time, or without a price
 
     @property
     def displayed_lots(self) -> int:
