@@ -249,7 +249,7 @@ def set_guards(instrument: int, static_bps: int, dynamic_bps: int, reference_tic
 def set_instrument_limits(
     instrument: int, *, open_orders_max: int = 0, notional_max: int = 0, position_bps: int = 0
 ) -> bytes:
-    """Limit what each account may have on an instrument: open orders, notional an order, share of the units there are."""
+    """Limit each account on an instrument: open orders, notional of an order, share of the outstanding units."""
     words = (open_orders_max, notional_max, position_bps, 0, 0)
     return _pack(CommandKind.SET_INSTRUMENT_LIMITS, instrument=instrument, words=words)
 

@@ -15,7 +15,7 @@ class Side(IntEnum):
 
 
 class OrderType(IntEnum):
-    """Limit, market (immediate, priced at the instrument's band), or one of them asleep until a trade at its stop price."""
+    """Limit, market (immediate, priced at the instrument's band), or one of them asleep until its stop price trades."""
 
     LIMIT = 0
     MARKET = 1
@@ -168,6 +168,7 @@ class EndReason(IntEnum):
     BOOK_CLEARED = 15
     VOLATILITY_HALT = 16
     INSUFFICIENT_HOLD = 17
+    BOOK_FULL = 18
 
 
 class RejectReason(IntEnum):

@@ -1,0 +1,73 @@
+"""Compile the core as one program instead of once for every function.
+
+numba turns each compiled function, with all that it calls, into machine code of its own before it compiles the caller,
+and optimises the same code again at every step up. What has no Python wrapper can only be called by other compiled code,
+so its machine code is never used. Such functions are kept as they were lowered until the entry that Python calls takes
+in all of them, and are optimised once, there.
+"""
+
+from typing import Any
+
+from llvmlite.binding import Linkage
+from numba import _dynfunc
+from numba.core.codegen import JITCodeLibrary
+from numba.core.cpu import CPUContext
+
+_finalize: Any = JITCodeLibrary.finalize
+_optimize: Any = JITCodeLibrary._optimize_final_module
+_get_executable: Any = CPUContext.get_executable
+
+
+def _closure(library: Any) -> list[Any]:
+    """Return the libraries that one needs, directly or through others, each once, callers before what they call.
+
+    The order matters: the linker takes only those functions that something asks for already.
+    """
+    done: dict[Any, None] = {}
+    _visit(library, done)
+    return list(done)[-2::-1]
+
+
+def _visit(library: Any, done: dict[Any, None]) -> None:
+    for needed in library._linking_libraries:
+        if needed not in done:
+            _visit(needed, done)
+    done[library] = None
+
+
+def _is_inner(library: Any) -> bool:
+    return getattr(library, "is_inner", False)
+
+
+def _link_late(library: Any) -> None:
+    """Finalize a library: an inner one as it is, an entry with all that it needs."""
+    if _is_inner(library):
+        library._finalized = True
+        return
+    library._linking_libraries[:] = _closure(library)
+    _finalize(library)
+
+
+def _optimize_alone(library: Any) -> None:
+    """Optimize a library that has all its code: what others cannot call may be inlined, changed and dropped."""
+    for function in library._final_module.functions:
+        if not function.is_declaration and function.linkage == Linkage.linkonce_odr:
+            function.linkage = "internal"
+    _optimize(library)
+
+
+def _prepare(context: Any, library: Any, fndesc: Any, env: Any) -> Any:
+    """Return the Python function of a compiled one; what has no wrapper gets one that nobody may call."""
+    wrapper = fndesc.llvm_cpython_wrapper_name
+    if any(function.name == wrapper for function in library._final_module.functions):
+        return _get_executable(context, library, fndesc, env)
+    library.is_inner = True
+    name = fndesc.qualname.split(".")[-1]
+    return _dynfunc.make_function(fndesc.lookup_module(), name, "called by compiled code only", 0, env, (library,))
+
+
+def install() -> None:
+    """Let numba compile in this way."""
+    JITCodeLibrary.finalize = _link_late
+    JITCodeLibrary._optimize_final_module = _optimize_alone
+    CPUContext.get_executable = _prepare
