@@ -256,6 +256,7 @@ class Engine:
     def apply(self, commands: np.ndarray) -> np.ndarray:
         """Apply commands (COMMAND, shape (n,)) in order; return their events (EVENT, shape (m,)), m >= n."""
         commands = commands.view(_COMMAND_RECORD)
+        commands.flags.writeable = False  # one kind of array is one compilation
         parts = []  # as bytes: numpy copies records field by field, 30 times slower
         done = 0
         while True:

@@ -59,7 +59,7 @@ def _optimize_alone(library: Any) -> None:
 def _prepare(context: Any, library: Any, fndesc: Any, env: Any) -> Any:
     """Return the Python function of a compiled one; what has no wrapper gets one that nobody may call."""
     wrapper = fndesc.llvm_cpython_wrapper_name
-    if any(function.name == wrapper for function in library._final_module.functions):
+    if library._finalized or any(function.name == wrapper for function in library._final_module.functions):
         return _get_executable(context, library, fndesc, env)
     library.is_inner = True
     name = fndesc.qualname.split(".")[-1]

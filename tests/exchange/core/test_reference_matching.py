@@ -258,7 +258,8 @@ def test_an_order_that_is_done_at_the_limit_of_work_is_done(market, monkeypatch)
 
 
 def test_fill_or_kill_and_market_cost_look_no_further_than_the_limit_of_work(market, monkeypatch):
-    monkeypatch.setattr(reference_book, "WORK_MAX", 3)
+    for module in (reference_book, reference_matching):
+        monkeypatch.setattr(module, "WORK_MAX", 3)
     for _ in range(4):
         market.sell(ALICE, 1, 100)
     assert tape(market.buy(BOB, 4, 100, time_in_force=TimeInForce.FOK)) == [("expired", BOB, "FILL_OR_KILL", 4)]

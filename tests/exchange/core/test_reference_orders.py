@@ -2,7 +2,7 @@
 
 import pytest
 
-from exchange.core import commands, reference_orders
+from exchange.core import commands, reference_limits
 from exchange.core.reference import Reference
 from exchange.core.state import TEST
 from exchange.core.types import (
@@ -109,8 +109,8 @@ def test_a_market_order_is_priced_at_the_band(market):
     "fields",
     [
         {"side": Side.BOTH},
-        {"order_type": 2},
-        {"time_in_force": 3},
+        {"order_type": 4},
+        {"time_in_force": 6},
         {"self_trade_prevention": 5},
         {"flags": OrderFlag.RESTING},
         {"flags": POST_ONLY | OrderFlag.REQUEUE},
@@ -135,7 +135,7 @@ REFUSALS = [
     ((), {"quantity_lots": 0}, RejectReason.INVALID_QUANTITY),
     ((), {"quantity_lots": 1_001}, RejectReason.INVALID_QUANTITY),
     ((), {"price_ticks": 0}, RejectReason.INVALID_PRICE),
-    ((), {"price_ticks": 1 << 31}, RejectReason.INVALID_PRICE),
+    ((), {"price_ticks": (1 << 31) + 1}, RejectReason.INVALID_PRICE),
     ((commands.set_price_band(PLAIN, 101, 200),), {}, RejectReason.PRICE_OUTSIDE_BAND),
     ((commands.set_price_band(PLAIN, 1, 99),), {}, RejectReason.PRICE_OUTSIDE_BAND),
     ((commands.new_order(ALICE, PLAIN, Side.SELL, 100, 1),), {"flags": POST_ONLY}, RejectReason.WOULD_TAKE),
@@ -178,7 +178,7 @@ def test_notional_and_units_of_an_order_have_a_limit(market):
 
 
 def test_an_account_may_have_so_many_open_orders(market, monkeypatch):
-    monkeypatch.setattr(reference_orders, "OPEN_ORDERS_MAX", 2)
+    monkeypatch.setattr(reference_limits, "OPEN_ORDERS_MAX", 2)
     told = [market.buy(BOB, 1, 100) for _ in range(3)]
     assert [reasons(events)[0] for events in told] == [0, 0, RejectReason.TOO_MANY_OPEN_ORDERS]
     market.do(commands.cancel_order(BOB, market.order_id(1)))
@@ -274,56 +274,6 @@ def test_who_may_cancel_what_and_when(market):
         RejectReason.INSTRUMENT_NOT_TRADING,
     ]
     assert told[-1].kind == EventKind.ORDER_CANCELED
-
-
-@pytest.mark.parametrize(
-    ("account", "instrument", "side", "ended"),
-    [
-        (BOB, 0, Side.BOTH, [1, 2, 3]),
-        (BOB, PLAIN, Side.BOTH, [1, 2]),
-        (BOB, 0, Side.BUY, [1, 3]),
-        (BOB, PLAIN, Side.SELL, [2]),
-        (CAROL, 0, Side.BOTH, []),
-    ],
-)
-def test_a_mass_cancel_ends_what_matches(market, account, instrument, side, ended):
-    market.buy(BOB, 1, 100)
-    market.sell(BOB, 1, 200)
-    market.buy(BOB, 1, 100, instrument=COARSE)
-    market.buy(ALICE, 1, 100)
-    *cancelled, told = market.do(commands.mass_cancel(account, instrument, side))
-    assert [event.fields["order_id"] for event in cancelled] == sorted(
-        (market.order_id(number) for number in ended), key=lambda order_id: order_id & 0x3FFFFF
-    )
-    assert {event.fields["reason"] for event in cancelled} <= {EndReason.MASS_CANCEL}
-    assert told == fact(
-        EventKind.MASS_CANCELED, side=side, account=account, instrument=instrument, quantity_lots=len(ended)
-    )
-
-
-def test_a_mass_cancel_ends_so_many_at_a_time(market, monkeypatch):
-    monkeypatch.setattr(reference_orders, "WORK_MAX", 2)
-    for _ in range(3):
-        market.buy(BOB, 1, 100)
-    counts = [market.do(commands.mass_cancel(BOB))[-1].fields for _ in range(2)]
-    assert [(told.get("quantity_lots"), told.get("leaves_lots")) for told in counts] == [(2, 1), (1, None)]
-
-
-def test_who_may_mass_cancel(market):
-    cancel = commands.mass_cancel(BOB, PLAIN)
-    told = market.do(
-        altered(cancel, side=3),
-        altered(cancel, account=NOBODY),
-        altered(cancel, instrument=3),
-        commands.set_account_state(BOB, AccountState.CLOSED),
-        cancel,
-    )
-    assert [reason for reason in reasons(told) if reason] == [
-        RejectReason.MALFORMED_COMMAND,
-        RejectReason.UNKNOWN_ACCOUNT,
-        RejectReason.UNKNOWN_INSTRUMENT,
-        RejectReason.ACCOUNT_NOT_ACTIVE,
-    ]
 
 
 def replaced(market: Market, price_ticks: int = 0, quantity_lots: int = 0, flags: int = 0) -> list[Fact]:
