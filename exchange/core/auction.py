@@ -6,7 +6,14 @@ between them. One pass over the levels from the lowest price up keeps demand and
 """
 
 from exchange.core.accounts import open_lots, worst_fee
-from exchange.core.book import UNPRICED_BUY_TICKS, UNPRICED_SELL_TICKS, first_level, head_of, next_level
+from exchange.core.book import (
+    UNPRICED_BUY_TICKS,
+    UNPRICED_SELL_TICKS,
+    first_level,
+    head_of,
+    is_crossed,
+    next_level,
+)
 from exchange.core.jit import Record, int64, kernel, routine
 from exchange.core.limits import Extra
 from exchange.core.matching import cannot_hold, end_filled, end_order, trade
@@ -54,7 +61,7 @@ def _queue_lots(state: Record, queue: Record) -> int:
 
 @kernel
 def _sign(value: int) -> int:
-    return (value > 0) - (value < 0)
+    return int(value > 0) - int(value < 0)
 
 
 @routine
@@ -265,6 +272,16 @@ def _refused(state: Record, command: Record) -> int:
 
 
 @routine
+def _state_after(instrument: Record, unfinished: bool, afterwards: int) -> int:
+    """Return what an instrument goes on as: in another call if buyers too many have left its book crossed."""
+    if unfinished:
+        return int64(TradingState.UNCROSSING)
+    if afterwards == TradingState.CONTINUOUS and is_crossed(instrument):
+        return int64(TradingState.VOLATILITY)
+    return afterwards
+
+
+@routine
 def uncross(state: Record, command: Record, output: Record) -> None:
     """Trade a call at one price, end what was only for the auction, and go on in another trading state.
 
@@ -281,7 +298,7 @@ def uncross(state: Record, command: Record, output: Record) -> None:
     work = _end_auction_orders(state, command, output, work)
     buyer, seller = _best(state, instrument, Side.BUY), _best(state, instrument, Side.SELL)
     unfinished = _meets(state, instrument, buyer, seller) or instrument.auction_orders > 0
-    instrument.state = int64(TradingState.UNCROSSING) if unfinished else int64(command.state)
+    instrument.state = _state_after(instrument, unfinished, int64(command.state))
     event = emit(command, output, EventKind.AUCTION_UNCROSSED)
     event.instrument = command.instrument
     event.price_ticks = instrument.auction_ticks
@@ -293,5 +310,5 @@ def uncross(state: Record, command: Record, output: Record) -> None:
         instrument.reference_ticks = instrument.auction_ticks
     event = emit(command, output, EventKind.TRADING_STATE_SET)
     event.instrument = command.instrument
-    event.state = command.state
+    event.state = instrument.state
     wake_if_any(state, command, output, int64(command.instrument), 0)

@@ -77,6 +77,13 @@ def is_empty(instrument: Record) -> bool:
 
 
 @kernel
+def is_crossed(instrument: Record) -> bool:
+    """Tell whether the best bid reaches the best ask; orders without a price reach everything."""
+    bids, asks = instrument.queues[Side.BUY], instrument.queues[Side.SELL]
+    return bids.best_node != NIL and asks.best_node != NIL and bids.best_price >= asks.best_price
+
+
+@kernel
 def take_slot(state: Record) -> int:
     """Take the slot freed last, or the next unused one, and raise its generation."""
     slot = state.free_order

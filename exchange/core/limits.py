@@ -205,7 +205,7 @@ def acquisitions_free(state: Record) -> int:
 
 
 @routine
-def is_dated(state: Record, asset: Record, account: int) -> bool:
+def is_dated(asset: Record, account: int) -> bool:
     """Tell whether what an account buys of an asset may be sold only later."""
     return asset.turnaround_days != 0 and account != asset.issuer
 
@@ -268,6 +268,6 @@ def note_trade(state: Record, buyer_row: int, seller_row: int, units: int, time_
     count_holder(state, buyer_row, total_of(state, buyer_row) - units)
     count_holder(state, seller_row, total_of(state, seller_row) + units)
     asset = state.assets[state.balances[buyer_row].asset]
-    if is_dated(state, asset, int64(state.balances[buyer_row].account)):
+    if is_dated(asset, int64(state.balances[buyer_row].account)):
         acquire(state, buyer_row, units, time_ns)
     give_up(state, seller_row, time_ns)

@@ -235,7 +235,7 @@ def match(state: Record, command: Record, output: Record, slot: int) -> tuple[in
         if met == WORK_MAX:
             return EndReason.WORK_LIMIT, met
         best = int64(opposite.best_price)
-        if instrument.extras & Extra.GUARDS and is_outside(instrument, best):
+        if instrument.extras & Extra.GUARDS and is_outside(instrument, best, int64(instrument.last_ticks)):
             interrupt(command, output, instrument, index, best)
             return EndReason.VOLATILITY_HALT, met
         met += 1
@@ -272,8 +272,8 @@ def _is_fillable(state: Record, slot: int) -> bool:
     stop_at_own = prevention != SelfTradePrevention.EXPIRE_MAKER
     group = int64(state.accounts[order.account].group)
     price, side = int64(order.price_ticks), int64(order.side)
-    guarded = instrument.extras & Extra.GUARDS != 0
-    lots, _ = gather(state, instrument, side, price, order.leaves, group, prevention, stop_at_own, guarded)
+    extras = int64(instrument.extras)
+    lots, _ = gather(state, instrument, side, price, order.leaves, group, prevention, stop_at_own, extras)
     return lots == order.leaves
 
 

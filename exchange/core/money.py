@@ -225,9 +225,7 @@ def _transfer_means(state: Record, command: Record, row: int, receiver: int) -> 
     available = state.balances[row].available
     if command.amount > available:
         return RejectReason.INSUFFICIENT_BALANCE
-    if is_dated(state, asset, int64(command.account)) and command.amount > available - immature(
-        state, row, command.time_ns
-    ):
+    if is_dated(asset, int64(command.account)) and command.amount > available - immature(state, row, command.time_ns):
         return RejectReason.NOT_YET_TRANSFERABLE
     if receiver == NIL and balances_free(state) == 0:
         return RejectReason.BALANCES_FULL

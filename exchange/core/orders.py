@@ -96,7 +96,7 @@ def _market_cost(state: Record, command: Record, instrument: Record, price: int)
     side, prevention = int64(command.side), int64(command.self_trade_prevention)
     group = int64(state.accounts[command.account].group)
     wanted = command.quantity_lots
-    _, ticks = gather(state, instrument, side, price, wanted, group, prevention, False, False)
+    _, ticks = gather(state, instrument, side, price, wanted, group, prevention, False, 0)
     return ticks * instrument.tick_value
 
 
@@ -130,7 +130,7 @@ def _resolved(state: Record, command: Record, instrument: Record, price: int) ->
 
 @routine
 def new_order(state: Record, command: Record, output: Record) -> None:
-    """Admit an order, hold what it needs, match it, and rest or expire what is left; then wake the stops it triggers."""
+    """Admit an order, hold what it needs, match it, rest or expire what is left; wake the stops it triggers."""
     note_message(state, command)
     reason = order_shape(command)
     if reason == RejectReason.NONE and not knows_account(state, command.account):
@@ -302,7 +302,7 @@ def _name(state: Record, command: Record, output: Record, slot: int) -> None:
 def _add_terms(state: Record, command: Record, output: Record, slot: int, price: int) -> None:
     """Give an order what goes beyond the plain kinds, and say stop price, displayed part and end."""
     asset = state.assets[state.instruments[command.instrument].base_asset]
-    if command.side == Side.BUY and is_dated(state, asset, int64(command.account)):
+    if command.side == Side.BUY and is_dated(asset, int64(command.account)):
         date_balance(state, int64(state.details[slot].base_balance))
     if not needs_condition(command):
         return

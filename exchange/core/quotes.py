@@ -135,14 +135,17 @@ def begin_batch(state: Record, command: Record, output: Record) -> None:
 def continue_batch(state: Record, command: Record, output: Record) -> None:
     """Apply a command of a batch; one that is refused ends those before it, and the rest is refused too."""
     state.batch_left -= 1
-    if state.batch_failed:
-        reject(command, output, RejectReason.BATCH_REFUSED)
-        return
     first = output.count
-    if _belongs(state, command):
+    if command.kind == CommandKind.NONE or command.kind > CommandKind.SET_VENUE_RULES:
+        reject(command, output, RejectReason.UNKNOWN_COMMAND)
+    elif state.batch_failed:
+        reject(command, output, RejectReason.BATCH_REFUSED)
+    elif _belongs(state, command):
         new_order(state, command, output)
     else:
         reject(command, output, RejectReason.MALFORMED_COMMAND)
+    if state.batch_failed:
+        return
     event = output.rows[first]
     if event.kind == EventKind.ORDER_ACCEPTED:
         state.batch_orders[state.batch_count] = event.order_id

@@ -216,7 +216,7 @@ def _special_terms(command: Record, instrument: Record, price: int, quantity: in
 
 @kernel
 def _size(state: Record, instrument: Record, account: int, price: int, quantity: int) -> int:
-    """Check the notional of an order: exact when it could be too large for the instrument, or the account has a limit."""
+    """Check the notional of an order, exactly where it could be too large or the account has a limit."""
     if price > instrument.price_safe and not _is_small(instrument, price, quantity):
         return RejectReason.NOTIONAL_TOO_LARGE
     if state.accounts[account].limited:
@@ -247,9 +247,9 @@ def order_room(state: Record, command: Record, price: int, quantity: int, base: 
     index, account = int64(command.instrument), int64(command.account)
     instrument = state.instruments[index]
     continuous = instrument.state == TradingState.CONTINUOUS
-    if command.flags != 0 and continuous:
-        if crosses(command.side, price, int64(instrument.queues[1 - command.side].best_price)):
-            return RejectReason.WOULD_TAKE
+    best = int64(instrument.queues[1 - command.side].best_price)
+    if command.flags != 0 and continuous and crosses(command.side, price, best):
+        return RejectReason.WOULD_TAKE
     special = is_special(command)
     if special or not continuous:
         reason = _clash(state, command, price)
@@ -305,7 +305,7 @@ def _share(state: Record, index: int, account: int, side: int, base: int, quanti
 def is_locked(state: Record, index: int, side: int, base: int, need: int, time_ns: int) -> bool:
     """Tell whether units to be sold were bought too lately."""
     asset = state.assets[state.instruments[index].base_asset]
-    if side == Side.BUY or not is_dated(state, asset, int64(state.balances[base].account)):
+    if side == Side.BUY or not is_dated(asset, int64(state.balances[base].account)):
         return False
     return need > state.balances[base].available - immature(state, base, time_ns)
 
@@ -340,7 +340,7 @@ def needs_condition(command: Record) -> bool:
 @routine
 def _lacks_dates(state: Record, command: Record, base: int) -> bool:
     asset = state.assets[state.instruments[command.instrument].base_asset]
-    if command.side == Side.SELL or not is_dated(state, asset, int64(command.account)):
+    if command.side == Side.SELL or not is_dated(asset, int64(command.account)):
         return False
     return state.balance_acquisitions[base] == NIL and acquisitions_free(state) == 0
 

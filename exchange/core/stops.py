@@ -1,7 +1,7 @@
 """Stops: asleep until the last trade reaches their stop price, then takers like any other.
 
-They wake one after the other: of those triggered the buys first, from the lowest stop price up, then the sells, from the
-highest down, first in, first out. What one of them trades may trigger the next.
+They wake one after the other: of those triggered the buys first, from the lowest stop price up, then the sells, from
+the highest down, first in, first out. What one of them trades may trigger the next.
 """
 
 from exchange.core.accounts import list_order

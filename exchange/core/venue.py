@@ -1,6 +1,6 @@
 """The rules of an instrument's market and of an account in it: phases, modes, guards, limits, a regulator's rules."""
 
-from exchange.core.book import is_empty
+from exchange.core.book import is_crossed, is_empty
 from exchange.core.jit import Record, int64, kernel, routine
 from exchange.core.limits import Extra, count_holders, set_extra
 from exchange.core.rules import collects, knows_account, knows_instrument, notional_limit
@@ -9,13 +9,11 @@ from exchange.core.telling import emit, reject
 from exchange.core.types import (
     BPS,
     COUNT_MAX,
-    NIL,
     NOTIONAL_MAX,
     PRICE_TICKS_MAX,
     TURNAROUND_DAYS_MAX,
     EventKind,
     RejectReason,
-    Side,
     TradingMode,
     TradingState,
 )
@@ -24,12 +22,6 @@ from exchange.core.types import (
 @kernel
 def _is_within(value: int, limit: int) -> bool:
     return 0 <= value <= limit
-
-
-@kernel
-def _is_crossed(instrument: Record) -> bool:
-    bids, asks = instrument.queues[Side.BUY], instrument.queues[Side.SELL]
-    return bids.best_node != NIL and asks.best_node != NIL and bids.best_price >= asks.best_price
 
 
 @routine
@@ -44,7 +36,7 @@ def _may_become(instrument: Record, trading_state: int) -> bool:
     if trading_state == TradingState.CONTINUOUS:
         if instrument.mode == TradingMode.CALL or instrument.auction_orders > 0:
             return False
-        return not _is_crossed(instrument)
+        return not is_crossed(instrument)
     return not (collects(trading_state) and instrument.mode == TradingMode.LIST)
 
 
