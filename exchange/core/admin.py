@@ -3,7 +3,7 @@
 from exchange.core.accounts import balances_free, open_balance
 from exchange.core.jit import Record, int64, routine
 from exchange.core.rules import knows_account, knows_asset, knows_instrument
-from exchange.core.telling import emit, reject
+from exchange.core.telling import reject, say
 from exchange.core.types import (
     BPS,
     EXCHANGE_ACCOUNT,
@@ -36,7 +36,7 @@ def create_asset(state: Record, command: Record, output: Record) -> None:
     state.asset_count += 1
     state.assets[command.asset].kind = command.state
     state.assets[command.asset].issuer = command.account
-    event = emit(command, output, EventKind.ASSET_CREATED)
+    event = say(command, output, EventKind.ASSET_CREATED)
     event.account = command.account
     event.asset = command.asset
     event.state = command.state
@@ -58,7 +58,7 @@ def create_account(state: Record, command: Record, output: Record) -> None:
     account.group = command.group if command.group != 0 else command.account
     account.state = AccountState.ACTIVE
     _join_group(state, int64(command.account))
-    event = emit(command, output, EventKind.ACCOUNT_CREATED)
+    event = say(command, output, EventKind.ACCOUNT_CREATED)
     event.account = command.account
     event.counter_account = account.group
     event.state = AccountState.ACTIVE
@@ -85,7 +85,7 @@ def set_account_state(state: Record, command: Record, output: Record) -> None:
         reject(command, output, RejectReason.UNKNOWN_ACCOUNT)
     else:
         state.accounts[command.account].state = command.state
-        event = emit(command, output, EventKind.ACCOUNT_STATE_SET)
+        event = say(command, output, EventKind.ACCOUNT_STATE_SET)
         event.account = command.account
         event.state = command.state
 
@@ -111,7 +111,7 @@ def list_instrument(state: Record, command: Record, output: Record) -> None:
     instrument.band_low = 1
     instrument.band_high = PRICE_TICKS_MAX
     instrument.fee_balance = open_balance(state, EXCHANGE_ACCOUNT, int64(command.group))
-    event = emit(command, output, EventKind.INSTRUMENT_LISTED)
+    event = say(command, output, EventKind.INSTRUMENT_LISTED)
     event.instrument = command.instrument
     event.asset = command.asset
     event.counter_account = command.group
@@ -133,7 +133,7 @@ def set_fees(state: Record, command: Record, output: Record) -> None:
         return
     state.instruments[command.instrument].maker_bps = command.words[0]
     state.instruments[command.instrument].taker_bps = command.words[1]
-    event = emit(command, output, EventKind.FEES_SET)
+    event = say(command, output, EventKind.FEES_SET)
     event.instrument = command.instrument
     event.fee = command.words[1]
     event.counter_fee = command.words[0]
@@ -151,7 +151,7 @@ def set_price_band(state: Record, command: Record, output: Record) -> None:
         return
     state.instruments[command.instrument].band_low = command.words[0]
     state.instruments[command.instrument].band_high = command.words[1]
-    event = emit(command, output, EventKind.PRICE_BAND_SET)
+    event = say(command, output, EventKind.PRICE_BAND_SET)
     event.instrument = command.instrument
     event.price_ticks = command.words[0]
     event.amount = command.words[1]

@@ -14,12 +14,12 @@ from exchange.core.book import (
     is_crossed,
     next_level,
 )
-from exchange.core.jit import Record, int64, kernel, routine
+from exchange.core.jit import Record, int64, routine
 from exchange.core.limits import Extra
 from exchange.core.matching import cannot_hold, end_filled, end_order, trade
 from exchange.core.rules import collects, knows_instrument
 from exchange.core.stops import wake_if_any
-from exchange.core.telling import emit, reject
+from exchange.core.telling import reject, say
 from exchange.core.types import (
     NIL,
     WORK_MAX,
@@ -59,7 +59,7 @@ def _queue_lots(state: Record, queue: Record) -> int:
     return lots
 
 
-@kernel
+@routine
 def _sign(value: int) -> int:
     return int(value > 0) - int(value < 0)
 
@@ -148,14 +148,14 @@ def indicate(state: Record, command: Record, output: Record) -> None:
         reject(command, output, RejectReason.NOT_IN_THIS_PHASE)
         return
     price, volume, surplus = clearing_price(state, instrument)
-    event = emit(command, output, EventKind.AUCTION_INDICATED)
+    event = say(command, output, EventKind.AUCTION_INDICATED)
     event.instrument = command.instrument
     event.price_ticks = price
     event.quantity_lots = volume
     event.leaves_lots = surplus
 
 
-@kernel
+@routine
 def _best(state: Record, instrument: Record, side: int) -> int:
     """Return the first order of a side, NIL if there is none."""
     queue = instrument.queues[side]
@@ -165,10 +165,9 @@ def _best(state: Record, instrument: Record, side: int) -> int:
 
 
 @routine
-def _end_short_of_funds(state: Record, command: Record, output: Record, price: int) -> int:
-    """End market orders whose hold, taken at an older band, does not pay this price; return how many."""
+def _end_short_of_funds(state: Record, command: Record, output: Record, price: int, ended: int) -> int:
+    """End market orders whose hold, taken at an older band, does not pay this price; return how many ended so far."""
     instrument = state.instruments[command.instrument]
-    ended = 0
     slot = _best(state, instrument, Side.BUY)
     while slot != NIL and state.orders[slot].price_ticks == UNPRICED_BUY_TICKS and ended < WORK_MAX:
         detail = state.details[slot]
@@ -182,17 +181,22 @@ def _end_short_of_funds(state: Record, command: Record, output: Record, price: i
 
 
 @routine
-def _set_price(state: Record, command: Record, output: Record) -> None:
-    """Find the price of an auction, without market orders that could not pay it."""
+def _set_price(state: Record, command: Record, output: Record) -> bool:
+    """Find the price of an auction, without market orders that could not pay it; tell whether it was found."""
     instrument = state.instruments[command.instrument]
-    while True:
+    ended = 0
+    while ended < WORK_MAX:
         price, _, _ = clearing_price(state, instrument)
-        if price == NIL or _end_short_of_funds(state, command, output, price) == 0:
+        before = ended
+        if price != NIL:
+            ended = _end_short_of_funds(state, command, output, price, ended)
+        if ended == before:
             instrument.auction_ticks = price
-            return
+            return True
+    return False
 
 
-@kernel
+@routine
 def _meets(state: Record, instrument: Record, buyer: int, seller: int) -> bool:
     price = int64(instrument.auction_ticks)
     if buyer == NIL or seller == NIL or price == NIL:
@@ -243,7 +247,7 @@ def _end_auction_orders(state: Record, command: Record, output: Record, work: in
     return work
 
 
-@kernel
+@routine
 def _may_follow(instrument: Record, trading_state: int) -> bool:
     """Tell whether an instrument may go from an auction to a trading state."""
     if trading_state == TradingState.CONTINUOUS:
@@ -257,7 +261,7 @@ def _may_follow(instrument: Record, trading_state: int) -> bool:
     )
 
 
-@kernel
+@routine
 def _refused(state: Record, command: Record) -> int:
     if command.state > TradingState.EXPIRED:
         return RejectReason.MALFORMED_COMMAND
@@ -269,6 +273,15 @@ def _refused(state: Record, command: Record) -> int:
     if not _may_follow(instrument, command.state):
         return RejectReason.INVALID_TRANSITION
     return RejectReason.NONE
+
+
+@routine
+def _say_uncrossed(command: Record, output: Record, instrument: Record, price: int, lots: int) -> None:
+    event = say(command, output, EventKind.AUCTION_UNCROSSED)
+    event.instrument = command.instrument
+    event.price_ticks = price
+    event.quantity_lots = lots
+    event.state = instrument.state
 
 
 @routine
@@ -292,23 +305,20 @@ def uncross(state: Record, command: Record, output: Record) -> None:
         reject(command, output, reason)
         return
     instrument = state.instruments[command.instrument]
-    if instrument.state != TradingState.UNCROSSING:
-        _set_price(state, command, output)
+    if instrument.state != TradingState.UNCROSSING and not _set_price(state, command, output):
+        _say_uncrossed(command, output, instrument, NIL, 0)
+        return
     lots, work = _trade_all(state, command, output)
     work = _end_auction_orders(state, command, output, work)
     buyer, seller = _best(state, instrument, Side.BUY), _best(state, instrument, Side.SELL)
     unfinished = _meets(state, instrument, buyer, seller) or instrument.auction_orders > 0
     instrument.state = _state_after(instrument, unfinished, int64(command.state))
-    event = emit(command, output, EventKind.AUCTION_UNCROSSED)
-    event.instrument = command.instrument
-    event.price_ticks = instrument.auction_ticks
-    event.quantity_lots = lots
-    event.state = instrument.state
+    _say_uncrossed(command, output, instrument, int64(instrument.auction_ticks), lots)
     if unfinished:
         return
     if instrument.auction_ticks != NIL:
         instrument.reference_ticks = instrument.auction_ticks
-    event = emit(command, output, EventKind.TRADING_STATE_SET)
+    event = say(command, output, EventKind.TRADING_STATE_SET)
     event.instrument = command.instrument
     event.state = instrument.state
-    wake_if_any(state, command, output, int64(command.instrument), 0)
+    wake_if_any(state, command, output, int64(command.instrument), work)

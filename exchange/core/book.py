@@ -69,14 +69,14 @@ def nodes_free(state: Record) -> int:
     return len(state.nodes) - state.node_count + state.free_node_count
 
 
-@kernel
+@routine
 def is_empty(instrument: Record) -> bool:
     """Tell whether an instrument has no open order, awake or asleep."""
     queues = instrument.queues
     return (queues[0].best_node | queues[1].best_node | queues[2].best_node | queues[3].best_node) == NIL
 
 
-@kernel
+@routine
 def is_crossed(instrument: Record) -> bool:
     """Tell whether the best bid reaches the best ask; orders without a price reach everything."""
     bids, asks = instrument.queues[Side.BUY], instrument.queues[Side.SELL]
@@ -190,7 +190,7 @@ def _best_bit(mask: Record, order: int) -> int:
     return highest_bit(mask)
 
 
-@kernel
+@routine
 def _descend(state: Record, node: int, order: int) -> tuple[int, int]:
     """Return leaf and price of the first level below a page."""
     slot = node

@@ -6,7 +6,7 @@ its level when that is gone.
 
 from exchange.core.book import order_id_of, put, unlink
 from exchange.core.jit import Record, int64, kernel, routine
-from exchange.core.telling import emit
+from exchange.core.telling import say
 from exchange.core.types import NIL, EventKind, OrderFlag
 
 
@@ -98,7 +98,7 @@ def replenish(state: Record, command: Record, output: Record, slot: int) -> bool
     if order.next != NIL:
         unlink(state, slot)
         put(state, slot)
-    event = emit(command, output, EventKind.ORDER_REPLENISHED)
+    event = say(command, output, EventKind.ORDER_REPLENISHED)
     event.side = order.side
     event.account = order.account
     event.instrument = detail.instrument

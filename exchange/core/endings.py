@@ -6,11 +6,11 @@ order first. At most WORK_MAX orders end by one command; the summary says how ma
 
 from exchange.core.accounts import find_balance
 from exchange.core.book import head_of, next_level, order_slot
-from exchange.core.jit import Record, int64, kernel, routine
+from exchange.core.jit import Record, int64, routine
 from exchange.core.matching import end_order
 from exchange.core.orders import note_message
 from exchange.core.rules import knows_account, knows_instrument, may_cancel
-from exchange.core.telling import emit, reject
+from exchange.core.telling import reject, say
 from exchange.core.types import (
     NIL,
     WORK_MAX,
@@ -26,7 +26,7 @@ from exchange.core.types import (
 _QUEUES = 4
 
 
-@kernel
+@routine
 def _is_meant(state: Record, slot: int, instrument: int, side: int, forced: bool) -> bool:
     """Tell whether an order is of the instrument (NIL: any) and side, and may be ended."""
     index = state.details[slot].instrument
@@ -69,7 +69,7 @@ def _end_all(state: Record, command: Record, output: Record, instrument: int, re
             ended, more = _end_listed(state, command, output, row, instrument, reason, ended)
             still_open += more
             row = int64(state.balances[row].next)
-    event = emit(command, output, EventKind.MASS_CANCELED)
+    event = say(command, output, EventKind.MASS_CANCELED)
     event.side = command.side
     event.state = command.state
     event.account = command.account
@@ -110,7 +110,7 @@ def kill_switch(state: Record, command: Record, output: Record) -> None:
         reject(command, output, RejectReason.ACCOUNT_NOT_ACTIVE)
         return
     account.state = AccountState.SUSPENDED
-    event = emit(command, output, EventKind.ACCOUNT_STATE_SET)
+    event = say(command, output, EventKind.ACCOUNT_STATE_SET)
     event.account = command.account
     event.state = AccountState.SUSPENDED
     _everything(command, output)
@@ -138,7 +138,7 @@ def set_deadman(state: Record, command: Record, output: Record) -> None:
         reject(command, output, RejectReason.INVALID_EXPIRY)
     else:
         state.account_limits[command.account].deadman_ns = command.until_ns
-        event = emit(command, output, EventKind.DEADMAN_SET)
+        event = say(command, output, EventKind.DEADMAN_SET)
         event.account = command.account
         event.amount = command.until_ns
 
@@ -158,7 +158,7 @@ def fire_deadman(state: Record, command: Record, output: Record) -> None:
     _end_all(state, output.side, output, NIL, EndReason.DEADMAN)
 
 
-@kernel
+@routine
 def _is_due(state: Record, slot: int, time_ns: int) -> bool:
     detail = state.details[slot]
     if detail.time_in_force != TimeInForce.GTD:
@@ -178,7 +178,7 @@ def expire_order(state: Record, command: Record, output: Record) -> None:
         end_order(state, command, output, slot, EventKind.ORDER_EXPIRED, EndReason.TIME_OVER)
 
 
-@kernel
+@routine
 def _following(state: Record, slot: int, queue: int) -> int:
     """Return the order after one on a book, NIL if it is the last."""
     order = state.orders[slot]
@@ -188,7 +188,7 @@ def _following(state: Record, slot: int, queue: int) -> int:
     return NIL if leaf == NIL else head_of(state, leaf, price)
 
 
-@kernel
+@routine
 def _is_to_be_cleared(state: Record, command: Record, slot: int) -> bool:
     if command.side != Side.BOTH and state.orders[slot].side != command.side:
         return False
@@ -233,7 +233,7 @@ def clear_book(state: Record, command: Record, output: Record) -> None:
     for which in range(_QUEUES):
         ended, more = _clear_queue(state, command, output, which, ended)
         still_open += more
-    event = emit(command, output, EventKind.BOOK_CLEARED)
+    event = say(command, output, EventKind.BOOK_CLEARED)
     event.side = command.side
     event.state = command.state
     event.instrument = command.instrument

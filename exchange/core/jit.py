@@ -41,7 +41,7 @@ def _cache_directory() -> str:
 config.CACHE_DIR = _cache_directory()
 
 _INNER: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # called by kernels alone, so no wrappers
-kernel = njit(**_INNER)
+kernel = njit(forceinline=True, **_INNER)
 routine = njit(**_INNER)
 entry = njit(cache=True, nogil=True)
 

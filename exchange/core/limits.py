@@ -193,7 +193,7 @@ def count_holders(state: Record, asset: int) -> int:
 # --- when units were acquired -----------------------------------------------------------------------------------------
 
 
-@kernel
+@routine
 def _day(time_ns: int) -> int:
     return (time_ns + DAY_OFFSET_NS) // DAY_NS
 

@@ -9,7 +9,7 @@ Python calls takes in all of them, and are optimised once, there.
 from typing import Any, TypeAlias
 
 from llvmlite.binding import Linkage
-from numba import _dynfunc
+from numba import _dynfunc  # type: ignore[attr-defined]
 from numba.core.codegen import JITCodeLibrary
 from numba.core.cpu import CPUContext
 
@@ -70,6 +70,6 @@ def _prepare(context: Inside, library: Inside, fndesc: Inside, env: Inside) -> I
 
 def install() -> None:
     """Let numba compile in this way."""
-    JITCodeLibrary.finalize = _link_late
-    JITCodeLibrary._optimize_final_module = _optimize_alone
-    CPUContext.get_executable = _prepare
+    JITCodeLibrary.finalize = _link_late  # type: ignore[method-assign]
+    JITCodeLibrary._optimize_final_module = _optimize_alone  # type: ignore[method-assign]
+    CPUContext.get_executable = _prepare  # type: ignore[method-assign]

@@ -24,7 +24,7 @@ from exchange.core.book import (
 from exchange.core.conditionals import free_condition, hide, replenish, shown_price
 from exchange.core.jit import Record, int64, kernel, routine
 from exchange.core.limits import Extra, crosses_own_group, may_not_hold, note_trade
-from exchange.core.telling import emit
+from exchange.core.telling import emit, say
 from exchange.core.types import (
     NIL,
     WORK_MAX,
@@ -158,7 +158,7 @@ def _note(state: Record, command: Record, slot: int, other: int, units: int) -> 
     note_trade(state, bought, sold, units, command.time_ns)
 
 
-@kernel
+@routine
 def end_filled(state: Record, command: Record, output: Record, slot: int) -> None:
     """End a resting order whose displayed lots are gone, or show its next part."""
     if not replenish(state, command, output, slot):
@@ -177,7 +177,7 @@ def _prevent(state: Record, command: Record, output: Record, slot: int, maker_sl
         maker.leaves -= lots
         state.details[slot].quantity -= lots
         state.details[maker_slot].quantity -= lots
-    event = emit(command, output, EventKind.MATCH_PREVENTED)
+    event = say(command, output, EventKind.MATCH_PREVENTED)
     event.side = taker.side
     event.self_trade_prevention = policy
     event.account = taker.account
@@ -203,7 +203,7 @@ def _prevent(state: Record, command: Record, output: Record, slot: int, maker_sl
 def interrupt(command: Record, output: Record, instrument: Record, index: int, price: int) -> None:
     """Stop continuous trading before a trade at a price outside the guards."""
     instrument.state = TradingState.VOLATILITY
-    event = emit(command, output, EventKind.TRADING_STATE_SET)
+    event = say(command, output, EventKind.TRADING_STATE_SET)
     event.instrument = index
     event.state = TradingState.VOLATILITY
     event.price_ticks = price
@@ -277,7 +277,7 @@ def _is_fillable(state: Record, slot: int) -> bool:
     return lots == order.leaves
 
 
-@kernel
+@routine
 def finish(state: Record, command: Record, output: Record, slot: int, end: int, rests: bool) -> None:
     """After matching: end what is done, rest what may rest, expire the remainder of what may not."""
     if end == EndReason.VOLATILITY_HALT and rests:
@@ -305,7 +305,7 @@ def _end_of_interrupted(state: Record, slot: int) -> int:
     return EndReason.NONE
 
 
-@kernel
+@routine
 def execute(state: Record, command: Record, output: Record, slot: int) -> int:
     """Match an order that is off the book, and rest or end what is left of it; return how many makers it met."""
     time_in_force = int64(state.details[slot].time_in_force)

@@ -5,7 +5,7 @@ from exchange.core.jit import Record, blend, int64, kernel, routine
 from exchange.core.limits import count_holder, give_up, immature, is_dated, may_not_hold, total_of
 from exchange.core.recent import find, has_room, remember
 from exchange.core.rules import knows_account, knows_asset, knows_instrument
-from exchange.core.telling import emit, reject
+from exchange.core.telling import reject, say
 from exchange.core.types import (
     AMOUNT_MAX,
     NIL,
@@ -26,7 +26,7 @@ _BUST = -1  # in place of the second half of an id, which makes a trade's number
 
 @routine
 def _say_moved(command: Record, output: Record, kind: int, amount: int) -> None:
-    event = emit(command, output, kind)
+    event = say(command, output, kind)
     event.account = command.account
     event.asset = command.asset
     event.amount = amount
@@ -148,7 +148,7 @@ def _is_named(command: Record) -> bool:
     return command.words[0] != 0 or command.words[1] != 0
 
 
-@kernel
+@routine
 def _lacks_room(state: Record, command: Record) -> bool:
     return not has_room(state.usage_ids, command.time_ns, USAGE_ID_WINDOW_NS)
 
@@ -251,7 +251,7 @@ def transfer(state: Record, command: Record, output: Record) -> None:
     receiver = open_balance(state, int64(command.group), int64(command.asset))
     take_units(state, row, command.amount, command.time_ns)
     add_units(state, receiver, command.amount)
-    event = emit(command, output, EventKind.TRANSFERRED)
+    event = say(command, output, EventKind.TRANSFERRED)
     event.account = command.account
     event.counter_account = command.group
     event.asset = command.asset
@@ -301,7 +301,7 @@ def bust_trade(state: Record, command: Record, output: Record) -> None:
     _remember(state, command, command.order_id, _BUST)
     _return_trade(state, command)
     instrument = state.instruments[command.instrument]
-    event = emit(command, output, EventKind.TRADE_BUSTED)
+    event = say(command, output, EventKind.TRADE_BUSTED)
     event.side = command.side
     event.account = command.account
     event.counter_account = command.group
@@ -315,7 +315,7 @@ def bust_trade(state: Record, command: Record, output: Record) -> None:
     event.counter_fee = command.words[1]
 
 
-@kernel
+@routine
 def _parties(command: Record) -> tuple[int, int, int, int]:
     """Return buyer, seller, and what each paid in fees."""
     if command.side == Side.BUY:
@@ -323,7 +323,7 @@ def _parties(command: Record) -> tuple[int, int, int, int]:
     return int64(command.group), int64(command.account), command.words[1], command.words[0]
 
 
-@kernel
+@routine
 def _rows(state: Record, instrument: Record, account: int) -> tuple[int, int]:
     base = find_balance(state, account, int64(instrument.base_asset))
     return base, find_balance(state, account, int64(instrument.quote_asset))

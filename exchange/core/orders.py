@@ -31,7 +31,7 @@ from exchange.core.rules import (
     replacement,
 )
 from exchange.core.stops import sleep, wake_if_any
-from exchange.core.telling import emit, reject
+from exchange.core.telling import emit, reject, say
 from exchange.core.types import (
     CLIENT_ID_WINDOW_MIN_NS,
     CLIENT_ID_WINDOW_NS,
@@ -84,7 +84,7 @@ def _original(state: Record, command: Record) -> int:
 
 @routine
 def _repeat(command: Record, output: Record, order_id: int) -> None:
-    event = emit(command, output, EventKind.ORDER_DUPLICATED)
+    event = say(command, output, EventKind.ORDER_DUPLICATED)
     event.account = command.account
     event.instrument = command.instrument
     event.order_id = order_id
@@ -151,7 +151,7 @@ def new_order(state: Record, command: Record, output: Record) -> None:
         wake_if_any(state, command, output, int64(command.instrument), met)
 
 
-@kernel
+@routine
 def place(state: Record, command: Record, output: Record, named: bool) -> int:
     """Do what a new order asks whose shape and parties are right; return how many makers it met, or REFUSED."""
     instrument = state.instruments[command.instrument]
@@ -287,7 +287,7 @@ def _name(state: Record, command: Record, output: Record, slot: int) -> None:
     low, high = _client_key(command)
     order_id = order_id_of(state, slot)
     remember(state.client_ids, low, high, command.time_ns, order_id, CLIENT_ID_WINDOW_NS)
-    event = emit(command, output, EventKind.ORDER_NAMED)
+    event = say(command, output, EventKind.ORDER_NAMED)
     event.account = command.account
     event.instrument = command.instrument
     event.order_id = order_id
@@ -310,7 +310,7 @@ def _add_terms(state: Record, command: Record, output: Record, slot: int, price:
     if is_unpriced(command):
         state.orders[slot].price_ticks = UNPRICED_BUY_TICKS if command.side == Side.BUY else UNPRICED_SELL_TICKS
         return
-    event = emit(command, output, EventKind.ORDER_TERMS)
+    event = say(command, output, EventKind.ORDER_TERMS)
     event.account = command.account
     event.instrument = command.instrument
     event.order_id = order_id_of(state, slot)

@@ -2,12 +2,12 @@
 
 from exchange.core.accounts import find_balance
 from exchange.core.book import order_slot
-from exchange.core.jit import Record, int64, kernel, routine
+from exchange.core.jit import Record, int64, routine
 from exchange.core.matching import end_order
 from exchange.core.orders import REFUSED, new_order, note_message, place
 from exchange.core.rules import knows_account, order_parties
 from exchange.core.stops import wake_if_any
-from exchange.core.telling import emit, reject
+from exchange.core.telling import reject, say
 from exchange.core.types import (
     BATCH_MAX,
     NIL,
@@ -106,7 +106,7 @@ def quote(state: Record, command: Record, output: Record) -> None:
             if met != REFUSED:
                 placed += 1
                 work += met
-    event = emit(command, output, EventKind.QUOTED)
+    event = say(command, output, EventKind.QUOTED)
     event.account = command.account
     event.instrument = command.instrument
     event.quantity_lots = placed
@@ -126,7 +126,7 @@ def begin_batch(state: Record, command: Record, output: Record) -> None:
     state.batch_left = command.quantity_lots
     state.batch_account = command.account
     state.batch_failed = state.batch_count = 0
-    event = emit(command, output, EventKind.BATCH_BEGUN)
+    event = say(command, output, EventKind.BATCH_BEGUN)
     event.account = command.account
     event.quantity_lots = command.quantity_lots
 
@@ -155,7 +155,7 @@ def continue_batch(state: Record, command: Record, output: Record) -> None:
         _roll_back(state, command, output)
 
 
-@kernel
+@routine
 def _belongs(state: Record, command: Record) -> bool:
     new = command.kind == CommandKind.NEW_ORDER and command.account == state.batch_account
     return new and command.flags & OrderFlag.POST_ONLY != 0

@@ -371,7 +371,7 @@ def replacement(state: Record, command: Record, slot: int, price: int, total: in
     return _move(state, command, slot, price, leaves)
 
 
-@routine
+@kernel
 def _move(state: Record, command: Record, slot: int, price: int, leaves: int) -> int:
     """Check an open order that is to come anew under other terms."""
     order = state.orders[slot]

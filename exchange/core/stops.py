@@ -8,7 +8,7 @@ from exchange.core.accounts import list_order
 from exchange.core.book import head_of, order_id_of, put, unlink
 from exchange.core.jit import Record, int64, kernel, routine
 from exchange.core.matching import execute
-from exchange.core.telling import emit
+from exchange.core.telling import say
 from exchange.core.types import NIL, WORK_MAX, EventKind, OrderFlag, Side, TradingState
 
 _SELLS, _BUYS = 2, 3  # queues
@@ -53,7 +53,7 @@ def _wake(state: Record, command: Record, output: Record, slot: int) -> int:
     unlink(state, slot)
     order.price_ticks = state.conditions[detail.condition].limit_ticks
     order.flags = int64(order.flags) & ~OrderFlag.SLEEPING
-    event = emit(command, output, EventKind.ORDER_TRIGGERED)
+    event = say(command, output, EventKind.ORDER_TRIGGERED)
     event.side = order.side
     event.order_type = order.order_type
     event.account = order.account
@@ -79,7 +79,7 @@ def wake_stops(state: Record, command: Record, output: Record, index: int, work:
         if slot == NIL:
             break
         if work >= WORK_MAX:
-            event = emit(command, output, EventKind.STOPS_WAITING)
+            event = say(command, output, EventKind.STOPS_WAITING)
             event.instrument = index
             break
         work += 1 + _wake(state, command, output, slot)

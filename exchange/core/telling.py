@@ -22,9 +22,15 @@ def emit(command: Record, output: Record, kind: int) -> Record:
 
 
 @routine
+def say(command: Record, output: Record, kind: int) -> Record:
+    """Do what `emit` does, apart from the caller: for what seldom happens."""
+    return emit(command, output, kind)
+
+
+@routine
 def reject(command: Record, output: Record, reason: int) -> None:
     """Refuse a command: one event that says why and repeats what was asked."""
-    event = emit(command, output, EventKind.COMMAND_REJECTED)
+    event = say(command, output, EventKind.COMMAND_REJECTED)
     event.reason = reason
     event.state = command.kind
     event.side = command.side

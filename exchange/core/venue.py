@@ -1,11 +1,11 @@
 """The rules of an instrument's market and of an account in it: phases, modes, guards, limits, a regulator's rules."""
 
 from exchange.core.book import is_crossed, is_empty
-from exchange.core.jit import Record, int64, kernel, routine
+from exchange.core.jit import Record, int64, routine
 from exchange.core.limits import Extra, count_holders, set_extra
 from exchange.core.rules import collects, knows_account, knows_instrument, notional_limit
 from exchange.core.stops import wake_stops
-from exchange.core.telling import emit, reject
+from exchange.core.telling import reject, say
 from exchange.core.types import (
     BPS,
     COUNT_MAX,
@@ -19,7 +19,7 @@ from exchange.core.types import (
 )
 
 
-@kernel
+@routine
 def _is_within(value: int, limit: int) -> bool:
     return 0 <= value <= limit
 
@@ -51,7 +51,7 @@ def set_trading_state(state: Record, command: Record, output: Record) -> None:
         reject(command, output, RejectReason.INVALID_TRANSITION)
     else:
         state.instruments[command.instrument].state = command.state
-        event = emit(command, output, EventKind.TRADING_STATE_SET)
+        event = say(command, output, EventKind.TRADING_STATE_SET)
         event.instrument = command.instrument
         event.state = command.state
 
@@ -70,7 +70,7 @@ def set_mode(state: Record, command: Record, output: Record) -> None:
         reject(command, output, RejectReason.INVALID_TRANSITION)
         return
     instrument.mode = command.state
-    event = emit(command, output, EventKind.MODE_SET)
+    event = say(command, output, EventKind.MODE_SET)
     event.instrument = command.instrument
     event.state = command.state
 
@@ -91,7 +91,7 @@ def set_guards(state: Record, command: Record, output: Record) -> None:
     if reference != 0:
         instrument.reference_ticks = reference
     set_extra(instrument, Extra.GUARDS, static != 0 or dynamic != 0)
-    event = emit(command, output, EventKind.GUARDS_SET)
+    event = say(command, output, EventKind.GUARDS_SET)
     event.instrument = command.instrument
     event.price_ticks = instrument.reference_ticks
     event.quantity_lots = static
@@ -123,7 +123,7 @@ def set_instrument_limits(state: Record, command: Record, output: Record) -> Non
     set_extra(instrument, Extra.OPEN_ORDERS, orders != 0)
     set_extra(instrument, Extra.POSITION, position != 0)
     set_price_safe(instrument)
-    event = emit(command, output, EventKind.INSTRUMENT_LIMITS_SET)
+    event = say(command, output, EventKind.INSTRUMENT_LIMITS_SET)
     event.instrument = command.instrument
     event.price_ticks = orders
     event.amount = notional
@@ -147,7 +147,7 @@ def set_account_limits(state: Record, command: Record, output: Record) -> None:
     limits.message_rate_max = words[2]
     limits.notional_max = words[3]
     state.accounts[command.account].limited = (words[0] | words[1] | words[2] | words[3]) != 0
-    event = emit(command, output, EventKind.ACCOUNT_LIMITS_SET)
+    event = say(command, output, EventKind.ACCOUNT_LIMITS_SET)
     event.account = command.account
     event.price_ticks = words[0]
     event.quantity_lots = words[1]
@@ -186,7 +186,7 @@ def set_venue_rules(state: Record, command: Record, output: Record) -> None:
     asset.holders = count_holders(state, int64(instrument.base_asset)) if holders != 0 else 0
     set_extra(instrument, Extra.TURNAROUND, days != 0)
     set_extra(instrument, Extra.HOLDERS, holders != 0)
-    event = emit(command, output, EventKind.VENUE_RULES_SET)
+    event = say(command, output, EventKind.VENUE_RULES_SET)
     event.instrument = command.instrument
     event.price_ticks = anonymous
     event.quantity_lots = days
@@ -203,6 +203,6 @@ def go_on_waking(state: Record, command: Record, output: Record) -> None:
         reject(command, output, RejectReason.INSTRUMENT_NOT_TRADING)
         return
     woken = wake_stops(state, command, output, int64(command.instrument), 0)
-    event = emit(command, output, EventKind.STOPS_WOKEN)
+    event = say(command, output, EventKind.STOPS_WOKEN)
     event.instrument = command.instrument
     event.quantity_lots = woken

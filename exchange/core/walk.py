@@ -21,7 +21,7 @@ def _is_own(state: Record, order: Record, group: int, prevention: int) -> bool:
     return prevention != SelfTradePrevention.NONE and state.accounts[order.account].group == group
 
 
-@kernel
+@routine
 def _is_newcomer(state: Record, slot: int) -> bool:
     """Tell whether a trade could make the buyer of a resting order one holder more."""
     order = state.orders[slot]
@@ -107,7 +107,7 @@ def gather(
     return found, cost_ticks
 
 
-@kernel
+@routine
 def _affordable(amount: int, worst_bps: int) -> int:
     """Return the largest notional that with the worst fee, and one unit for two roundings, stays within an amount."""
     if worst_bps <= 0 or amount == 0:
