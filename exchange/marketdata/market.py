@@ -91,7 +91,7 @@ class MarketData:
         self._taker: _Taker | None = None
         self._taker_lots = 0
         self._icebergs: dict[int, _Iceberg] = {}
-        self._unshown: dict[int, int] = {}  # orders without a level, and the instruments they are on
+        self._unshown: dict[int, int] = {}  # orders without a level; of unpriced ones the instrument
         self._handlers: dict[int, Callable[[Event], None]] = {
             EventKind.ORDER_ACCEPTED: self._on_accepted,
             EventKind.ORDER_TERMS: self._on_terms,
@@ -170,7 +170,7 @@ class MarketData:
         if event.flags & _UNSHOWN:
             self._rest()
             self._taker = None
-            self._unshown[event.order_id] = event.instrument
+            self._unshown[event.order_id] = 0 if event.flags & _SLEEPING else event.instrument
             return
         self._come_in(event, event.quantity_lots)
 
