@@ -365,7 +365,6 @@ def test_an_auction_whose_work_ends_with_its_last_trade_leaves_the_rest_to_the_n
 
 
 @pytest.mark.skipif(not JIT_ENABLED, reason="tens of thousands of trades")
-@pytest.mark.xfail(reason="the stops after an auction count none of its work, so their events may not fit")
 def test_an_auction_and_the_stops_after_it_fit_the_room_kept_for_a_command(call):
     stop = {"order_type": OrderType.STOP, "time_in_force": TimeInForce.IOC, "stop_ticks": 100}
     icebergs(call, 8)

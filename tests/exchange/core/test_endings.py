@@ -31,7 +31,6 @@ from tests.exchange.core.builders import (
     reasons,
 )
 
-
 LISTING = {"lot_units": 1, "tick_value": 1, "quantity_min": 1, "quantity_max": 9}
 
 

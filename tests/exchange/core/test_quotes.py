@@ -16,7 +16,7 @@ from exchange.core.types import (
     TradingMode,
     TradingState,
 )
-from tests.exchange.core.builders import ALICE, BOB, CAROL, NOBODY, PLAIN, Market, altered, fact, reasons, rejected
+from tests.exchange.core.builders import ALICE, BOB, CAROL, NOBODY, PLAIN, altered, fact, reasons, rejected
 
 POST_ONLY = OrderFlag.POST_ONLY
 QUOTE = commands.quote(BOB, PLAIN, (99, 5), (101, 6))
