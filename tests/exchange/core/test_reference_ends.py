@@ -167,6 +167,7 @@ def test_a_book_is_cleared_in_its_order_and_so_far(market, monkeypatch):
     market.buy(BOB, 1, 99)
     (expired, cleared) = market.do(commands.clear_book(PLAIN, scope=ClearScope.DAY))
     assert (expired.fields["reason"], expired.fields["price_ticks"]) == (EndReason.TIME_OVER, 101)
+    assert len(market.do(commands.clear_book(PLAIN, Side.SELL, ClearScope.DAY))) == 1
     told = market.do(commands.clear_book(PLAIN))
     assert [event.fields["price_ticks"] for event in told[:-1]] == [99, 98, 90]
     assert told[-1] == fact(EventKind.BOOK_CLEARED, side=Side.BOTH, instrument=PLAIN, quantity_lots=3, leaves_lots=1)

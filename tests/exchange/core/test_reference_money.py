@@ -14,6 +14,7 @@ from exchange.core.types import (
     EventKind,
     RejectReason,
     Side,
+    TradingState,
     TransferPurpose,
 )
 from tests.exchange.core.builders import (
@@ -234,3 +235,17 @@ def test_units_expire_by_amount_or_all_that_is_available(market):
     told = market.do(*[commands.expire_units(BOB, TOKENS, amount) for amount in (300, 0)])
     assert told == [fact(EventKind.UNITS_EXPIRED, account=BOB, asset=TOKENS, amount=amount) for amount in (300, 600)]
     assert market.engine.asset_rows().tolist()[1][-1] == 900
+
+
+def test_a_transfer_obeys_the_rules_on_holders_and_days(market):
+    market.do(
+        commands.list_instrument(3, LICENCES, CNY, lot_units=1, tick_value=1, quantity_min=1, quantity_max=9),
+        commands.issue(BOB, LICENCES, 9),
+        commands.set_trading_state(3, TradingState.CONTINUOUS),
+        commands.set_venue_rules(3, turnaround_days=1, holders_max=1),
+        commands.new_order(BOB, 3, Side.SELL, 10, 2),
+        commands.new_order(CAROL, 3, Side.BUY, 10, 2),
+    )
+    to_dave = commands.transfer(BOB, DAVE, LICENCES, 1, TransferPurpose.SUBACCOUNT)
+    back = commands.transfer(CAROL, BOB, LICENCES, 1, TransferPurpose.SUBACCOUNT)
+    assert reasons(market.do(to_dave, back)) == [RejectReason.HOLDER_LIMIT, RejectReason.NOT_YET_TRANSFERABLE]
