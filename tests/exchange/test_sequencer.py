@@ -159,7 +159,8 @@ def test_documents_stand_in_the_journal_before_the_commands_they_came_with(tmp_p
 
     assert run(tmp_path, drive, stop=False) == ([1, 1, 1, 0, 1], (b"one", b"two"))
     found = journaled(tmp_path)
-    kinds = [(kind, len(payload) // COMMAND.itemsize if kind is RecordKind.COMMANDS else payload) for kind, payload in found]
+    size = COMMAND.itemsize
+    kinds = [(kind, len(payload) // size if kind is RecordKind.COMMANDS else payload) for kind, payload in found]
     assert kinds == [
         (RecordKind.COMMANDS, 1),
         (RecordKind.DOCUMENT, b"one"),
@@ -466,7 +467,8 @@ def test_a_batch_without_documents_is_one_record() -> None:
 
 
 def test_rows_are_shared_out_by_sequence() -> None:
-    submissions = [(None, bytes(COMMAND.itemsize * count), document, None) for count, document in ((1, b""), (0, b"d"), (2, b""))]
+    size = COMMAND.itemsize
+    submissions = [(None, bytes(size * count), document, None) for count, document in ((1, b""), (0, b"d"), (2, b""))]
     events = np.zeros(6, "V8").view([("sequence", "<i8")])
     events["sequence"] = [5, 5, 6, 7, 7, 7]
     answers = share(submissions, events, 4)
