@@ -198,8 +198,8 @@ PERCENT_PRICE = (400, -1013, "Filter failure: PERCENT_PRICE")
         pytest.param({"side": "HOLD"}, (400, -1117, "Invalid side."), id="bad side"),
         pytest.param({"type": "ICEBERG"}, (400, -1116, "Invalid orderType."), id="bad type"),
         pytest.param(
-            {"type": "STOP_LOSS_LIMIT"},
-            (400, -2010, "Stop loss limit orders are not supported for this symbol."),
+            {"type": "TAKE_PROFIT_LIMIT"},
+            (400, -2010, "Take profit limit orders are not supported for this symbol."),
             id="type not traded here",
         ),
         pytest.param({"timeInForce": "GTX"}, (400, -1115, "Invalid timeInForce."), id="bad time in force"),
