@@ -11,7 +11,7 @@ from exchange.core import commands
 from exchange.core.engine import Engine
 from exchange.core.reference import Reference
 from exchange.core.state import TEST, Capacity
-from exchange.core.types import EventKind, RejectReason, TradingState
+from exchange.core.types import EndReason, EventKind, RejectReason, TradingState
 from tests.exchange.core.builders import PLAIN, TINY, facts
 from tests.properties.streams import (
     CALL_PROLOGUE,
@@ -111,6 +111,19 @@ def test_both_engines_agree_but_for_orders_refused_as_prices_need_too_many_pages
             assert_same_events(reference.apply(command), events)
     assert engine.open_order_rows().tolist() == reference.open_order_rows().tolist()
     assert engine.balance_rows().tolist() == reference.balance_rows().tolist()
+
+
+@EXAMPLES
+@given(steps=RULED_STREAMS)
+def test_both_engines_agree_through_phases_and_rules_while_pools_run_out(steps):
+    engine, reference = Engine(TINY), Reference(TINY)
+    for command in Run(TINY, steps, RULED_PROLOGUE).commands:
+        events = engine.apply(command)
+        refused = events["kind"] == EventKind.COMMAND_REJECTED
+        if RejectReason.LEVELS_FULL in events["reason"][refused] or EndReason.BOOK_FULL in events["reason"][~refused]:
+            return  # pages of prices ran out, of which the readable engine has none
+        assert_same_events(reference.apply(command), events)
+    assert_same_state(reference, engine)
 
 
 @EXAMPLES
