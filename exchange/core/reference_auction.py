@@ -109,27 +109,39 @@ def uncross(tables: Tables, command: Command) -> RejectReason:
     if command.state not in AFTERWARDS or (continuous and instrument.mode == TradingMode.CALL):
         return RejectReason.INVALID_TRANSITION
     if instrument.state != TradingState.UNCROSSING:
-        instrument.auction_ticks = fix_price(tables, instrument)
+        price_ticks = fix_price(tables, instrument)
+        if price_ticks is None:
+            tell_uncrossed(tables, instrument, 0, 0)
+            return RejectReason.NONE
+        instrument.auction_ticks = price_ticks
     traded_lots, work = trade_all(tables, instrument)
-    end_auction_orders(tables, instrument, work)
-    conclude(tables, instrument, TradingState(command.state), traded_lots)
+    work += end_auction_orders(tables, instrument, work)
+    conclude(tables, instrument, TradingState(command.state), traded_lots, work)
     return RejectReason.NONE
 
 
-def fix_price(tables: Tables, instrument: Instrument) -> int:
-    """Return the price at which every buyer without a price can pay; those who cannot expire, and it is found anew."""
-    while price_ticks := find_outcome(instrument).price_ticks:
+def fix_price(tables: Tables, instrument: Instrument) -> int | None:
+    """Return the price at which every buyer without a price can pay; those who cannot expire, and it is found anew.
+
+    There is no price yet, so None, when as many have expired as one command may end.
+    """
+    ended = 0
+    while ended < WORK_MAX:
+        price_ticks = find_outcome(instrument).price_ticks
         poor = [
-            order
-            for order in resting(instrument, Side.BUY)
-            if order.unpriced
-            and order.held < with_worst_fee(instrument.notional(price_ticks, order.leaves_lots), order.rates)
+            order for order in resting(instrument, Side.BUY) if order.unpriced and short_of_funds(order, price_ticks)
         ]
-        for order in poor:
-            expire(tables, order, EndReason.INSUFFICIENT_HOLD)
         if not poor:
-            break
-    return price_ticks
+            return price_ticks
+        for order in poor[: WORK_MAX - ended]:
+            expire(tables, order, EndReason.INSUFFICIENT_HOLD)
+        ended += len(poor[: WORK_MAX - ended])
+    return None
+
+
+def short_of_funds(order: Order, price_ticks: int) -> bool:
+    """Say whether a buyer's hold does not cover a price."""
+    return order.held < with_worst_fee(order.instrument.notional(price_ticks, order.leaves_lots), order.rates)
 
 
 def next_pair(instrument: Instrument) -> tuple[Order, Order] | None:
@@ -168,15 +180,15 @@ def auction_orders(instrument: Instrument) -> Iterator[Order]:
                 yield order
 
 
-def end_auction_orders(tables: Tables, instrument: Instrument, work: int) -> None:
-    """End what was for this auction only, as far as work goes, when its trades are over."""
-    if next_pair(instrument):
-        return
-    for order in list(auction_orders(instrument))[: WORK_MAX - work]:
+def end_auction_orders(tables: Tables, instrument: Instrument, work: int) -> int:
+    """End what was for this auction only, as far as work goes, when its trades are over; return how many ended."""
+    ending = [] if next_pair(instrument) else list(auction_orders(instrument))[: WORK_MAX - work]
+    for order in ending:
         expire(tables, order, EndReason.AUCTION_OVER)
+    return len(ending)
 
 
-def conclude(tables: Tables, instrument: Instrument, afterwards: TradingState, traded_lots: int) -> None:
+def conclude(tables: Tables, instrument: Instrument, afterwards: TradingState, traded_lots: int, work: int) -> None:
     """Go on in the state that follows, or stay uncrossing while something is left to do."""
     over = not next_pair(instrument) and not any(auction_orders(instrument))
     if not over:
@@ -184,17 +196,22 @@ def conclude(tables: Tables, instrument: Instrument, afterwards: TradingState, t
     elif afterwards == TradingState.CONTINUOUS and crossed(instrument):
         afterwards = TradingState.VOLATILITY
     instrument.state = afterwards
-    tables.emit(
-        EventKind.AUCTION_UNCROSSED,
-        instrument=instrument.index,
-        price_ticks=instrument.auction_ticks,
-        quantity_lots=traded_lots,
-        state=afterwards,
-    )
+    tell_uncrossed(tables, instrument, instrument.auction_ticks, traded_lots)
     if over:
         instrument.reference_ticks = instrument.auction_ticks or instrument.reference_ticks
         tables.emit(EventKind.TRADING_STATE_SET, instrument=instrument.index, state=afterwards)
-        wake(tables, instrument, 0)
+        wake(tables, instrument, work)
+
+
+def tell_uncrossed(tables: Tables, instrument: Instrument, price_ticks: int, traded_lots: int) -> None:
+    """Tell what a command made of an auction, and in what state it left the instrument."""
+    tables.emit(
+        EventKind.AUCTION_UNCROSSED,
+        instrument=instrument.index,
+        price_ticks=price_ticks,
+        quantity_lots=traded_lots,
+        state=instrument.state,
+    )
 
 
 def crossed(instrument: Instrument) -> bool:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchange.core import commands, reference_auction
+from exchange.core import commands, reference_auction, reference_stops
 from exchange.core.types import (
     EndReason,
     EventKind,
@@ -155,6 +155,41 @@ def test_a_buyer_without_a_price_must_be_able_to_pay_the_one_that_is_found(marke
     told = uncross(market)
     assert told[0].fields["reason"] == EndReason.INSUFFICIENT_HOLD
     assert told[1].fields["account"] == CAROL
+
+
+def test_the_price_may_take_several_commands_too(market, monkeypatch):
+    monkeypatch.setattr(reference_auction, "WORK_MAX", 2)
+    market.do(commands.set_price_band(PLAIN, 1, 100))
+    for _ in range(3):
+        place(market, BOB, Side.BUY, MARKET, 1)
+    market.do(commands.set_price_band(PLAIN, 1, 200))
+    place(market, CAROL, Side.BUY, 150, 1)
+    place(market, ALICE, Side.SELL, 140, 1)
+    told = uncross(market)
+    assert [event.kind for event in told] == [EventKind.ORDER_EXPIRED] * 2 + [EventKind.AUCTION_UNCROSSED]
+    assert told[-1] == fact(EventKind.AUCTION_UNCROSSED, instrument=PLAIN, state=TradingState.CALL_OPEN)
+    told = uncross(market)
+    assert [event.kind for event in told] == [
+        EventKind.ORDER_EXPIRED,
+        EventKind.TRADED,
+        EventKind.AUCTION_UNCROSSED,
+        EventKind.TRADING_STATE_SET,
+    ]
+
+
+def test_the_work_of_an_auction_counts_for_the_stops_it_wakes(market, monkeypatch):
+    for module in (reference_auction, reference_stops):
+        monkeypatch.setattr(module, "WORK_MAX", 2)
+    for _ in range(2):
+        market.buy(BOB, 1, 90, order_type=OrderType.STOP_LIMIT, stop_ticks=100)
+    place(market, BOB, Side.BUY, 100, 1)
+    place(market, ALICE, Side.SELL, 100, 1)
+    told = uncross(market)
+    assert [event.kind for event in told[-3:]] == [
+        EventKind.TRADING_STATE_SET,
+        EventKind.ORDER_TRIGGERED,
+        EventKind.STOPS_WAITING,
+    ]
 
 
 def test_an_auction_may_take_several_commands(market, monkeypatch):
