@@ -311,6 +311,29 @@ def test_a_market_buy_whose_hold_is_too_small_for_the_price_ends_before_it_trade
     ]
 
 
+def test_an_auction_ends_so_many_who_cannot_pay_and_leaves_its_price_to_the_next_command(roomy, work_max):
+    roomy.do(
+        commands.deposit(BOB, CNY, 1 << 40),
+        commands.set_price_band(PLAIN, 1, 100),
+        commands.set_trading_state(PLAIN, TradingState.CALL_OPEN),
+    )
+    unpriced = {"order_type": OrderType.MARKET, "time_in_force": TimeInForce.AT_AUCTION}
+    roomy.send(*[commands.new_order(BOB, PLAIN, Side.BUY, 0, 1, **unpriced)] * (work_max + 2))
+    roomy.do(commands.set_price_band(PLAIN, 1, 200))
+    place(roomy, CAROL, Side.BUY, 150, 1)
+    place(roomy, ALICE, Side.SELL, 140, 9)
+    told = uncross(roomy)
+    assert [event.fields.get("reason", 0) for event in told] == [EndReason.INSUFFICIENT_HOLD] * work_max + [0]
+    assert told[-1] == fact(EventKind.AUCTION_UNCROSSED, instrument=PLAIN, state=TradingState.CALL_OPEN)
+    assert [event.kind for event in uncross(roomy)] == [
+        EventKind.ORDER_EXPIRED,
+        EventKind.ORDER_EXPIRED,
+        EventKind.TRADED,
+        EventKind.AUCTION_UNCROSSED,
+        EventKind.TRADING_STATE_SET,
+    ]
+
+
 def test_the_price_becomes_the_reference_and_no_price_leaves_it(call):
     place_all(call, [(100, 1)], [(100, 1)])
     uncross(call, TradingState.CALL_OPEN)
