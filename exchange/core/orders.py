@@ -247,6 +247,16 @@ def _accept(
     detail.taker_part = detail.maker_part = 0
     detail.time_in_force = command.time_in_force
     set_hold(state, slot, needed)
+    if is_special(command) or command.kind == CommandKind.QUOTE:
+        order.flags = _flags(command)
+    _say_accepted(state, command, output, slot, price, quantity, needed)
+    return slot
+
+
+@kernel
+def _say_accepted(
+    state: Record, command: Record, output: Record, slot: int, price: int, quantity: int, needed: int
+) -> None:
     event = emit(command, output, EventKind.ORDER_ACCEPTED)
     event.side = command.side
     event.order_type = command.order_type
@@ -254,18 +264,12 @@ def _accept(
     event.self_trade_prevention = command.self_trade_prevention
     event.account = command.account
     event.instrument = command.instrument
-    event.asset = instrument.base_asset
+    event.asset = state.instruments[command.instrument].base_asset
     event.order_id = order_id_of(state, slot)
-    event.price_ticks = price
+    event.price_ticks = 0 if is_unpriced(command) else price
     event.quantity_lots = event.leaves_lots = quantity
     event.amount = needed
-    if is_special(command) or command.kind == CommandKind.QUOTE:
-        order.flags = _flags(command)
-        event.price_ticks = 0 if is_unpriced(command) else price
-        event.flags = int64(order.flags) | (OrderFlag.SLEEPING if is_stop(command) else 0)
-    else:
-        event.flags = command.flags
-    return slot
+    event.flags = int64(state.orders[slot].flags) | (OrderFlag.SLEEPING if is_stop(command) else 0)
 
 
 @routine

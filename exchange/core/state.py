@@ -240,6 +240,33 @@ _COUNTED = {  # tables, and the fields that count their rows
 }
 
 
+_SCALARS = [
+    ("sequence", "<i8"),
+    ("event_count", "<i8"),
+    ("trade_count", "<i8"),
+    ("account_count", "<i8"),
+    ("asset_count", "<i8"),
+    ("instrument_count", "<i8"),
+    ("balance_count", "<i8"),
+    ("order_count", "<i8"),
+    ("node_count", "<i8"),
+    ("free_order", "<i8"),
+    ("free_order_count", "<i8"),
+    ("free_node", "<i8"),
+    ("free_node_count", "<i8"),
+    ("condition_count", "<i8"),
+    ("free_condition", "<i8"),
+    ("free_condition_count", "<i8"),
+    ("acquisition_count", "<i8"),
+    ("balance_index_bits", "<i8"),
+    ("batch_left", "<i8"),  # commands of an all-or-none batch still to come
+    ("batch_account", "<i8"),
+    ("batch_failed", "<i8"),
+    ("batch_count", "<i8"),
+    ("batch_orders", "<i8", (BATCH_MAX,)),
+]
+
+
 def _aligned(fields: list[Any]) -> np.dtype[Any]:
     """Return a record in which every field begins a cache line of its own if it is larger than one."""
     names, formats, offsets, end = [], [], [], 0
@@ -258,29 +285,7 @@ def state_dtype(capacity: Capacity) -> np.dtype[Any]:
     """Return the layout of the whole state; one layout is one compilation."""
     return _aligned(
         [
-            ("sequence", "<i8"),
-            ("event_count", "<i8"),
-            ("trade_count", "<i8"),
-            ("account_count", "<i8"),
-            ("asset_count", "<i8"),
-            ("instrument_count", "<i8"),
-            ("balance_count", "<i8"),
-            ("order_count", "<i8"),
-            ("node_count", "<i8"),
-            ("free_order", "<i8"),
-            ("free_order_count", "<i8"),
-            ("free_node", "<i8"),
-            ("free_node_count", "<i8"),
-            ("condition_count", "<i8"),
-            ("free_condition", "<i8"),
-            ("free_condition_count", "<i8"),
-            ("acquisition_count", "<i8"),
-            ("balance_index_bits", "<i8"),
-            ("batch_left", "<i8"),  # commands of an all-or-none batch still to come
-            ("batch_account", "<i8"),
-            ("batch_failed", "<i8"),
-            ("batch_count", "<i8"),
-            ("batch_orders", "<i8", (BATCH_MAX,)),
+            *_SCALARS,
             ("accounts", ACCOUNT, (capacity.accounts,)),
             ("account_limits", ACCOUNT_LIMITS, (capacity.accounts,)),
             ("assets", ASSET, (capacity.assets + 1,)),
