@@ -69,8 +69,10 @@ PRICE_FILTER = Problem(400, -1013, "Filter failure: PRICE_FILTER")
 LOT_SIZE = Problem(400, -1013, "Filter failure: LOT_SIZE")
 ZERO_PRICE = Problem(400, -1013, "Invalid price.")
 ZERO_QUANTITY = Problem(400, -1013, "Invalid quantity.")
-QUOTE_QUANTITY = Problem(400, -2010, "Quote order qty market orders are not support for this symbol.")
-ICEBERG = Problem(400, -2010, "Iceberg orders are not supported for this symbol.")
+ZERO_STOP = Problem(400, -1013, "Invalid stopPrice.")
+ZERO_ICEBERG = Problem(400, -1013, "Invalid icebergQty.")
+ZERO_QUOTE_QUANTITY = Problem(400, -1013, "Invalid quoteOrderQty.")
+ICEBERG_TIF = Problem(400, -2010, "Iceberg orders must have timeInForce of GTC.")
 TRAILING_STOP = Problem(400, -2010, "Trailing stop orders are not supported for this symbol.")
 BODY_TOO_LARGE = Problem(413, -8001, "Request body is larger than {} bytes.")
 WRONG_CONTENT_TYPE = Problem(415, -8002, "Parameters must be sent as application/x-www-form-urlencoded.")
@@ -78,14 +80,15 @@ HEAD_TOO_LARGE = Problem(431, -8004, "The request's address and headers are too 
 INVALID_HTTP = Problem(400, -8003, "Invalid HTTP request received.")
 
 UNSUPPORTED_TYPES = {
-    "STOP_LOSS": Problem(400, -2010, "Stop loss orders are not supported for this symbol."),
-    "STOP_LOSS_LIMIT": Problem(400, -2010, "Stop loss limit orders are not supported for this symbol."),
     "TAKE_PROFIT": Problem(400, -2010, "Take profit orders are not supported for this symbol."),
     "TAKE_PROFIT_LIMIT": Problem(400, -2010, "Take profit limit orders are not supported for this symbol."),
 }
 
 _REJECTIONS = {
     RejectReason.UNKNOWN_COMMAND: Problem(400, -1020, "This operation is not supported."),
+    RejectReason.BATCH_REFUSED: Problem(
+        409, -8040, "Another order of this batch was refused, so none was placed: correct that one and send all again."
+    ),
     RejectReason.MALFORMED_COMMAND: Problem(400, -1014, "Unsupported order combination."),
     RejectReason.UNKNOWN_ACCOUNT: Problem(400, -8010, "Unknown account."),
     RejectReason.UNKNOWN_ASSET: Problem(400, -8011, "Unknown asset."),
@@ -93,30 +96,64 @@ _REJECTIONS = {
     RejectReason.ID_NOT_NEXT: Problem(409, -8012, "Another request took this index first; try again."),
     RejectReason.UNKNOWN_ORDER: UNKNOWN_ORDER,
     RejectReason.ACCOUNT_NOT_ACTIVE: Problem(400, -2010, "This account may not place or cancel orders."),
+    RejectReason.TOO_MANY_MESSAGES: Problem(
+        429, -1015, "Too many new orders; the account's own limit a second is reached: wait for the next second.", 1
+    ),
     RejectReason.INSTRUMENT_NOT_TRADING: Problem(400, -2010, "Market is closed."),
+    RejectReason.NOT_IN_THIS_PHASE: Problem(
+        400, -2010, "This order type or timeInForce is not accepted in the current trading phase: look at its state."
+    ),
+    RejectReason.INVALID_TRANSITION: Problem(
+        409, -8041, "The instrument cannot go there from its present state: look at its state, orders and mode."
+    ),
+    RejectReason.NOT_REPLACEABLE: Problem(
+        400, -2010, "A sleeping stop or an order without a price cannot be changed so: cancel it, send a new one."
+    ),
+    RejectReason.TIMER_NOT_DUE: Problem(409, -8042, "Nothing is due yet: try again at its time."),
     RejectReason.WRONG_ASSET_KIND: Problem(400, -8013, "This action is not possible with an asset of this kind."),
     RejectReason.NOT_ISSUER: Problem(403, -8014, "Only the issuer of an asset may issue it."),
-    RejectReason.DUPLICATE_USAGE: Problem(409, -8015, "This usage id was applied before."),
+    RejectReason.DUPLICATE_ID: Problem(
+        409, -8015, "This id was applied before: look up what it did, or send a new one."
+    ),
     RejectReason.INVALID_PARAMETER: Problem(400, -1130, "Invalid data sent for a parameter."),
     RejectReason.INVALID_QUANTITY: LOT_SIZE,
     RejectReason.INVALID_PRICE: PRICE_FILTER,
+    RejectReason.INVALID_EXPIRY: Problem(400, -8043, "The time of expiry has passed: send a later one."),
     RejectReason.PRICE_OUTSIDE_BAND: Problem(400, -1013, "Filter failure: PERCENT_PRICE"),
     RejectReason.NOTIONAL_TOO_LARGE: Problem(400, -1013, "Filter failure: NOTIONAL"),
+    RejectReason.AMOUNT_TOO_SMALL: Problem(400, -1013, "Filter failure: NOTIONAL"),
     RejectReason.QUANTITY_BELOW_FILLED: Problem(400, -2038, "The requested quantity is not above the filled quantity."),
     RejectReason.WOULD_TAKE: Problem(400, -2010, "Order would immediately match and take."),
+    RejectReason.WOULD_TRIGGER: Problem(400, -2010, "Stop price would trigger immediately."),
+    RejectReason.WOULD_CROSS_OWN_GROUP: Problem(
+        400, -2010, "Order would trade with another one of your own group in the auction: cancel that one first."
+    ),
     RejectReason.TOO_MANY_OPEN_ORDERS: Problem(400, -1013, "Filter failure: MAX_NUM_ORDERS"),
+    RejectReason.POSITION_LIMIT: Problem(400, -1013, "Filter failure: MAX_POSITION"),
+    RejectReason.HOLDER_LIMIT: Problem(
+        400, -8044, "As many accounts hold this asset as may hold it: wait until one of them has sold out."
+    ),
     RejectReason.INSUFFICIENT_BALANCE: Problem(400, -2010, "Account has insufficient balance for requested action."),
+    RejectReason.NOT_YET_TRANSFERABLE: Problem(
+        400, -8045, "Units bought lately cannot be passed on yet: sell fewer, or wait for the turnaround to end."
+    ),
     RejectReason.ISSUED_TOO_MUCH: Problem(400, -8016, "More of this asset than may exist."),
     RejectReason.ORDERS_FULL: Problem(503, -8020, "The exchange holds as many open orders as it can.", 1),
     RejectReason.LEVELS_FULL: Problem(503, -8021, "The exchange holds as many price levels as it can.", 1),
     RejectReason.BALANCES_FULL: Problem(503, -8022, "The exchange holds as many balances as it can.", 60),
+    RejectReason.CONDITIONS_FULL: Problem(
+        503, -8027, "The exchange holds as many stop, iceberg and timed orders as it can.", 1
+    ),
+    RejectReason.ACQUISITIONS_FULL: Problem(
+        503, -8028, "The exchange tracks the turnaround of as many balances as it can.", 60
+    ),
     RejectReason.RECENT_IDS_FULL: Problem(503, -8023, "The exchange remembers as many client order ids as it can.", 1),
     RejectReason.ACCOUNTS_FULL: Problem(503, -8024, "The exchange has as many accounts as it can.", 60),
     RejectReason.ASSETS_FULL: Problem(503, -8025, "The exchange has as many assets as it can.", 60),
     RejectReason.INSTRUMENTS_FULL: Problem(503, -8026, "The exchange has as many instruments as it can.", 60),
 }
 
-_CANCELLATIONS = frozenset((CommandKind.CANCEL_ORDER, CommandKind.MASS_CANCEL))
+_CANCELLATIONS = frozenset((CommandKind.CANCEL_ORDER, CommandKind.MASS_CANCEL, CommandKind.REDUCE_ORDER))
 
 
 def rejection(reason: int, kind: int = CommandKind.NEW_ORDER) -> Problem:

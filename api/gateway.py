@@ -13,8 +13,11 @@ from api.errors import (
     LOT_SIZE,
     ORDER_ARCHIVED,
     PRICE_FILTER,
+    ZERO_ICEBERG,
     ZERO_PRICE,
     ZERO_QUANTITY,
+    ZERO_QUOTE_QUANTITY,
+    ZERO_STOP,
     Problem,
     RequestError,
     illegal,
@@ -26,10 +29,11 @@ from api.orders import OrderTexts, Placed
 from api.turn import Turn
 from exchange.core import commands
 from exchange.core.types import (
+    PRICE_TICKS_MAX,
     AccountState,
     CommandKind,
     EventKind,
-    OrderType,
+    OrderFlag,
     RejectReason,
     TimeInForce,
     TradingState,
@@ -37,7 +41,7 @@ from exchange.core.types import (
 from exchange.events import Event
 from exchange.marketdata.orders import OrderStatus, OrderView
 from exchange.registry.entries import Instrument
-from exchange.registry.units import NumberRefusal, parse_steps
+from exchange.registry.units import NumberRefusal, parse_steps, parse_units
 from exchange.server import Exchange
 
 NUMBERS_CACHED_MAX = 1 << 16  # texts of prices and quantities, which come again and again
@@ -69,9 +73,9 @@ class Gateway:
         ticks, lots = self._numbers(order, instrument)
         if instrument.trading_state is not TradingState.CONTINUOUS:
             raise RequestError(rejection(RejectReason.INSTRUMENT_NOT_TRADING))
-        if not instrument.quantity_min <= lots <= instrument.quantity_max:
+        if not order.amount and not instrument.quantity_min <= lots <= instrument.quantity_max:
             raise RequestError(rejection(RejectReason.INVALID_QUANTITY))
-        if order.order_type is OrderType.LIMIT and not instrument.band_low_ticks <= ticks <= instrument.band_high_ticks:
+        if order.price and not instrument.band_low_ticks <= ticks <= instrument.band_high_ticks:
             raise RequestError(rejection(RejectReason.PRICE_OUTSIDE_BAND))
         owner = self._registry.account_at(account)
         if owner is None or owner.state is not AccountState.ACTIVE:
@@ -142,23 +146,47 @@ class Gateway:
             self_trade_prevention=instrument.self_trade_prevention if prevention is None else prevention,
             flags=order.flags,
             client_order_id=order.client_order_id,
+            amount=self._amount(order, instrument),
+            stop_ticks=self._ticks("stopPrice", order.stop_price, instrument, ZERO_STOP) if order.stop_price else 0,
+            display_lots=self._lots("icebergQty", order.iceberg, instrument, ZERO_ICEBERG) if order.iceberg else 0,
         )
 
     def _numbers(self, order: OrderTexts, instrument: Instrument) -> tuple[int, int]:
-        """Return ticks (0 for a market order) and lots."""
-        lots = _steps(order.quantity, instrument.quantity_step, instrument.quantity_decimals)
-        if isinstance(lots, NumberRefusal):
-            raise RequestError(self._refused("quantity", order.quantity, lots, instrument.base, LOT_SIZE))
-        if lots == 0:
-            raise RequestError(ZERO_QUANTITY)
-        if order.order_type is OrderType.MARKET:
-            return 0, lots
-        ticks = _steps(order.price, instrument.price_step, instrument.price_decimals)
-        if isinstance(ticks, NumberRefusal):
-            raise RequestError(self._refused("price", order.price, ticks, instrument.quote, PRICE_FILTER))
-        if ticks == 0:
-            raise RequestError(ZERO_PRICE)
+        """Return ticks (0 without a price) and lots (0 with an amount)."""
+        lots = self._lots("quantity", order.quantity, instrument, ZERO_QUANTITY) if order.quantity else 0
+        ticks = self._ticks("price", order.price, instrument, ZERO_PRICE) if order.price else 0
         return ticks, lots
+
+    def _lots(self, name: str, text: str, instrument: Instrument, zero: Problem) -> int:
+        lots = _steps(text, instrument.quantity_step, instrument.quantity_decimals)
+        if isinstance(lots, NumberRefusal):
+            raise RequestError(self._refused(name, text, lots, instrument.base, LOT_SIZE))
+        if lots == 0:
+            raise RequestError(zero)
+        return lots
+
+    def _ticks(self, name: str, text: str, instrument: Instrument, zero: Problem) -> int:
+        ticks = _steps(text, instrument.price_step, instrument.price_decimals)
+        if isinstance(ticks, NumberRefusal):
+            raise RequestError(self._refused(name, text, ticks, instrument.quote, PRICE_FILTER))
+        if ticks == 0:
+            raise RequestError(zero)
+        if ticks > PRICE_TICKS_MAX:
+            raise RequestError(PRICE_FILTER)
+        return ticks
+
+    def _amount(self, order: OrderTexts, instrument: Instrument) -> int:
+        if not order.amount:
+            return 0
+        quote = self._registry.asset_at(instrument.quote)
+        assert quote is not None
+        units = parse_units(order.amount, quote.decimals)
+        if isinstance(units, NumberRefusal):
+            name = "quoteOrderQty"
+            raise RequestError(self._refused(name, order.amount, units, instrument.quote, too_precise(name)))
+        if units == 0:
+            raise RequestError(ZERO_QUOTE_QUANTITY)
+        return units
 
     def _refused(self, name: str, text: str, refusal: NumberRefusal, asset: int, filter_problem: Problem) -> Problem:
         if refusal is NumberRefusal.TOO_LARGE:
@@ -175,7 +203,8 @@ class Gateway:
         if first is None:
             raise RequestError(ORDER_ARCHIVED)
         terms = (instrument.index, order.side, order.order_type, order.time_in_force, order.flags)
-        if terms != (first.instrument, first.side, first.order_type, first.time_in_force, first.flags):
+        flags = first.flags & OrderFlag.POST_ONLY  # the others say how it stands
+        if terms != (first.instrument, first.side, first.order_type, first.time_in_force, flags):
             raise RequestError(DUPLICATE_ORDER)
         return orders.placed_before(first)
 

@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 from api import parameters
 from api.errors import (
-    ICEBERG,
+    ICEBERG_TIF,
     INVALID_ORDER_TYPE,
     INVALID_SIDE,
     INVALID_TIF,
-    QUOTE_QUANTITY,
     TRAILING_STOP,
     UNSUPPORTED_TYPES,
     Problem,
@@ -44,22 +43,27 @@ _NAMES = parameters.AUTHENTICATION | {
     "newClientOrderId",
     "selfTradePreventionMode",
     "newOrderRespType",
+    "quoteOrderQty",
+    "stopPrice",
+    "icebergQty",
 }
-_UNSUPPORTED = {
-    "quoteOrderQty": QUOTE_QUANTITY,
-    "icebergQty": ICEBERG,
-    "trailingDelta": TRAILING_STOP,
-    "stopPrice": not_required("stopPrice"),
-}
+_UNSUPPORTED = {"trailingDelta": TRAILING_STOP}
 _SIDES = {side.name: side for side in (Side.BUY, Side.SELL)}
 _TERMS: dict[tuple[str, str | None], tuple[OrderType, TimeInForce, int]] = {
     ("LIMIT_MAKER", None): (OrderType.LIMIT, TimeInForce.GTC, OrderFlag.POST_ONLY),
     ("MARKET", None): (OrderType.MARKET, TimeInForce.IOC, 0),
+    ("STOP_LOSS", None): (OrderType.STOP, TimeInForce.IOC, 0),
 }
-_TERMS |= {("LIMIT", time.name): (OrderType.LIMIT, time, 0) for time in TimeInForce}
+_TIMES = (TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK)
+_TERMS |= {("LIMIT", time.name): (OrderType.LIMIT, time, 0) for time in _TIMES}
+_TERMS |= {("STOP_LOSS_LIMIT", time.name): (OrderType.STOP_LIMIT, time, 0) for time in _TIMES}
+_MAY_HIDE = (_TERMS["LIMIT", "GTC"], _TERMS["LIMIT_MAKER", None])
+_PRICED = frozenset((OrderType.LIMIT, OrderType.STOP_LIMIT))
+_STOPS = frozenset((OrderType.STOP, OrderType.STOP_LIMIT))
 _PREVENTIONS: dict[str | None, SelfTradePrevention | None] = {None: None}
 _PREVENTIONS |= {mode.name: mode for mode in SelfTradePrevention}
 _RESPONSES = frozenset(("ACK", "RESULT", "FULL"))
+_TERMS_TOLD = int(EventKind.ORDER_TERMS)
 _TRADED, _EXPIRED, _PREVENTED = int(EventKind.TRADED), int(EventKind.ORDER_EXPIRED), int(EventKind.MATCH_PREVENTED)
 
 
@@ -71,11 +75,14 @@ class OrderTexts(NamedTuple):
     order_type: OrderType
     time_in_force: TimeInForce
     flags: int
-    price: str  # empty for a market order
-    quantity: str
+    price: str  # empty for a market order, and for a stop that becomes one
+    quantity: str  # empty where an amount is given
     client_order_id: str
     self_trade_prevention: SelfTradePrevention | None  # None: as the instrument says
     response: str  # ACK, RESULT or FULL
+    amount: str = ""  # quote to spend or to earn
+    stop_price: str = ""
+    iceberg: str = ""  # quantity to show at a time
 
 
 class Fill(NamedTuple):
@@ -104,6 +111,8 @@ class Placed(NamedTuple):
     status: str
     time_ns: int
     fills: Sequence[Fill]
+    stop_ticks: int = 0
+    display_lots: int = 0
 
 
 def decode(texts: Mapping[str, str]) -> OrderTexts:
@@ -122,12 +131,17 @@ def decode(texts: Mapping[str, str]) -> OrderTexts:
     terms = _TERMS.get((kind, get("timeInForce")))
     if terms is None:
         raise RequestError(_wrong_terms(kind, get("timeInForce")))
-    order_type, time_in_force, flags = terms
-    price = get("price")
-    if quantity is None:
-        raise RequestError(missing("quantity"))
-    if (price is None) is not (order_type is OrderType.MARKET):
+    order_type = terms[0]
+    price, amount = get("price"), get("quoteOrderQty")
+    stop_price, iceberg = get("stopPrice"), get("icebergQty")
+    if quantity is None or amount is not None:
+        _check_quantity(order_type, quantity, amount)
+    if (price is not None) is not (order_type in _PRICED):
         raise RequestError(missing("price") if price is None else not_required("price"))
+    if (stop_price is not None) is not (order_type in _STOPS):
+        raise RequestError(missing("stopPrice") if stop_price is None else not_required("stopPrice"))
+    if iceberg is not None and terms not in _MAY_HIDE:
+        raise RequestError(ICEBERG_TIF if order_type is OrderType.LIMIT else not_required("icebergQty"))
     name = get("newClientOrderId", "")
     if name:
         parameters.new_client_order_id("newClientOrderId", name)
@@ -139,8 +153,19 @@ def decode(texts: Mapping[str, str]) -> OrderTexts:
         raise RequestError(invalid("newOrderRespType"))
     mode = _PREVENTIONS[prevention]
     return OrderTexts(
-        symbol, _SIDES[side], order_type, time_in_force, flags, price or "", quantity, name, mode, response
-    )
+        symbol, _SIDES[side], *terms, price or "", quantity or "", name, mode, response,
+        amount or "", stop_price or "", iceberg or "",
+    )  # fmt: skip
+
+
+def _check_quantity(order_type: OrderType, quantity: str | None, amount: str | None) -> None:
+    """Refuse anything but a quantity, or the amount of a market order in its place."""
+    if amount is not None and order_type is not OrderType.MARKET:
+        raise RequestError(not_required("quoteOrderQty"))
+    if amount is not None and quantity is not None:
+        raise RequestError(not_required("quantity"))
+    if amount is None and quantity is None:
+        raise RequestError(missing("quantity"))
 
 
 def own_name(order_id: int) -> str:
@@ -164,31 +189,36 @@ def placed(events: Sequence[Event], client_order_id: str) -> Placed:
     order_id = first.order_id
     fills = []
     filled = quote = 0
-    quantity = leaves = first.quantity_lots
+    quantity = first.quantity_lots
+    stop_ticks = display_lots = 0
     end: Event | None = None
     for event in events[1:]:
         kind = event.kind
+        is_maker = event.counter_order_id == order_id  # it rested, and a stop that it woke met it
+        if not is_maker and event.order_id != order_id:
+            continue
         if kind == _TRADED:
-            fills.append(Fill(event.price_ticks, event.quantity_lots, event.fee, event.trade_id))
+            fee = event.counter_fee if is_maker else event.fee
+            fills.append(Fill(event.price_ticks, event.quantity_lots, fee, event.trade_id))
             filled += event.quantity_lots
             quote += event.amount
-            leaves = event.leaves_lots
-        elif kind == _EXPIRED and event.order_id == order_id:
+        elif kind == _EXPIRED:
             end = event
             quantity = event.quantity_lots
         elif kind == _PREVENTED and event.self_trade_prevention == SelfTradePrevention.DECREMENT:
             quantity -= event.quantity_lots
-            leaves = event.leaves_lots
+        elif kind == _TERMS_TOLD:
+            stop_ticks, display_lots = event.price_ticks, event.quantity_lots
     if end is not None:
         status = _status(OrderStatus.EXPIRED, end.reason)
-    elif leaves == 0:
+    elif filled == quantity:
         status = "FILLED"
     else:
         status = "PARTIALLY_FILLED" if filled else "NEW"
     return Placed(
         order_id, client_order_id or own_name(order_id), first.side, first.order_type, first.time_in_force,
         first.self_trade_prevention, first.flags, first.price_ticks, quantity, filled, quote, status, first.time_ns,
-        fills,
+        fills, stop_ticks, display_lots,
     )  # fmt: skip
 
 
@@ -198,7 +228,7 @@ def placed_before(order: OrderView) -> Placed:
     return Placed(
         order.order_id, name_of(order), order.side, order.order_type, order.time_in_force,
         order.self_trade_prevention, order.flags, order.price_ticks, order.quantity_lots, order.filled_lots,
-        order.quote_filled, status_of(order), order.time_ns, fills,
+        order.quote_filled, status_of(order), order.time_ns, fills, order.stop_ticks, order.display_lots,
     )  # fmt: skip
 
 
@@ -211,7 +241,7 @@ def _unsupported(texts: Mapping[str, str]) -> Problem:
 
 def _wrong_terms(kind: str, time_in_force: str | None) -> Problem:
     """Return what is wrong with an order type and a time in force that do not go together."""
-    if kind == "LIMIT":
+    if kind in {"LIMIT", "STOP_LOSS_LIMIT"}:
         return missing("timeInForce") if time_in_force is None else INVALID_TIF
     if (kind, None) in _TERMS:
         return not_required("timeInForce")

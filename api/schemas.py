@@ -25,7 +25,7 @@ from api.errors import (
 from exchange.core.types import SelfTradePrevention
 from exchange.marketdata.intervals import Interval
 
-ORDER_TYPES = ("LIMIT", "LIMIT_MAKER", "MARKET")
+ORDER_TYPES = ("LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT")
 TIMES_IN_FORCE = ("GTC", "IOC", "FOK")
 RESPONSE_TYPES = ("ACK", "RESULT", "FULL")
 PREVENTION_MODES = tuple(mode.name for mode in SelfTradePrevention)
@@ -77,7 +77,7 @@ ClientOrderId = Annotated[str, _checked(parameters.client_order_id), _text(param
 NewClientOrderId = Annotated[str, _checked(parameters.new_client_order_id), _text(parameters.CLIENT_ORDER_ID_RANGE)]
 Flag = Annotated[bool, _checked(_flag)]
 SideName = Annotated[Literal["BUY", "SELL"], _one_of(("BUY", "SELL"), INVALID_SIDE)]
-TypeName = Annotated[Literal["LIMIT", "LIMIT_MAKER", "MARKET"], _checked(_order_type)]
+TypeName = Annotated[Literal["LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT"], _checked(_order_type)]
 TimeInForceName = Annotated[Literal["GTC", "IOC", "FOK"], _one_of(TIMES_IN_FORCE, INVALID_TIF)]
 PreventionName = Annotated[str, _one_of(PREVENTION_MODES), _text("^({})$".format("|".join(PREVENTION_MODES)))]
 ResponseType = Annotated[Literal["ACK", "RESULT", "FULL"], _one_of(RESPONSE_TYPES)]

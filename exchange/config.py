@@ -28,6 +28,10 @@ class Config:
     thread_switch_us: int = 200  # how long one thread may keep the others of the process waiting
     collector_objects: int = 20_000  # new ones between two runs of the cyclic collector over the youngest
 
+    # timers
+    timer_ms: int = 50  # between two looks at what is due
+    timed_commands_max: int = 256  # submitted at once
+
     # the journal
     journal_segment_bytes: int = 64 * MEBIBYTE  # preallocated and filled with zeros
     journal_trimmed: bool = False  # forget what lies below the older snapshot; otherwise all history is kept

@@ -123,7 +123,9 @@ class _Replay:
         events = self.engine.apply(commands)
         self.time_ns = int(commands["time_ns"][-1])
         _bring(self._events, after, events)
-        self._registry.apply_events(rows(events[events["kind"] >= EventKind.ASSET_CREATED]))
+        kinds = events["kind"]  # those of the registry, out of all that orders and trades make
+        facts = (kinds >= EventKind.ASSET_CREATED) & (kinds <= EventKind.TRADING_STATE_SET)
+        self._registry.apply_events(rows(events[facts]))
 
     def _check_hash(self, record: Record) -> None:
         sequence, event_count, digest = STATE_HASH.unpack(record.payload)

@@ -24,8 +24,9 @@ from exchange.marketdata.market import MarketData
 from exchange.marketdata.orders import OrderHistory
 from exchange.recovery import Progress, rebuild, recover
 from exchange.registry.registry import Registry
-from exchange.sequencer import Batch, Sequencer
+from exchange.sequencer import Batch, Overloaded, Sequencer, Stopped
 from exchange.snapshots import Snapshots
+from exchange.timers import Timers
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -55,6 +56,8 @@ class Exchange:
         self.registry = Registry()
         self.market = MarketData(config.trades_max, config.candles_max)
         self.orders = OrderHistory(config.closed_orders_max, config.fills_max, config.order_fills_max)
+        self.timers = Timers(self._is_open)
+        self._timing: asyncio.Task[None] | None = None
         self.touched: set[int] = set()  # instruments whose depth or trades the last batch changed
         self._snapshots = snapshots
 
@@ -84,9 +87,13 @@ class Exchange:
         gc.collect()
         gc.freeze()  # what the recovery built stays for good: the collector need not look at it again
         self.sequencer.start(loop)
+        self._timing = loop.create_task(self._keep_time())
 
     async def stop(self) -> None:
         """Answer what waits, leave a snapshot, and close the files."""
+        if self._timing is not None:
+            self._timing.cancel()
+            await asyncio.gather(self._timing, return_exceptions=True)
         await self.sequencer.stop()
         self.journal.close()
         self.events.close()
@@ -130,3 +137,21 @@ class Exchange:
     def _show(self, rows: list[Event]) -> None:
         self.touched = self.market.apply(rows)
         self.orders.apply(rows)
+        self.timers.apply(rows)
+
+    def _is_open(self, order_id: int) -> bool:
+        order = self.orders.order(order_id)
+        return order is not None and order.is_open
+
+    async def _keep_time(self) -> None:
+        """Submit what falls due, one submission at a time, until the sequencer stops."""
+        while True:
+            due = self.timers.due(self.clock.now_ns(), self.config.timed_commands_max)
+            try:
+                if due:
+                    await self.submit(b"".join(due))
+            except Overloaded:
+                log.warning("timers wait: the exchange is overloaded", due=len(due))
+            except Stopped:
+                return
+            await asyncio.sleep(self.config.timer_ms / 1_000)

@@ -25,20 +25,40 @@ STATES = {
     TradingState.CONTINUOUS: "TRADING",
     TradingState.HALTED: "HALT",
     TradingState.SUSPENDED: "HALT",
+    TradingState.PRE_OPEN: "AUCTION_MATCH",
+    TradingState.CALL_OPEN: "AUCTION_MATCH",
+    TradingState.CALL_NO_CANCEL: "AUCTION_MATCH",
+    TradingState.VOLATILITY: "AUCTION_MATCH",
+    TradingState.CALL_CLOSE: "AUCTION_MATCH",
+    TradingState.UNCROSSING: "AUCTION_MATCH",
+    TradingState.GATE_CLOSED: "BREAK",
+    TradingState.EXPIRED: "END_OF_DAY",
 }
 TEXTS_CACHED_MAX = 1 << 16  # of each kind: an order's answer shows prices and quantities that others showed before
 _price = lru_cache(TEXTS_CACHED_MAX)(InstrumentTexts.price)
 _quantity = lru_cache(TEXTS_CACHED_MAX)(InstrumentTexts.quantity)
 _amount = lru_cache(TEXTS_CACHED_MAX)(InstrumentTexts.amount)
 _POST_ONLY = int(OrderFlag.POST_ONLY)
-_MARKET = int(OrderType.MARKET)
+_SLEEPING = int(OrderFlag.SLEEPING)
+_LIMIT, _STOP_LIMIT = int(OrderType.LIMIT), int(OrderType.STOP_LIMIT)
+_TYPES = {
+    OrderType.LIMIT: "LIMIT",
+    OrderType.MARKET: "MARKET",
+    OrderType.STOP: "STOP_LOSS",
+    OrderType.STOP_LIMIT: "STOP_LOSS_LIMIT",
+}
 
 
 def type_name(order_type: int, flags: int) -> str:
     """Return the dialect's name of an order type."""
-    if order_type == _MARKET:
-        return "MARKET"
-    return "LIMIT_MAKER" if flags & _POST_ONLY else "LIMIT"
+    if flags & _POST_ONLY:
+        return "LIMIT_MAKER"
+    return _TYPES[OrderType(order_type)]
+
+
+def shown_ticks(order_type: int, price_ticks: int) -> int:
+    """Return the limit price of an order, 0 for one that has none of its own."""
+    return price_ticks if order_type in {_LIMIT, _STOP_LIMIT} else 0
 
 
 def acknowledged(order: Placed, texts: InstrumentTexts, stamp: Stamp) -> Body:
@@ -56,13 +76,13 @@ def result(order: Placed, texts: InstrumentTexts, stamp: Stamp) -> Body:
     """Say what became of an order: RESULT."""
     time = stamp(order.time_ns)
     zero = _amount(texts, 0)
-    return {
+    body = {
         "symbol": texts.symbol,
         "orderId": order.order_id,
         "orderListId": -1,
         "clientOrderId": order.client_order_id,
         "transactTime": time,
-        "price": _price(texts, 0 if order.order_type == _MARKET else order.price_ticks),
+        "price": _price(texts, shown_ticks(order.order_type, order.price_ticks)),
         "origQty": _quantity(texts, order.quantity_lots),
         "executedQty": _quantity(texts, order.filled_lots),
         "origQuoteOrderQty": zero,
@@ -74,6 +94,19 @@ def result(order: Placed, texts: InstrumentTexts, stamp: Stamp) -> Body:
         "workingTime": time,
         "selfTradePreventionMode": PREVENTIONS[order.self_trade_prevention],
     }
+    return body | _conditions(order, texts) if order.stop_ticks or order.display_lots else body
+
+
+def _conditions(order: Placed | OrderView, texts: InstrumentTexts) -> Body:
+    """Say what only stops and icebergs have; a sleeping stop works for nobody yet."""
+    body: Body = {}
+    if order.stop_ticks:
+        body["stopPrice"] = texts.price(order.stop_ticks)
+    if order.display_lots:
+        body["icebergQty"] = texts.quantity(order.display_lots)
+    if order.flags & _SLEEPING:
+        body["workingTime"] = -1
+    return body
 
 
 def full(order: Placed, texts: InstrumentTexts, quote_asset: str, stamp: Stamp) -> Body:
@@ -94,14 +127,14 @@ def full(order: Placed, texts: InstrumentTexts, quote_asset: str, stamp: Stamp) 
 
 def order_view(order: OrderView, texts: InstrumentTexts, stamp: Stamp) -> Body:
     """Say how an order stands."""
-    zero = texts.quantity(0)
+    asleep = order.flags & _SLEEPING
     time = stamp(order.time_ns)
     return {
         "symbol": texts.symbol,
         "orderId": order.order_id,
         "orderListId": -1,
         "clientOrderId": name_of(order),
-        "price": texts.price(0 if order.order_type == _MARKET else order.price_ticks),
+        "price": texts.price(shown_ticks(order.order_type, order.price_ticks)),
         "origQty": texts.quantity(order.quantity_lots),
         "executedQty": texts.quantity(order.filled_lots),
         "cummulativeQuoteQty": texts.amount(order.quote_filled),
@@ -109,12 +142,12 @@ def order_view(order: OrderView, texts: InstrumentTexts, stamp: Stamp) -> Body:
         "timeInForce": TIMES_IN_FORCE[order.time_in_force],
         "type": type_name(order.order_type, order.flags),
         "side": SIDES[order.side],
-        "stopPrice": texts.price(0),
-        "icebergQty": zero,
+        "stopPrice": texts.price(order.stop_ticks),
+        "icebergQty": texts.quantity(order.display_lots),
         "time": time,
         "updateTime": stamp(order.update_ns),
-        "isWorking": True,
-        "workingTime": time,
+        "isWorking": not asleep,
+        "workingTime": -1 if asleep else stamp(order.triggered_ns or order.time_ns),
         "origQuoteOrderQty": texts.amount(0),
         "selfTradePreventionMode": PREVENTIONS[order.self_trade_prevention],
     }
@@ -122,14 +155,14 @@ def order_view(order: OrderView, texts: InstrumentTexts, stamp: Stamp) -> Body:
 
 def canceled(order: OrderView, texts: InstrumentTexts, stamp: Stamp, name: str) -> Body:
     """Say that an order was cancelled by a cancellation of this name."""
-    return {
+    body = {
         "symbol": texts.symbol,
         "origClientOrderId": name_of(order),
         "orderId": order.order_id,
         "orderListId": -1,
         "clientOrderId": name,
         "transactTime": stamp(order.update_ns),
-        "price": texts.price(order.price_ticks),
+        "price": texts.price(shown_ticks(order.order_type, order.price_ticks)),
         "origQty": texts.quantity(order.quantity_lots),
         "executedQty": texts.quantity(order.filled_lots),
         "origQuoteOrderQty": texts.amount(0),
@@ -140,6 +173,7 @@ def canceled(order: OrderView, texts: InstrumentTexts, stamp: Stamp, name: str) 
         "side": SIDES[order.side],
         "selfTradePreventionMode": PREVENTIONS[order.self_trade_prevention],
     }
+    return body | _conditions(order, texts) if order.stop_ticks or order.display_lots else body
 
 
 def amended(order: OrderView, texts: InstrumentTexts, stamp: Stamp) -> Body:
@@ -150,7 +184,7 @@ def amended(order: OrderView, texts: InstrumentTexts, stamp: Stamp) -> Body:
         "orderListId": -1,
         "origClientOrderId": name_of(order),
         "clientOrderId": name_of(order),
-        "price": texts.price(order.price_ticks),
+        "price": texts.price(shown_ticks(order.order_type, order.price_ticks)),
         "qty": texts.quantity(order.quantity_lots),
         "executedQty": texts.quantity(order.filled_lots),
         "preventedQty": texts.quantity(0),

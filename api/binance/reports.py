@@ -8,9 +8,9 @@ order had in a batch.
 from collections.abc import Callable, Container, Sequence
 from typing import Any, NamedTuple
 
-from api.binance.replies import PREVENTIONS, SIDES, TIMES_IN_FORCE, type_name
+from api.binance.replies import PREVENTIONS, SIDES, TIMES_IN_FORCE, shown_ticks, type_name
 from api.binance.texts import InstrumentTexts
-from exchange.core.types import EndReason, EventKind, OrderType, SelfTradePrevention, TimeInForce
+from exchange.core.types import EndReason, EventKind, OrderFlag, OrderType, SelfTradePrevention, TimeInForce
 from exchange.events import Event
 from exchange.marketdata.orders import OrderView
 
@@ -135,10 +135,19 @@ def execution_report(execution: Execution, name: str, texts: InstrumentTexts, fe
         "Z": texts.amount(execution.quote_filled),
         "T": event.time_ns // MILLISECOND_NS,
         "I": execution.number,
-        "w": status in {"NEW", "PARTIALLY_FILLED"} and order.time_in_force == TimeInForce.GTC,
+        "w": status in {"NEW", "PARTIALLY_FILLED"} and _rests(execution),
         **_fill(execution, texts, fee_asset),
     }
     return body | _prevention(execution, texts) if event.kind == EventKind.MATCH_PREVENTED else body
+
+
+def _rests(execution: Execution) -> bool:
+    """Return whether the order is on the book by this event, or on its way there: a sleeping stop is not."""
+    order = execution.order
+    if execution.event.kind == EventKind.ORDER_ACCEPTED and execution.event.flags & OrderFlag.SLEEPING:
+        return False
+    is_priced = order.order_type in {OrderType.LIMIT, OrderType.STOP_LIMIT}
+    return is_priced and order.time_in_force not in {TimeInForce.IOC, TimeInForce.FOK}
 
 
 def _terms(execution: Execution, texts: InstrumentTexts) -> Body:
@@ -150,9 +159,9 @@ def _terms(execution: Execution, texts: InstrumentTexts) -> Body:
         "o": type_name(order.order_type, order.flags),
         "f": TIMES_IN_FORCE[order.time_in_force],
         "q": texts.quantity(execution.quantity_lots),
-        "p": texts.price(execution.price_ticks if order.order_type == OrderType.LIMIT else 0),
-        "P": texts.price(0),
-        "F": texts.quantity(0),
+        "p": texts.price(shown_ticks(order.order_type, execution.price_ticks)),
+        "P": texts.price(order.stop_ticks),
+        "F": texts.quantity(order.display_lots),
         "g": -1,
         "O": time_ms,
         "W": time_ms,

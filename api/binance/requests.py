@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from api.errors import RequestError, missing, missing_both, not_required
+from api.errors import ICEBERG_TIF, RequestError, missing, missing_both, not_required
 from api.schemas import (
     STRICT,
     ClientOrderId,
@@ -53,7 +53,7 @@ class ExchangeInfoRequest(BaseModel):
     symbol: Symbol = ""
     symbols: Symbols = ()
     permissions: str = ""
-    symbol_status: Literal["TRADING", "HALT", "BREAK", ""] = ""
+    symbol_status: Literal["TRADING", "HALT", "BREAK", "AUCTION_MATCH", "END_OF_DAY", ""] = ""
     show_permission_sets: Flag = True
 
 
@@ -123,15 +123,21 @@ class StatisticsRequest(BaseModel):
 
 
 class NewOrderRequest(BaseModel):
-    """An order: LIMIT needs timeInForce and price, LIMIT_MAKER price, MARKET neither; all of them a quantity."""
+    """An order: LIMIT needs timeInForce and price, LIMIT_MAKER price, STOP_LOSS stopPrice, STOP_LOSS_LIMIT all three.
+
+    All of them need a quantity; MARKET may have quoteOrderQty instead, what is to be spent or earned.
+    """
 
     model_config = STRICT
     symbol: Symbol
     side: SideName
     type: TypeName
     time_in_force: TimeInForceName | None = None
-    quantity: Decimal
+    quantity: Decimal | None = None
     price: Decimal | None = None
+    quote_order_qty: Decimal | None = None
+    stop_price: Decimal | None = Field(None, description="The trade price that wakes a stop.")
+    iceberg_qty: Decimal | None = Field(None, description="What a LIMIT order that rests shows at a time.")
     new_client_order_id: NewClientOrderId | None = Field(
         None, description="Idempotency key: repeats return the first order."
     )
@@ -140,14 +146,27 @@ class NewOrderRequest(BaseModel):
 
     @model_validator(mode="after")
     def _fits_its_type(self) -> Self:
+        by_amount = self.type == "MARKET" and self.quote_order_qty is not None
+        has_price, has_stop = self.type not in {"MARKET", "STOP_LOSS"}, self.type.startswith("STOP_LOSS")
         parts = (
-            ("price", self.type != "MARKET", self.price),
-            ("timeInForce", self.type == "LIMIT", self.time_in_force),
+            ("quantity", not by_amount, self.quantity),
+            ("price", has_price, self.price),
+            ("timeInForce", self.type in {"LIMIT", "STOP_LOSS_LIMIT"}, self.time_in_force),
+            ("stopPrice", has_stop, self.stop_price),
+            ("quoteOrderQty", by_amount, self.quote_order_qty),
         )
         for name, needed, value in parts:
             if needed != (value is not None):
                 raise RequestError(missing(name) if needed else not_required(name))
+        if self.iceberg_qty is not None:
+            self._may_hide()
         return self
+
+    def _may_hide(self) -> None:
+        if self.type not in {"LIMIT", "LIMIT_MAKER"}:
+            raise RequestError(not_required("icebergQty"))
+        if self.type == "LIMIT" and self.time_in_force != "GTC":
+            raise RequestError(ICEBERG_TIF)
 
 
 class OrderRequest(BaseModel):

@@ -221,6 +221,8 @@ class Result(Acknowledged):
     side: str
     working_time: int
     self_trade_prevention_mode: str
+    stop_price: str = ""  # of stops alone
+    iceberg_qty: str = ""  # of icebergs alone
 
 
 class Full(Result):
@@ -275,6 +277,9 @@ class Canceled(BaseModel):
     type: str
     side: str
     self_trade_prevention_mode: str
+    stop_price: str = ""  # of stops alone
+    iceberg_qty: str = ""  # of icebergs alone
+    working_time: int = 0  # -1: a stop that slept
 
 
 class CancelReplaced(BaseModel):

@@ -85,12 +85,12 @@ async def set_trading_state(desk: Desk, caller: Caller, request: TradingStateReq
 
 
 async def halt(desk: Desk, caller: Caller, request: HaltRequest) -> HaltAnswer:
-    """Halt instruments at once: orders rest, can be cancelled, and nothing trades until they are set CONTINUOUS."""
+    """Halt all that trades or collects orders: orders rest, can be cancelled, nothing trades until set CONTINUOUS."""
     if request.symbols:
         named = [_find(desk, symbol) for symbol in dict.fromkeys(request.symbols)]
     else:
         named = list(desk.exchange.registry.instruments)
-    trading = [found.index for found in named if found.trading_state is TradingState.CONTINUOUS]
+    trading = [found.index for found in named if found.trading_state in _HALTABLE]
     step = desk.exchange.config.submission_commands_max
     for start in range(0, len(trading), step):
         part = trading[start : start + step]
@@ -239,6 +239,14 @@ def _prices(instrument: Instrument) -> tuple[int, int, int]:
     return 1, instrument.band_low_ticks, instrument.band_high_ticks
 
 
+_HALTABLE = frozenset((
+    TradingState.CONTINUOUS,
+    TradingState.PRE_OPEN,
+    TradingState.CALL_OPEN,
+    TradingState.CALL_NO_CANCEL,
+    TradingState.VOLATILITY,
+    TradingState.CALL_CLOSE,
+))  # fmt: skip
 _OPERATE = (Scope.OPERATE,)
 ACTIONS = (
     Action("POST", "/v1/assets", create_asset, NewAsset, AssetAnswer, _OPERATE),

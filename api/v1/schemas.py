@@ -23,7 +23,20 @@ Rate = Annotated[int, Field(ge=-BPS, le=BPS, description="Basis points.", exampl
 RoleName = Literal["trader", "market_maker", "issuer", "vendor", "broker", "operator", "auditor"]
 ScopeName = Literal["read", "trade", "issue", "meter", "operate", "audit"]
 AccountStateName = Literal["ACTIVE", "RESTRICTED", "SUSPENDED", "CLOSED"]
-TradingStateName = Literal["CLOSED", "CONTINUOUS", "HALTED", "SUSPENDED"]
+TradingStateName = Literal[
+    "CLOSED",
+    "CONTINUOUS",
+    "HALTED",
+    "SUSPENDED",
+    "PRE_OPEN",
+    "CALL_OPEN",
+    "CALL_NO_CANCEL",
+    "VOLATILITY",
+    "CALL_CLOSE",
+    "UNCROSSING",
+    "GATE_CLOSED",
+    "EXPIRED",
+]
 KindName = Literal["CASH", "ALLOWANCE", "LICENCE"]
 TradedKindName = Literal["ALLOWANCE", "LICENCE"]
 PreventionName = Literal["NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", "DECREMENT"]

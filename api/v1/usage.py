@@ -24,7 +24,7 @@ from exchange.sequencer import Overloaded, Stopped
 BODY_BYTES_MAX = 8 * 1024 * 1024
 SLICE = 500  # records worked through before others get their turn
 LINES_TYPE = b"application/x-ndjson"
-_REDEEMED, _DUPLICATE = int(EventKind.REDEEMED), int(RejectReason.DUPLICATE_USAGE)
+_REDEEMED, _DUPLICATE = int(EventKind.REDEEMED), int(RejectReason.DUPLICATE_ID)
 _DECODER = msgspec.json.Decoder(Usage)
 _LINES_DECODER = msgspec.json.Decoder(Record)
 

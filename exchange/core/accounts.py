@@ -5,7 +5,7 @@ through, so a fill looks nothing up.
 """
 
 from exchange.core.jit import Record, int64, kernel, routine, scatter
-from exchange.core.types import BPS, EXCHANGE_ACCOUNT, NIL, Side
+from exchange.core.types import BPS, EXCHANGE_ACCOUNT, NIL, OrderFlag, Side
 
 _LINE_BITS = 4  # so many index entries share a cache line
 
@@ -73,6 +73,55 @@ def balances_free(state: Record) -> int:
 
 
 @kernel
+def list_order(state: Record, slot: int) -> None:
+    """Put an order that stays at the head of its account's list of orders on the base asset."""
+    order = state.orders[slot]
+    detail = state.details[slot]
+    balance = state.balances[detail.base_balance]
+    detail.own_prev = NIL
+    detail.own_next = balance.first_order
+    if balance.first_order != NIL:
+        state.details[balance.first_order].own_prev = slot
+    balance.first_order = slot
+    order.flags |= OrderFlag.RESTING
+    state.accounts[order.account].open_orders += 1
+
+
+@kernel
+def unlist_order(state: Record, slot: int) -> None:
+    """Take an order off its account's list, if it is there."""
+    order = state.orders[slot]
+    if order.flags & OrderFlag.RESTING == 0:
+        return
+    detail = state.details[slot]
+    if detail.own_prev == NIL:
+        state.balances[detail.base_balance].first_order = detail.own_next
+    else:
+        state.details[detail.own_prev].own_next = detail.own_next
+    if detail.own_next != NIL:
+        state.details[detail.own_next].own_prev = detail.own_prev
+    state.accounts[order.account].open_orders -= 1
+
+
+@kernel
+def open_lots(state: Record, slot: int) -> int:
+    """Return what is still open of an order, displayed or hidden."""
+    order = state.orders[slot]
+    if order.flags & OrderFlag.ICEBERG:
+        return order.leaves + state.conditions[state.details[slot].condition].hidden
+    return order.leaves
+
+
+@kernel
+def limit_price(state: Record, slot: int) -> int:
+    """Return the worst price an order accepts, for one that stands elsewhere on the book too."""
+    order = state.orders[slot]
+    if order.flags & (OrderFlag.SLEEPING | OrderFlag.UNPRICED):
+        return int64(state.conditions[state.details[slot].condition].limit_ticks)
+    return int64(order.price_ticks)
+
+
+@kernel
 def hold_balance(state: Record, slot: int) -> Record:
     """Return the balance that the order in a slot reserves from: quote if it buys, base if it sells."""
     detail = state.details[slot]
@@ -83,13 +132,12 @@ def hold_balance(state: Record, slot: int) -> Record:
 
 @kernel
 def need(state: Record, slot: int) -> int:
-    """Return what the leaves of an order need held: base units, or notional at its limit and the worst fee."""
-    order = state.orders[slot]
+    """Return what the open lots of an order need held: base units, or notional at its limit and the worst fee."""
     detail = state.details[slot]
     instrument = state.instruments[detail.instrument]
-    if order.side == Side.SELL:
-        return order.leaves * instrument.lot_units
-    notional = order.price_ticks * order.leaves * instrument.tick_value
+    if state.orders[slot].side == Side.SELL:
+        return open_lots(state, slot) * instrument.lot_units
+    notional = limit_price(state, slot) * open_lots(state, slot) * instrument.tick_value
     return notional + worst_fee(int64(detail.maker_bps), int64(detail.taker_bps), notional)
 
 
@@ -118,11 +166,11 @@ def charge(detail: Record, notional: int, taker: bool) -> int:
     Of the cumulative notional only the part below 10,000 is kept: whole ten thousands cost the same before and after.
     """
     if taker:
-        before = int64(detail.taker_notional)
-        detail.taker_notional = (before + notional) % BPS
+        before = int64(detail.taker_part)
+        detail.taker_part = (before + notional) % BPS
         return fee(int64(detail.taker_bps), before + notional) - fee(int64(detail.taker_bps), before)
-    before = int64(detail.maker_notional)
-    detail.maker_notional = (before + notional) % BPS
+    before = int64(detail.maker_part)
+    detail.maker_part = (before + notional) % BPS
     return fee(int64(detail.maker_bps), before + notional) - fee(int64(detail.maker_bps), before)
 
 

@@ -1,115 +1,21 @@
-"""The commands that are not about orders: money and units in and out, accounts, assets, instruments."""
+"""What there is to trade, and who trades it: accounts, assets, instruments, fees, price bands."""
 
-from exchange.core.accounts import open_balance
-from exchange.core.jit import Record, blend, int64, routine
-from exchange.core.matching import emit
-from exchange.core.orders import reject
-from exchange.core.recent import find, has_room, remember
-from exchange.core.rules import (
-    arrival,
-    departure,
-    fee_rates,
-    holding,
-    knows_account,
-    knows_instrument,
-    listing,
-    price_band,
-)
+from exchange.core.accounts import balances_free, open_balance
+from exchange.core.jit import Record, int64, routine
+from exchange.core.rules import knows_account, knows_asset, knows_instrument
+from exchange.core.telling import reject, say
 from exchange.core.types import (
+    BPS,
     EXCHANGE_ACCOUNT,
-    NIL,
     NOTIONAL_MAX,
     PRICE_TICKS_MAX,
-    USAGE_ID_WINDOW_NS,
+    TICK_VALUE_MAX,
     AccountState,
     AssetKind,
-    CommandKind,
     EventKind,
     RejectReason,
-    TradingState,
 )
-
-
-@routine
-def _say_moved(command: Record, output: Record, kind: int) -> None:
-    event = emit(command, output, kind)
-    event.account = command.account
-    event.asset = command.asset
-    event.amount = command.amount
-    if kind == EventKind.REDEEMED:
-        event.order_id = command.words[0]
-        event.counter_order_id = command.words[1]
-
-
-@routine
-def bring_in(state: Record, command: Record, output: Record) -> None:
-    """Deposit cash, or issue units to their issuer."""
-    deposits = command.kind == CommandKind.DEPOSIT
-    reason = holding(state, command)
-    if reason == RejectReason.NONE and (state.assets[command.asset].kind == AssetKind.CASH) != deposits:
-        reason = RejectReason.WRONG_ASSET_KIND
-    if reason == RejectReason.NONE and not deposits and state.assets[command.asset].issuer != command.account:
-        reason = RejectReason.NOT_ISSUER
-    if reason == RejectReason.NONE:
-        reason = arrival(state, command)
-    if reason != RejectReason.NONE:
-        reject(command, output, reason)
-        return
-    slot = open_balance(state, int64(command.account), int64(command.asset))
-    state.balances[slot].available += command.amount
-    state.assets[command.asset].issued += command.amount
-    _say_moved(command, output, EventKind.DEPOSITED if deposits else EventKind.ISSUED)
-
-
-@routine
-def _take(state: Record, command: Record) -> None:
-    slot = open_balance(state, int64(command.account), int64(command.asset))
-    state.balances[slot].available -= command.amount
-    state.assets[command.asset].burned += command.amount
-
-
-@routine
-def withdraw(state: Record, command: Record, output: Record) -> None:
-    """Take available cash out."""
-    reason = holding(state, command)
-    if reason == RejectReason.NONE and state.assets[command.asset].kind != AssetKind.CASH:
-        reason = RejectReason.WRONG_ASSET_KIND
-    if reason == RejectReason.NONE:
-        reason = departure(state, command)
-    if reason != RejectReason.NONE:
-        reject(command, output, reason)
-        return
-    _take(state, command)
-    _say_moved(command, output, EventKind.WITHDRAWN)
-
-
-@routine
-def _usage_key(command: Record) -> tuple[int, int]:
-    return blend(3, command.words[0]), blend(blend(4, command.words[0]), command.words[1])
-
-
-@routine
-def redeem(state: Record, command: Record, output: Record) -> None:
-    """Burn available units against metered use, once for a usage id."""
-    reason = holding(state, command)
-    if reason == RejectReason.NONE and state.assets[command.asset].kind == AssetKind.CASH:
-        reason = RejectReason.WRONG_ASSET_KIND
-    named = command.words[0] != 0 or command.words[1] != 0
-    low, high = _usage_key(command)
-    seen = named and find(state.usage_ids, low, high, command.time_ns, USAGE_ID_WINDOW_NS) != NIL
-    if reason == RejectReason.NONE and seen:
-        reason = RejectReason.DUPLICATE_USAGE
-    if reason == RejectReason.NONE:
-        reason = departure(state, command)
-    if reason == RejectReason.NONE and named and not has_room(state.usage_ids, command.time_ns, USAGE_ID_WINDOW_NS):
-        reason = RejectReason.RECENT_IDS_FULL
-    if reason != RejectReason.NONE:
-        reject(command, output, reason)
-        return
-    if named:
-        remember(state.usage_ids, low, high, command.time_ns, 1, USAGE_ID_WINDOW_NS)
-    _take(state, command)
-    _say_moved(command, output, EventKind.REDEEMED)
+from exchange.core.venue import set_price_safe
 
 
 @routine
@@ -130,7 +36,7 @@ def create_asset(state: Record, command: Record, output: Record) -> None:
     state.asset_count += 1
     state.assets[command.asset].kind = command.state
     state.assets[command.asset].issuer = command.account
-    event = emit(command, output, EventKind.ASSET_CREATED)
+    event = say(command, output, EventKind.ASSET_CREATED)
     event.account = command.account
     event.asset = command.asset
     event.state = command.state
@@ -151,10 +57,23 @@ def create_account(state: Record, command: Record, output: Record) -> None:
     account = state.accounts[command.account]
     account.group = command.group if command.group != 0 else command.account
     account.state = AccountState.ACTIVE
-    event = emit(command, output, EventKind.ACCOUNT_CREATED)
+    _join_group(state, int64(command.account))
+    event = say(command, output, EventKind.ACCOUNT_CREATED)
     event.account = command.account
     event.counter_account = account.group
     event.state = AccountState.ACTIVE
+
+
+@routine
+def _join_group(state: Record, index: int) -> None:
+    """Put a new account into the ring of its group."""
+    account = state.accounts[index]
+    account.next_in_group = index
+    for other in range(index):
+        if state.accounts[other].group == account.group:
+            account.next_in_group = state.accounts[other].next_in_group
+            state.accounts[other].next_in_group = index
+            return
 
 
 @routine
@@ -166,7 +85,7 @@ def set_account_state(state: Record, command: Record, output: Record) -> None:
         reject(command, output, RejectReason.UNKNOWN_ACCOUNT)
     else:
         state.accounts[command.account].state = command.state
-        event = emit(command, output, EventKind.ACCOUNT_STATE_SET)
+        event = say(command, output, EventKind.ACCOUNT_STATE_SET)
         event.account = command.account
         event.state = command.state
 
@@ -174,7 +93,7 @@ def set_account_state(state: Record, command: Record, output: Record) -> None:
 @routine
 def list_instrument(state: Record, command: Record, output: Record) -> None:
     """Add the next instrument, closed, without fees, with the widest band."""
-    reason = listing(state, command)
+    reason = _listing(state, command)
     if reason != RejectReason.NONE:
         reject(command, output, reason)
         return
@@ -187,12 +106,12 @@ def list_instrument(state: Record, command: Record, output: Record) -> None:
     instrument.tick_value = tick_value
     instrument.quantity_min = command.words[1]
     instrument.quantity_max = quantity_max
-    if quantity_max <= NOTIONAL_MAX // command.amount:
-        instrument.price_safe = NOTIONAL_MAX // tick_value // quantity_max
+    set_price_safe(instrument)
+    state.assets[command.asset].instruments += 1
     instrument.band_low = 1
     instrument.band_high = PRICE_TICKS_MAX
     instrument.fee_balance = open_balance(state, EXCHANGE_ACCOUNT, int64(command.group))
-    event = emit(command, output, EventKind.INSTRUMENT_LISTED)
+    event = say(command, output, EventKind.INSTRUMENT_LISTED)
     event.instrument = command.instrument
     event.asset = command.asset
     event.counter_account = command.group
@@ -208,13 +127,13 @@ def set_fees(state: Record, command: Record, output: Record) -> None:
     if not knows_instrument(state, command.instrument):
         reject(command, output, RejectReason.UNKNOWN_INSTRUMENT)
         return
-    reason = fee_rates(command.words[0], command.words[1])
+    reason = _fee_rates(command.words[0], command.words[1])
     if reason != RejectReason.NONE:
         reject(command, output, reason)
         return
     state.instruments[command.instrument].maker_bps = command.words[0]
     state.instruments[command.instrument].taker_bps = command.words[1]
-    event = emit(command, output, EventKind.FEES_SET)
+    event = say(command, output, EventKind.FEES_SET)
     event.instrument = command.instrument
     event.fee = command.words[1]
     event.counter_fee = command.words[0]
@@ -226,27 +145,53 @@ def set_price_band(state: Record, command: Record, output: Record) -> None:
     if not knows_instrument(state, command.instrument):
         reject(command, output, RejectReason.UNKNOWN_INSTRUMENT)
         return
-    reason = price_band(command.words[0], command.words[1])
+    reason = _price_band(command.words[0], command.words[1])
     if reason != RejectReason.NONE:
         reject(command, output, reason)
         return
     state.instruments[command.instrument].band_low = command.words[0]
     state.instruments[command.instrument].band_high = command.words[1]
-    event = emit(command, output, EventKind.PRICE_BAND_SET)
+    event = say(command, output, EventKind.PRICE_BAND_SET)
     event.instrument = command.instrument
     event.price_ticks = command.words[0]
     event.amount = command.words[1]
 
 
 @routine
-def set_trading_state(state: Record, command: Record, output: Record) -> None:
-    """Open, close, halt or suspend an instrument."""
-    if command.state > TradingState.SUSPENDED:
-        reject(command, output, RejectReason.MALFORMED_COMMAND)
-    elif not knows_instrument(state, command.instrument):
-        reject(command, output, RejectReason.UNKNOWN_INSTRUMENT)
-    else:
-        state.instruments[command.instrument].state = command.state
-        event = emit(command, output, EventKind.TRADING_STATE_SET)
-        event.instrument = command.instrument
-        event.state = command.state
+def _listing(state: Record, command: Record) -> int:
+    """Check a new instrument."""
+    if not knows_asset(state, command.asset) or not knows_asset(state, command.group):
+        return RejectReason.UNKNOWN_ASSET
+    if command.instrument != state.instrument_count:
+        return RejectReason.ID_NOT_NEXT
+    base_is_cash = state.assets[command.asset].kind == AssetKind.CASH
+    if base_is_cash or state.assets[command.group].kind != AssetKind.CASH:
+        return RejectReason.WRONG_ASSET_KIND
+    tick_value, quantity_min, quantity_max = command.words[0], command.words[1], command.words[2]
+    if command.amount < 1 or command.amount > NOTIONAL_MAX or tick_value < 1 or tick_value > TICK_VALUE_MAX:
+        return RejectReason.INVALID_PARAMETER
+    if quantity_min < 1 or quantity_max < quantity_min or quantity_max > NOTIONAL_MAX:
+        return RejectReason.INVALID_PARAMETER
+    if state.assets[command.asset].turnaround_days != 0 or state.assets[command.asset].holders_max != 0:
+        return RejectReason.INVALID_PARAMETER
+    if balances_free(state) == 0:
+        return RejectReason.BALANCES_FULL
+    if command.instrument >= len(state.instruments):
+        return RejectReason.INSTRUMENTS_FULL
+    return RejectReason.NONE
+
+
+@routine
+def _fee_rates(maker_bps: int, taker_bps: int) -> int:
+    """Check fee rates: a rebate is never more than the taker pays."""
+    if taker_bps < 0 or taker_bps > BPS or maker_bps < -taker_bps or maker_bps > BPS:
+        return RejectReason.INVALID_PARAMETER
+    return RejectReason.NONE
+
+
+@routine
+def _price_band(low: int, high: int) -> int:
+    """Check a price band."""
+    if low < 1 or high < low or high > PRICE_TICKS_MAX:
+        return RejectReason.INVALID_PARAMETER
+    return RejectReason.NONE

@@ -1,17 +1,20 @@
 """Limit order books of all instruments over shared pools.
 
-A side of a book is a trie of pages: a page holds 64 levels under a bitmap, a page of pages holds 64 children, and a
-trie grows only as high as its prices need, so an empty book holds no page at all. The best price and its page are
-kept at hand. A level is a doubly linked queue of order slots, first in, first out.
+A queue of a book is a trie of pages: a page holds 64 levels under a bitmap, a page of pages holds 64 children, and a
+trie grows only as high as its prices need, so an empty book holds no page at all. The best price and its page are kept
+at hand. A level is a list of order slots, first in, first out; its first order knows its last. A book has four queues:
+buys and sells, and in the opposite sense of price the stops that sleep.
 """
 
 import numpy as np
 
 from exchange.core.jit import Record, highest_bit, int64, kernel, lowest_bit, routine
-from exchange.core.types import GENERATION_MAX, NIL, SLOT_BITS, WORK_MAX, SelfTradePrevention, Side
+from exchange.core.types import GENERATION_MAX, NIL, SLOT_BITS, OrderFlag, Side
 
 PAGES_PER_PRICE_MAX = 10  # a new price needs at most five pages above the old root, and five below the new one
-_SLOT_MASK = (1 << SLOT_BITS) - 1
+UNPRICED_BUY_TICKS = (1 << 31) + 1  # where market orders wait for an auction: better than any price
+UNPRICED_SELL_TICKS = 0
+SLOT_MASK = (1 << SLOT_BITS) - 1
 _ALL = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 _ONE = np.uint64(1)
 
@@ -27,9 +30,20 @@ def crosses(side: int, price: int, opposite_price: int) -> bool:
 
 
 @kernel
+def queue_of(order: Record) -> int:
+    """Return which queue an order stands in: its side, or 3 less its side while it sleeps.
+
+    Even queues have their highest price first, odd ones the lowest.
+    """
+    if order.flags & OrderFlag.SLEEPING:
+        return 3 - int64(order.side)
+    return int64(order.side)
+
+
+@kernel
 def order_slot(state: Record, order_id: int) -> int:
     """Return the slot of an order that is on a book, NIL if the id is none."""
-    slot = order_id & _SLOT_MASK
+    slot = order_id & SLOT_MASK
     if order_id <= 0 or slot == NIL or slot >= state.order_count:
         return NIL
     if state.details[slot].generation != order_id >> SLOT_BITS or state.orders[slot].node == NIL:
@@ -55,6 +69,20 @@ def nodes_free(state: Record) -> int:
     return len(state.nodes) - state.node_count + state.free_node_count
 
 
+@routine
+def is_empty(instrument: Record) -> bool:
+    """Tell whether an instrument has no open order, awake or asleep."""
+    queues = instrument.queues
+    return (queues[0].best_node | queues[1].best_node | queues[2].best_node | queues[3].best_node) == NIL
+
+
+@routine
+def is_crossed(instrument: Record) -> bool:
+    """Tell whether the best bid reaches the best ask; orders without a price reach everything."""
+    bids, asks = instrument.queues[Side.BUY], instrument.queues[Side.SELL]
+    return bids.best_node != NIL and asks.best_node != NIL and bids.best_price >= asks.best_price
+
+
 @kernel
 def take_slot(state: Record) -> int:
     """Take the slot freed last, or the next unused one, and raise its generation."""
@@ -63,7 +91,7 @@ def take_slot(state: Record) -> int:
         slot = state.order_count
         state.order_count += 1
     else:
-        state.free_order = state.orders[slot].next
+        state.free_order = int64(state.orders[slot].next)
         state.free_order_count -= 1
     state.details[slot].generation += 1
     return slot
@@ -98,29 +126,29 @@ def _take_node(state: Record, prefix: int, height: int) -> int:
 @routine
 def _adopt(state: Record, parent: int, child: int) -> None:
     index = int64(state.nodes[child].prefix) & 63
-    state.nodes[parent].slots[index].head = child
+    state.nodes[parent].heads[index] = child
     state.nodes[parent].mask |= _ONE << np.uint64(index)
     state.nodes[child].parent = parent
 
 
 @routine
-def _make_leaf(state: Record, side: Record, price: int) -> int:
+def _make_leaf(state: Record, queue: Record, price: int) -> int:
     """Return the leaf of a price, growing the trie upwards and downwards as needed."""
-    if side.root == NIL:
-        side.root = _take_node(state, price >> 6, 0)
-    root = int64(side.root)
+    if queue.root == NIL:
+        queue.root = _take_node(state, price >> 6, 0)
+    root = int64(queue.root)
     while price >> (6 * (int64(state.nodes[root].height) + 1)) != state.nodes[root].prefix:
         height = int64(state.nodes[root].height) + 1
         above = _take_node(state, int64(state.nodes[root].prefix) >> 6, height)
         _adopt(state, above, root)
-        side.root = above
+        queue.root = above
         root = above
     slot = root
     height = int64(state.nodes[root].height)
     while height > 0:
         index = (price >> (6 * height)) & 63
         height -= 1
-        child = int64(state.nodes[slot].slots[index].head)
+        child = int64(state.nodes[slot].heads[index])
         if child == NIL:
             child = _take_node(state, price >> (6 * (height + 1)), height)
             _adopt(state, slot, child)
@@ -129,7 +157,7 @@ def _make_leaf(state: Record, side: Record, price: int) -> int:
 
 
 @routine
-def _free_nodes(state: Record, side: Record, leaf: int) -> None:
+def _free_nodes(state: Record, queue: Record, leaf: int) -> None:
     """Give an empty leaf back, and every page above it that becomes empty by that."""
     slot = leaf
     while state.nodes[slot].mask == 0:
@@ -140,79 +168,105 @@ def _free_nodes(state: Record, side: Record, leaf: int) -> None:
         state.free_node = slot
         state.free_node_count += 1
         if parent == NIL:
-            side.root = NIL
+            queue.root = NIL
             return
-        state.nodes[parent].slots[index].head = NIL
+        state.nodes[parent].heads[index] = NIL
         state.nodes[parent].mask &= ~(_ONE << np.uint64(index))
         slot = parent
 
 
 @kernel
-def _worse(mask: Record, index: int, side: int) -> Record:
+def _worse(mask: Record, index: int, order: int) -> Record:
     """Return the bits of a mask beyond an index, away from the best price."""
-    if side == Side.SELL:
+    if order & 1:
         return mask & (_ALL << np.uint64(index)) & ~(_ONE << np.uint64(index))
     return mask & ~(_ALL << np.uint64(index))
 
 
 @kernel
-def _best_bit(mask: Record, side: int) -> int:
-    if side == Side.SELL:
+def _best_bit(mask: Record, order: int) -> int:
+    if order & 1:
         return lowest_bit(mask)
     return highest_bit(mask)
 
 
 @routine
-def next_level(state: Record, side: int, leaf: int, price: int) -> tuple[int, int]:
-    """Return the leaf and the price of the next worse level, (NIL, NIL) when there is none.
+def _descend(state: Record, node: int, order: int) -> tuple[int, int]:
+    """Return leaf and price of the first level below a page."""
+    slot = node
+    index = _best_bit(state.nodes[slot].mask, order)
+    while state.nodes[slot].height > 0:
+        slot = int64(state.nodes[slot].heads[index])
+        index = _best_bit(state.nodes[slot].mask, order)
+    return slot, int64(state.nodes[slot].prefix) << 6 | index
 
-    The level of `price` itself need not be there any more.
+
+@routine
+def next_level(state: Record, order: int, leaf: int, price: int) -> tuple[int, int]:
+    """Return leaf and price of the level after `price`, (NIL, NIL) when there is none.
+
+    An odd `order` goes to higher prices, an even one to lower. The level of `price` need not be there any more.
     """
     slot = leaf
-    index = price & 63
-    mask = _worse(state.nodes[slot].mask, index, side)
+    mask = _worse(state.nodes[slot].mask, price & 63, order)
     while mask == 0:
         node = state.nodes[slot]
         slot = int64(node.parent)
         if slot == NIL:
             return NIL, NIL
-        mask = _worse(state.nodes[slot].mask, int64(node.prefix) & 63, side)
-    index = _best_bit(mask, side)
-    while state.nodes[slot].height > 0:
-        slot = int64(state.nodes[slot].slots[index].head)
-        index = _best_bit(state.nodes[slot].mask, side)
-    return slot, int64(state.nodes[slot].prefix) << 6 | index
+        mask = _worse(state.nodes[slot].mask, int64(node.prefix) & 63, order)
+    index = _best_bit(mask, order)
+    if state.nodes[slot].height == 0:
+        return slot, int64(state.nodes[slot].prefix) << 6 | index
+    return _descend(state, int64(state.nodes[slot].heads[index]), order)
+
+
+@routine
+def first_level(state: Record, queue: Record, order: int) -> tuple[int, int]:
+    """Return leaf and price of a queue's first level in an order of prices, (NIL, NIL) when it is empty."""
+    if queue.root == NIL:
+        return NIL, NIL
+    return _descend(state, int64(queue.root), order)
 
 
 @kernel
-def _find_leaf(state: Record, side: Record, price: int) -> int:
-    best = int64(side.best_node)
+def head_of(state: Record, leaf: int, price: int) -> int:
+    """Return the first order of a level."""
+    return int64(state.nodes[leaf].heads[price & 63])
+
+
+@kernel
+def _find_leaf(state: Record, queue: Record, price: int) -> int:
+    best = int64(queue.best_node)
     if best != NIL and state.nodes[best].prefix == price >> 6:
         return best
-    return _make_leaf(state, side, price)
+    return _make_leaf(state, queue, price)
 
 
 @kernel
-def rest(state: Record, slot: int) -> None:
+def put(state: Record, slot: int) -> None:
     """Put an order at the end of its level; at least PAGES_PER_PRICE_MAX pages must be free."""
     order = state.orders[slot]
-    side = state.instruments[state.details[slot].instrument].sides[order.side]
+    which = queue_of(order)
+    queue = state.instruments[state.details[slot].instrument].queues[which]
     price = int64(order.price_ticks)
-    leaf = _find_leaf(state, side, price)
+    leaf = _find_leaf(state, queue, price)
     node = state.nodes[leaf]
-    level = node.slots[price & 63]
+    head = int64(node.heads[price & 63])
     order.node = leaf
     order.next = NIL
-    order.prev = level.tail
-    if level.tail == NIL:
-        level.head = slot
+    if head == NIL:
+        order.prev = slot
+        node.heads[price & 63] = slot
         node.mask |= _ONE << np.uint64(price & 63)
-        if side.best_price == NIL or (price < side.best_price) == (order.side == Side.SELL):
-            side.best_price = price
-            side.best_node = leaf
+        if queue.best_node == NIL or (price < queue.best_price) == (which & 1 == 1):
+            queue.best_price = price
+            queue.best_node = leaf
     else:
-        state.orders[level.tail].next = slot
-    level.tail = slot
+        tail = int64(state.orders[head].prev)
+        order.prev = tail
+        state.orders[tail].next = slot
+        state.orders[head].prev = slot
 
 
 @kernel
@@ -221,71 +275,34 @@ def unlink(state: Record, slot: int) -> None:
     order = state.orders[slot]
     leaf = int64(order.node)
     price = int64(order.price_ticks)
-    level = state.nodes[leaf].slots[price & 63]
-    if order.prev == NIL:
-        level.head = order.next
-    else:
-        state.orders[order.prev].next = order.next
-    if order.next == NIL:
-        level.tail = order.prev
-    else:
-        state.orders[order.next].prev = order.prev
+    node = state.nodes[leaf]
+    head = int64(node.heads[price & 63])
+    following = int64(order.next)
     order.node = NIL
-    if level.head == NIL:
-        side = state.instruments[state.details[slot].instrument].sides[order.side]
-        _close_level(state, side, int64(order.side), leaf, price)
+    if head != slot:
+        state.orders[order.prev].next = following
+        state.orders[following if following != NIL else head].prev = order.prev
+    elif following != NIL:
+        state.orders[following].prev = order.prev
+        node.heads[price & 63] = following
+    else:
+        node.heads[price & 63] = NIL
+        which = queue_of(order)
+        queue = state.instruments[state.details[slot].instrument].queues[which]
+        _close_level(state, queue, which, leaf, price)
 
 
 @kernel
-def _close_level(state: Record, side: Record, which: int, leaf: int, price: int) -> None:
+def _close_level(state: Record, queue: Record, which: int, leaf: int, price: int) -> None:
     node = state.nodes[leaf]
     node.mask &= ~(_ONE << np.uint64(price & 63))
-    if side.best_price == price:
+    if queue.best_price == price:
         worse = _worse(node.mask, price & 63, which)
         if worse != 0:
-            side.best_price = int64(node.prefix) << 6 | _best_bit(worse, which)
+            queue.best_price = int64(node.prefix) << 6 | _best_bit(worse, which)
         else:
             best_node, best_price = next_level(state, which, leaf, price)
-            side.best_node = best_node
-            side.best_price = best_price
+            queue.best_node = best_node
+            queue.best_price = best_price
     if node.mask == 0:
-        _free_nodes(state, side, leaf)
-
-
-@routine
-def gather(
-    state: Record,
-    instrument: Record,
-    side: int,
-    price: int,
-    wanted: int,
-    group: int,
-    prevention: int,
-    stop_at_own: bool,
-) -> tuple[int, int]:
-    """Return (lots, price_ticks times lots) that an order would find on the opposite side, changing nothing.
-
-    Visits at most WORK_MAX orders. Orders of the own group are passed over, or end the walk when `stop_at_own`,
-    unless self-trade prevention is NONE.
-    """
-    found = 0
-    cost_ticks = 0
-    visited = 0
-    opposite = instrument.sides[1 - side]
-    leaf = int64(opposite.best_node)
-    level_price = int64(opposite.best_price)
-    while crosses(side, price, level_price) and found < wanted and visited < WORK_MAX:
-        slot = int64(state.nodes[leaf].slots[level_price & 63].head)
-        while slot != NIL and found < wanted and visited < WORK_MAX:
-            order = state.orders[slot]
-            visited += 1
-            own = prevention != SelfTradePrevention.NONE and state.accounts[order.account].group == group
-            if own and stop_at_own:
-                return found, cost_ticks
-            if not own:
-                lots = min(wanted - found, order.leaves)
-                found += lots
-                cost_ticks += lots * level_price
-            slot = int64(order.next)
-        leaf, level_price = next_level(state, 1 - side, leaf, level_price)
-    return found, cost_ticks
+        _free_nodes(state, queue, leaf)

@@ -10,23 +10,35 @@ import numpy as np
 
 from exchange.core import state as memory
 from exchange.core.admin import (
-    bring_in,
     create_account,
     create_asset,
     list_instrument,
-    redeem,
     set_account_state,
     set_fees,
     set_price_band,
-    set_trading_state,
-    withdraw,
 )
-from exchange.core.jit import ROW, Record, entry, kernel, routine
-from exchange.core.orders import cancel_order, mass_cancel, new_order, reject, replace_order
+from exchange.core.auction import indicate, uncross
+from exchange.core.book import SLOT_MASK
+from exchange.core.endings import clear_book, expire_order, fire_deadman, kill_switch, mass_cancel, set_deadman
+from exchange.core.jit import ROW, Record, entry, int64, kernel, prefetch, routine
+from exchange.core.money import bring_in, bust_trade, expire_units, redeem, transfer, withdraw
+from exchange.core.orders import cancel_order, new_order, reduce_order, replace_order
+from exchange.core.quotes import begin_batch, continue_batch, quote
 from exchange.core.records import COMMAND, EVENT
 from exchange.core.state import EVENTS_MAX, OUTPUT, PRODUCTION, Capacity
-from exchange.core.types import EVENTS_PER_COMMAND_MAX, SLOT_BITS, CommandKind, RejectReason
+from exchange.core.telling import reject
+from exchange.core.types import EVENTS_PER_COMMAND_MAX, NIL, SLOT_BITS, CommandKind, OrderFlag, RejectReason
+from exchange.core.venue import (
+    go_on_waking,
+    set_account_limits,
+    set_guards,
+    set_instrument_limits,
+    set_mode,
+    set_trading_state,
+    set_venue_rules,
+)
 
+_FAR, _NEAR = 12, 6  # how many commands ahead memory is asked for
 _COMMAND_RECORD = np.dtype((ROW, COMMAND))
 _OPEN_ORDER = np.dtype(
     [
@@ -45,17 +57,82 @@ _ASSET_ROW = np.dtype([("asset", "<u4"), ("kind", "<u4"), ("issuer", "<u4"), ("i
 
 
 @routine
-def _administer(state: Record, command: Record, output: Record) -> None:
+def _change_orders(state: Record, command: Record, output: Record) -> bool:
+    """Apply a command about orders that is not one of the three common ones; tell whether it was one."""
     kind = command.kind
     if kind == CommandKind.MASS_CANCEL:
         mass_cancel(state, command, output)
-    elif kind == CommandKind.DEPOSIT or kind == CommandKind.ISSUE:
+    elif kind == CommandKind.REDUCE_ORDER:
+        reduce_order(state, command, output)
+    elif kind == CommandKind.BEGIN_BATCH:
+        begin_batch(state, command, output)
+    elif kind == CommandKind.KILL_SWITCH:
+        kill_switch(state, command, output)
+    elif kind == CommandKind.SET_DEADMAN:
+        set_deadman(state, command, output)
+    elif kind == CommandKind.FIRE_DEADMAN:
+        fire_deadman(state, command, output)
+    elif kind == CommandKind.EXPIRE_ORDER:
+        expire_order(state, command, output)
+    elif kind == CommandKind.CLEAR_BOOK:
+        clear_book(state, command, output)
+    elif kind == CommandKind.WAKE_STOPS:
+        go_on_waking(state, command, output)
+    else:
+        return False
+    return True
+
+
+@routine
+def _move_money(state: Record, command: Record, output: Record) -> bool:
+    """Apply a command about money or units; tell whether it was one."""
+    kind = command.kind
+    if kind == CommandKind.DEPOSIT or kind == CommandKind.ISSUE:
         bring_in(state, command, output)
     elif kind == CommandKind.WITHDRAW:
         withdraw(state, command, output)
     elif kind == CommandKind.REDEEM:
         redeem(state, command, output)
-    elif kind == CommandKind.CREATE_ASSET:
+    elif kind == CommandKind.TRANSFER:
+        transfer(state, command, output)
+    elif kind == CommandKind.BUST_TRADE:
+        bust_trade(state, command, output)
+    elif kind == CommandKind.EXPIRE_UNITS:
+        expire_units(state, command, output)
+    else:
+        return False
+    return True
+
+
+@routine
+def _run_market(state: Record, command: Record, output: Record) -> bool:
+    """Apply a command about how an instrument or account trades; tell whether it was one."""
+    kind = command.kind
+    if kind == CommandKind.INDICATE:
+        indicate(state, command, output)
+    elif kind == CommandKind.UNCROSS:
+        uncross(state, command, output)
+    elif kind == CommandKind.SET_TRADING_STATE:
+        set_trading_state(state, command, output)
+    elif kind == CommandKind.SET_MODE:
+        set_mode(state, command, output)
+    elif kind == CommandKind.SET_GUARDS:
+        set_guards(state, command, output)
+    elif kind == CommandKind.SET_INSTRUMENT_LIMITS:
+        set_instrument_limits(state, command, output)
+    elif kind == CommandKind.SET_ACCOUNT_LIMITS:
+        set_account_limits(state, command, output)
+    elif kind == CommandKind.SET_VENUE_RULES:
+        set_venue_rules(state, command, output)
+    else:
+        return False
+    return True
+
+
+@routine
+def _administer(state: Record, command: Record, output: Record) -> None:
+    kind = command.kind
+    if kind == CommandKind.CREATE_ASSET:
         create_asset(state, command, output)
     elif kind == CommandKind.CREATE_ACCOUNT:
         create_account(state, command, output)
@@ -67,22 +144,61 @@ def _administer(state: Record, command: Record, output: Record) -> None:
         set_fees(state, command, output)
     elif kind == CommandKind.SET_PRICE_BAND:
         set_price_band(state, command, output)
-    elif kind == CommandKind.SET_TRADING_STATE:
-        set_trading_state(state, command, output)
     else:
         reject(command, output, RejectReason.UNKNOWN_COMMAND)
 
 
+@routine
+def _apply_rare(state: Record, command: Record, output: Record) -> None:
+    if _change_orders(state, command, output) or _move_money(state, command, output):
+        return
+    if not _run_market(state, command, output):
+        _administer(state, command, output)
+
+
 @kernel
 def _dispatch(state: Record, command: Record, output: Record) -> None:
-    if command.kind == CommandKind.NEW_ORDER:
+    kind = command.kind
+    if state.batch_left > 0:
+        continue_batch(state, command, output)
+    elif kind == CommandKind.NEW_ORDER:
         new_order(state, command, output)
-    elif command.kind == CommandKind.CANCEL_ORDER:
+    elif kind == CommandKind.CANCEL_ORDER:
         cancel_order(state, command, output)
-    elif command.kind == CommandKind.REPLACE_ORDER:
+    elif kind == CommandKind.REPLACE_ORDER:
         replace_order(state, command, output)
+    elif kind == CommandKind.QUOTE:
+        quote(state, command, output)
     else:
-        _administer(state, command, output)
+        _apply_rare(state, command, output)
+
+
+@kernel
+def _fetch_order(state: Record, command: Record) -> None:
+    """Ask for the rows that a command names, a while before it is applied."""
+    account, slot = int64(command.account), command.order_id & SLOT_MASK
+    if account < state.account_count:
+        prefetch(state.accounts[account])
+    if slot < state.order_count:
+        prefetch(state.orders[slot])
+        prefetch(state.details[slot])
+
+
+@kernel
+def _fetch_level(state: Record, command: Record) -> None:
+    """Ask for what those rows name: level, neighbours, balances."""
+    slot = command.order_id & SLOT_MASK
+    if slot != NIL and slot < state.order_count:
+        order, detail = state.orders[slot], state.details[slot]
+        prefetch(state.nodes[order.node])
+        prefetch(state.orders[order.prev])
+        prefetch(state.balances[detail.quote_balance])
+        prefetch(state.balances[detail.base_balance])
+        prefetch(state.details[detail.own_next])
+    elif command.account < state.account_count:
+        account = state.accounts[command.account]
+        prefetch(state.balances[account.last_base])
+        prefetch(state.balances[account.last_quote])
 
 
 @entry
@@ -92,7 +208,11 @@ def _run(states: Record, commands: Record, outputs: Record, start: int) -> int:
     output = outputs[0]
     output.count = 0
     index = start
-    while index < len(commands) and output.count + EVENTS_PER_COMMAND_MAX <= EVENTS_MAX:
+    count = len(commands)
+    while index < count and output.count + EVENTS_PER_COMMAND_MAX <= EVENTS_MAX:
+        if index + _FAR < count:
+            _fetch_order(state, commands[index + _FAR])
+            _fetch_level(state, commands[index + _NEAR])
         command = commands[index]
         _dispatch(state, command, output)
         state.sequence = command.sequence
@@ -136,6 +256,7 @@ class Engine:
     def apply(self, commands: np.ndarray) -> np.ndarray:
         """Apply commands (COMMAND, shape (n,)) in order; return their events (EVENT, shape (m,)), m >= n."""
         commands = commands.view(_COMMAND_RECORD)
+        commands.flags.writeable = False  # one kind of array is one compilation
         parts = []  # as bytes: numpy copies records field by field, 30 times slower
         done = 0
         while True:
@@ -180,7 +301,7 @@ class Engine:
         return rows
 
     def open_order_rows(self) -> np.ndarray:
-        """Return every resting order in slot order: ids, terms and holds."""
+        """Return every open order in slot order: ids, limits (0: none), lots displayed or hidden, and holds."""
         state = self._states[0]
         slots = np.flatnonzero(state["orders"]["node"][: state["order_count"]])
         rows = _columns(state["orders"][slots], _OPEN_ORDER)
@@ -188,7 +309,11 @@ class Engine:
         rows["order_id"] = details["generation"].astype(np.int64) << SLOT_BITS | slots
         rows["instrument"] = details["instrument"]
         rows["quantity_lots"] = details["quantity"]
-        rows["leaves_lots"] = state["orders"]["leaves"][slots]
+        flags, conditions = state["orders"]["flags"][slots], state["conditions"][details["condition"]]
+        hidden = np.where(flags & OrderFlag.ICEBERG, conditions["hidden"], 0)
+        rows["leaves_lots"] = state["orders"]["leaves"][slots] + hidden
+        rows["price_ticks"] = np.where(flags & OrderFlag.SLEEPING, conditions["limit_ticks"], rows["price_ticks"])
+        rows["price_ticks"][flags & OrderFlag.UNPRICED != 0] = 0
         rows["held"] = details["held"]
         return rows
 

@@ -1,4 +1,4 @@
-"""The only two compile decorators, and the three machine operations numba does not offer.
+"""The only compile decorators, and the machine operations numba does not offer.
 
 `kernel` is for small helpers in a command's path: forced into their caller, they cost no call. `routine` is for what
 is called once a command or less: kept apart, or the compile explodes. `entry` is what Python calls: cached on disk
@@ -19,6 +19,9 @@ from numba.core import config as _config
 from numba.core.typing.templates import Signature
 from numba.extending import intrinsic, overload
 
+from exchange.core.linking import install
+
+install()  # once, before anything is compiled
 config: Any = _config  # its members are made at run time
 JIT_ENABLED = not config.DISABLE_JIT
 
@@ -81,6 +84,25 @@ def _leading_zeros(_context: Any, _mask: Any) -> tuple[Signature, Any]:
     return types.int64(types.uint64), code
 
 
+@intrinsic
+def _prefetch(_context: Any, record: Any) -> tuple[Signature, Any]:
+    """Ask for the cache line in which a record begins, to write."""
+
+    def code(target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        shape = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [byte], shape)
+        write, keep, data = ir.Constant(word, 1), ir.Constant(word, 3), ir.Constant(word, 1)
+        builder.call(function, [builder.bitcast(arguments[0], byte), write, keep, data])
+        return target.get_dummy_value()
+
+    return types.void(record), code
+
+
+def prefetch(record: Record) -> None:
+    """Ask the processor for a record that will be needed soon; nothing else depends on it."""
+
+
 def lowest_bit(mask: int) -> int:
     """Return the index of the lowest set bit of a uint64 that is not 0."""
     return (int(mask) & -int(mask)).bit_length() - 1
@@ -102,6 +124,11 @@ def blend(hash_: int, word: int) -> int:
     mixed = ((mixed ^ (mixed >> 31)) * 0x94D049BB133111EB) & _WORD
     mixed ^= mixed >> 29
     return mixed - (1 << 64) if mixed >> 63 else mixed
+
+
+@overload(prefetch, strict=False)
+def _prefetch_record(record: Any) -> Any:
+    return lambda record: _prefetch(record)  # type: ignore[call-arg]  # noqa: PLW0108 - numba inlines functions
 
 
 @overload(lowest_bit, strict=False)

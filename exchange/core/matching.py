@@ -1,54 +1,95 @@
 """Match an incoming order against the book: trades, prevented self-trades, and how each order ends."""
 
-from exchange.core.accounts import charge, earn_fees, set_hold, settle_buy, settle_sell, trim_hold
-from exchange.core.book import crosses, free_slot, order_id_of, rest, unlink
+from exchange.core.accounts import (
+    charge,
+    earn_fees,
+    list_order,
+    open_lots,
+    set_hold,
+    settle_buy,
+    settle_sell,
+    trim_hold,
+    unlist_order,
+)
+from exchange.core.book import (
+    PAGES_PER_PRICE_MAX,
+    crosses,
+    free_slot,
+    head_of,
+    nodes_free,
+    order_id_of,
+    put,
+    unlink,
+)
+from exchange.core.conditionals import free_condition, hide, replenish, shown_price
 from exchange.core.jit import Record, int64, kernel, routine
+from exchange.core.limits import Extra, crosses_own_group, may_not_hold, note_trade
+from exchange.core.telling import emit, say
 from exchange.core.types import (
     NIL,
     WORK_MAX,
     EndReason,
     EventKind,
     OrderFlag,
+    OrderType,
     SelfTradePrevention,
     Side,
+    TimeInForce,
+    TradingState,
 )
+from exchange.core.walk import gather, is_outside
 
-
-@kernel
-def emit(command: Record, output: Record, kind: int) -> Record:
-    """Add an event of a command, all other fields zero, and return it to be filled in."""
-    event = output.rows[output.count]
-    output.count += 1
-    event.sequence = command.sequence
-    event.time_ns = command.time_ns
-    event.kind = kind
-    event.side = event.reason = event.order_type = event.time_in_force = 0
-    event.self_trade_prevention = event.flags = event.state = 0
-    event.account = event.counter_account = event.instrument = event.asset = 0
-    event.order_id = event.counter_order_id = event.trade_id = 0
-    event.price_ticks = event.quantity_lots = event.leaves_lots = 0
-    event.amount = event.fee = event.counter_fee = 0
-    return event
+_LASTING = OrderFlag.ICEBERG | OrderFlag.QUOTE | OrderFlag.UNPRICED  # flags that an order's end repeats
 
 
 @kernel
 def close_order(state: Record, slot: int) -> int:
-    """End an order that is off the book: release its hold, free its slot; return what was released."""
+    """End an order that is off the book: release its hold, free its rows; return what was released."""
     released = set_hold(state, slot, 0)
-    state.accounts[state.orders[slot].account].open_orders -= 1
+    unlist_order(state, slot)
+    if state.details[slot].condition != NIL:
+        free_condition(state, slot)
     free_slot(state, slot)
     return released
 
 
+@kernel
+def leave_book(state: Record, slot: int) -> None:
+    """Take an order off its queue."""
+    unlink(state, slot)
+    detail = state.details[slot]
+    if detail.time_in_force == TimeInForce.AT_AUCTION:
+        state.instruments[detail.instrument].auction_orders -= 1
+
+
+@kernel
+def rest(state: Record, slot: int) -> None:
+    """Put an order on the book, and on its account's list if it is new there."""
+    order = state.orders[slot]
+    if order.flags & OrderFlag.ICEBERG:
+        hide(state, slot)
+    if order.flags & OrderFlag.RESTING == 0:
+        list_order(state, slot)
+    detail = state.details[slot]
+    if detail.time_in_force == TimeInForce.AT_AUCTION:
+        state.instruments[detail.instrument].auction_orders += 1
+    put(state, slot)
+
+
 @routine
 def end_order(state: Record, command: Record, output: Record, slot: int, kind: int, reason: int) -> None:
-    """Take an order off the book if it rests, say that it was cancelled or expired, and end it."""
+    """Take an order off the book if it is there, say that it was cancelled or expired, and end it."""
     order = state.orders[slot]
-    flags = 0
-    if order.node != NIL:
-        flags = OrderFlag.RESTING
-        unlink(state, slot)
+    flags = int64(order.flags) & _LASTING
+    if order.flags & OrderFlag.SLEEPING:
+        flags |= OrderFlag.SLEEPING
+    elif order.node != NIL:
+        flags |= OrderFlag.RESTING
     event = emit(command, output, kind)
+    event.price_ticks = shown_price(state, slot)
+    event.leaves_lots = open_lots(state, slot)
+    if order.node != NIL:
+        leave_book(state, slot)
     event.reason = reason
     event.flags = flags
     event.side = order.side
@@ -56,51 +97,73 @@ def end_order(state: Record, command: Record, output: Record, slot: int, kind: i
     event.account = order.account
     event.instrument = state.details[slot].instrument
     event.order_id = order_id_of(state, slot)
-    event.price_ticks = order.price_ticks
     event.quantity_lots = state.details[slot].quantity
-    event.leaves_lots = order.leaves
     event.amount = close_order(state, slot)
 
 
 @kernel
-def _trade(state: Record, command: Record, output: Record, slot: int, maker_slot: int) -> None:
-    """Fill both orders at the maker's price; a maker filled in full leaves the book."""
-    taker, maker = state.orders[slot], state.orders[maker_slot]
-    detail, maker_detail = state.details[slot], state.details[maker_slot]
+def _settle(
+    state: Record, instrument: Record, buyer: Record, seller: Record, notional: int, units: int, fees: tuple[int, int]
+) -> None:
+    settle_buy(state, buyer, notional, units, fees[0])
+    settle_sell(state, seller, notional, units, fees[1])
+    earn_fees(state, instrument, fees[0] + fees[1])
+
+
+@kernel
+def trade(state: Record, command: Record, output: Record, slot: int, other: int, price: int, both_take: bool) -> None:
+    """Fill the order in `slot` and another at a price; in an auction both pay as takers."""
+    order, other_order = state.orders[slot], state.orders[other]
+    detail, other_detail = state.details[slot], state.details[other]
     instrument = state.instruments[detail.instrument]
-    lots = min(taker.leaves, maker.leaves)
-    notional = maker.price_ticks * lots * instrument.tick_value
+    lots = min(order.leaves, other_order.leaves)
+    notional = price * lots * instrument.tick_value
     units = lots * instrument.lot_units
-    taker.leaves -= lots
-    maker.leaves -= lots
-    taker_fee = charge(detail, notional, True)
-    maker_fee = charge(maker_detail, notional, False)
-    if taker.side == Side.BUY:
-        settle_buy(state, detail, notional, units, taker_fee)
-        settle_sell(state, maker_detail, notional, units, maker_fee)
+    order.leaves -= lots
+    other_order.leaves -= lots
+    fee = charge(detail, notional, True)
+    other_fee = charge(other_detail, notional, both_take)
+    if order.side == Side.BUY:
+        _settle(state, instrument, detail, other_detail, notional, units, (fee, other_fee))
     else:
-        settle_sell(state, detail, notional, units, taker_fee)
-        settle_buy(state, maker_detail, notional, units, maker_fee)
-    earn_fees(state, instrument, taker_fee + maker_fee)
+        _settle(state, instrument, other_detail, detail, notional, units, (other_fee, fee))
+    instrument.last_ticks = price
     state.trade_count += 1
+    if instrument.extras & (Extra.HOLDERS | Extra.TURNAROUND):
+        _note(state, command, slot, other, units)
     event = emit(command, output, EventKind.TRADED)
-    event.side = taker.side
-    event.account = taker.account
-    event.counter_account = maker.account
+    event.side = order.side
+    event.account = order.account
+    event.counter_account = other_order.account
     event.instrument = detail.instrument
     event.asset = instrument.base_asset
     event.order_id = order_id_of(state, slot)
-    event.counter_order_id = order_id_of(state, maker_slot)
+    event.counter_order_id = order_id_of(state, other)
     event.trade_id = state.trade_count
-    event.price_ticks = maker.price_ticks
+    event.price_ticks = price
     event.quantity_lots = lots
-    event.leaves_lots = taker.leaves
+    event.leaves_lots = open_lots(state, slot)
     event.amount = notional
-    event.fee = taker_fee
-    event.counter_fee = maker_fee
-    if maker.leaves == 0:
-        unlink(state, maker_slot)
-        close_order(state, maker_slot)
+    event.fee = fee
+    event.counter_fee = other_fee
+
+
+@routine
+def _note(state: Record, command: Record, slot: int, other: int, units: int) -> None:
+    """Count holders and acquisitions after a trade of two orders."""
+    buyer, seller = slot, other
+    if state.orders[slot].side == Side.SELL:
+        buyer, seller = other, slot
+    bought, sold = int64(state.details[buyer].base_balance), int64(state.details[seller].base_balance)
+    note_trade(state, bought, sold, units, command.time_ns)
+
+
+@routine
+def end_filled(state: Record, command: Record, output: Record, slot: int) -> None:
+    """End a resting order whose displayed lots are gone, or show its next part."""
+    if not replenish(state, command, output, slot):
+        leave_book(state, slot)
+        close_order(state, slot)
 
 
 @routine
@@ -114,7 +177,7 @@ def _prevent(state: Record, command: Record, output: Record, slot: int, maker_sl
         maker.leaves -= lots
         state.details[slot].quantity -= lots
         state.details[maker_slot].quantity -= lots
-    event = emit(command, output, EventKind.MATCH_PREVENTED)
+    event = say(command, output, EventKind.MATCH_PREVENTED)
     event.side = taker.side
     event.self_trade_prevention = policy
     event.account = taker.account
@@ -125,8 +188,10 @@ def _prevent(state: Record, command: Record, output: Record, slot: int, maker_sl
     event.price_ticks = maker.price_ticks
     event.quantity_lots = lots
     event.leaves_lots = taker.leaves
-    if policy == SelfTradePrevention.DECREMENT and maker.leaves > 0:
+    if policy == SelfTradePrevention.DECREMENT and open_lots(state, maker_slot) > 0:
         trim_hold(state, maker_slot)
+        if maker.leaves == 0:
+            replenish(state, command, output, maker_slot)
     elif policy != SelfTradePrevention.EXPIRE_TAKER:
         end_order(state, command, output, maker_slot, EventKind.ORDER_EXPIRED, EndReason.SELF_TRADE)
     if policy == SelfTradePrevention.EXPIRE_MAKER or (policy == SelfTradePrevention.DECREMENT and taker.leaves > 0):
@@ -135,35 +200,90 @@ def _prevent(state: Record, command: Record, output: Record, slot: int, maker_sl
 
 
 @routine
-def match(state: Record, command: Record, output: Record, slot: int) -> int:
-    """Fill an order from the opposite side in price-time order; return why it ends, NONE if it does not have to.
+def interrupt(command: Record, output: Record, instrument: Record, index: int, price: int) -> None:
+    """Stop continuous trading before a trade at a price outside the guards."""
+    instrument.state = TradingState.VOLATILITY
+    event = say(command, output, EventKind.TRADING_STATE_SET)
+    event.instrument = index
+    event.state = TradingState.VOLATILITY
+    event.price_ticks = price
+
+
+@routine
+def cannot_hold(state: Record, buyer: int) -> bool:
+    """Tell whether a trade would make the account of a buying order one holder too many."""
+    row = int64(state.details[buyer].base_balance)
+    asset = state.assets[state.balances[row].asset]
+    return may_not_hold(state, asset, int64(state.orders[buyer].account), row)
+
+
+@routine
+def match(state: Record, command: Record, output: Record, slot: int) -> tuple[int, int]:
+    """Fill an order from the opposite side in price-time order; return why it ends (NONE: it need not) and makers met.
 
     Meets at most WORK_MAX makers, so that no command takes unbounded time; what would go on then expires.
     """
     taker = state.orders[slot]
-    opposite = state.instruments[state.details[slot].instrument].sides[1 - taker.side]
+    index = int64(state.details[slot].instrument)
+    instrument = state.instruments[index]
+    opposite = instrument.queues[1 - taker.side]
     group = state.accounts[taker.account].group
     price = int64(taker.price_ticks)
     side = int64(taker.side)
     met = 0
     while taker.leaves > 0 and crosses(side, price, int64(opposite.best_price)):
         if met == WORK_MAX:
-            return EndReason.WORK_LIMIT
+            return EndReason.WORK_LIMIT, met
+        best = int64(opposite.best_price)
+        if instrument.extras & Extra.GUARDS and is_outside(instrument, best, int64(instrument.last_ticks)):
+            interrupt(command, output, instrument, index, best)
+            return EndReason.VOLATILITY_HALT, met
         met += 1
-        maker_slot = int64(state.nodes[opposite.best_node].slots[opposite.best_price & 63].head)
+        maker_slot = head_of(state, int64(opposite.best_node), best)
         own = state.accounts[state.orders[maker_slot].account].group == group
         if own and taker.self_trade_prevention != SelfTradePrevention.NONE:
             end = _prevent(state, command, output, slot, maker_slot)
             if end != EndReason.NONE:
-                return end
+                return end, met
+        elif instrument.extras & Extra.HOLDERS and cannot_hold(state, slot if side == Side.BUY else maker_slot):
+            if side == Side.BUY:
+                return EndReason.HOLDER_LIMIT, met
+            end_order(state, command, output, maker_slot, EventKind.ORDER_EXPIRED, EndReason.HOLDER_LIMIT)
         else:
-            _trade(state, command, output, slot, maker_slot)
-    return EndReason.NONE
+            trade(state, command, output, slot, maker_slot, best, False)
+            if state.orders[maker_slot].leaves == 0:
+                end_filled(state, command, output, maker_slot)
+    return EndReason.NONE, met
 
 
 @kernel
+def may_rest(order_type: int, time_in_force: int) -> bool:
+    """Tell whether what an order leaves unfilled may wait on the book."""
+    waits = time_in_force == TimeInForce.GTC or time_in_force == TimeInForce.GTD or time_in_force == TimeInForce.DAY
+    return waits and (order_type == OrderType.LIMIT or order_type == OrderType.STOP_LIMIT)
+
+
+@routine
+def _is_fillable(state: Record, slot: int) -> bool:
+    """Tell whether a fill-or-kill order finds its whole quantity now."""
+    order = state.orders[slot]
+    instrument = state.instruments[state.details[slot].instrument]
+    prevention = int64(order.self_trade_prevention)
+    stop_at_own = prevention != SelfTradePrevention.EXPIRE_MAKER
+    group = int64(state.accounts[order.account].group)
+    price, side = int64(order.price_ticks), int64(order.side)
+    extras = int64(instrument.extras)
+    lots, _ = gather(state, instrument, side, price, order.leaves, group, prevention, stop_at_own, extras)
+    return lots == order.leaves
+
+
+@routine
 def finish(state: Record, command: Record, output: Record, slot: int, end: int, rests: bool) -> None:
     """After matching: end what is done, rest what may rest, expire the remainder of what may not."""
+    if end == EndReason.VOLATILITY_HALT and rests:
+        end = _end_of_interrupted(state, slot)
+    if end == EndReason.NONE and rests and nodes_free(state) < PAGES_PER_PRICE_MAX:  # only a stop comes unchecked
+        end = EndReason.NONE if state.orders[slot].leaves == 0 else EndReason.BOOK_FULL
     if end == EndReason.NONE and state.orders[slot].leaves == 0:
         close_order(state, slot)
     elif end == EndReason.NONE and rests:
@@ -173,3 +293,26 @@ def finish(state: Record, command: Record, output: Record, slot: int, end: int, 
         if end == EndReason.NONE:
             end = EndReason.IMMEDIATE_REMAINDER
         end_order(state, command, output, slot, EventKind.ORDER_EXPIRED, end)
+
+
+@routine
+def _end_of_interrupted(state: Record, slot: int) -> int:
+    """Return why an interrupted order may not rest for the auction: only because it could meet its own group there."""
+    order = state.orders[slot]
+    index = int64(state.details[slot].instrument)
+    if crosses_own_group(state, index, int64(order.account), int64(order.side), int64(order.price_ticks)):
+        return EndReason.SELF_TRADE
+    return EndReason.NONE
+
+
+@routine
+def execute(state: Record, command: Record, output: Record, slot: int) -> int:
+    """Match an order that is off the book, and rest or end what is left of it; return how many makers it met."""
+    time_in_force = int64(state.details[slot].time_in_force)
+    met = 0
+    if time_in_force == TimeInForce.FOK and not _is_fillable(state, slot):
+        end = int64(EndReason.FILL_OR_KILL)
+    else:
+        end, met = match(state, command, output, slot)
+    finish(state, command, output, slot, end, may_rest(int64(state.orders[slot].order_type), time_in_force))
+    return met

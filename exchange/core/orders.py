@@ -1,54 +1,61 @@
-"""The four commands on orders: new, cancel, replace, mass cancel."""
+"""Commands that bring an order in or change one: new, replace, reduce."""
 
-from exchange.core.accounts import find_balance, need, open_balance, set_hold, trim_hold, worst_fee
-from exchange.core.book import gather, order_id_of, order_slot, take_slot, unlink
+from exchange.core.accounts import (
+    find_balance,
+    limit_price,
+    need,
+    open_balance,
+    open_lots,
+    set_hold,
+    trim_hold,
+    worst_fee,
+)
+from exchange.core.book import UNPRICED_BUY_TICKS, UNPRICED_SELL_TICKS, order_id_of, order_slot, take_slot
+from exchange.core.conditionals import add_condition, show_all, take_off
 from exchange.core.jit import Record, blend, int64, kernel, routine
-from exchange.core.matching import emit, end_order, finish, match
+from exchange.core.limits import Extra, count_message, date_balance, is_dated, is_too_fast
+from exchange.core.matching import end_order, execute, finish, leave_book, match, rest
 from exchange.core.recent import find, has_room, remember
 from exchange.core.rules import (
+    collects,
+    is_special,
+    is_stop,
+    is_unpriced,
     knows_account,
-    knows_instrument,
+    may_cancel,
+    needs_condition,
     order_parties,
     order_room,
     order_shape,
     order_terms,
     replacement,
 )
+from exchange.core.stops import sleep, wake_if_any
+from exchange.core.telling import emit, reject, say
 from exchange.core.types import (
+    CLIENT_ID_WINDOW_MIN_NS,
     CLIENT_ID_WINDOW_NS,
     NIL,
-    WORK_MAX,
     AccountState,
+    CommandKind,
     EndReason,
     EventKind,
     OrderFlag,
     OrderType,
     RejectReason,
-    SelfTradePrevention,
     Side,
-    TimeInForce,
     TradingState,
 )
+from exchange.core.walk import buyable, gather
+
+REFUSED = -1  # in place of a number of makers met
 
 
-@routine
-def reject(command: Record, output: Record, reason: int) -> None:
-    """Refuse a command: one event that says why and repeats what was asked."""
-    event = emit(command, output, EventKind.COMMAND_REJECTED)
-    event.reason = reason
-    event.state = command.kind
-    event.side = command.side
-    event.order_type = command.order_type
-    event.time_in_force = command.time_in_force
-    event.self_trade_prevention = command.self_trade_prevention
-    event.flags = command.flags
-    event.account = command.account
-    event.instrument = command.instrument
-    event.asset = command.asset
-    event.order_id = command.order_id
-    event.price_ticks = command.price_ticks
-    event.quantity_lots = command.quantity_lots
-    event.amount = command.amount
+@kernel
+def note_message(state: Record, command: Record) -> None:
+    """Count a message, if its account is known and limited."""
+    if knows_account(state, command.account) and state.accounts[command.account].limited:
+        count_message(state, command)
 
 
 @kernel
@@ -77,7 +84,7 @@ def _original(state: Record, command: Record) -> int:
 
 @routine
 def _repeat(command: Record, output: Record, order_id: int) -> None:
-    event = emit(command, output, EventKind.ORDER_DUPLICATED)
+    event = say(command, output, EventKind.ORDER_DUPLICATED)
     event.account = command.account
     event.instrument = command.instrument
     event.order_id = order_id
@@ -88,34 +95,43 @@ def _market_cost(state: Record, command: Record, instrument: Record, price: int)
     """Return the quote units that a market buy would pay for what the book holds now."""
     side, prevention = int64(command.side), int64(command.self_trade_prevention)
     group = int64(state.accounts[command.account].group)
-    _, ticks = gather(state, instrument, side, price, command.quantity_lots, group, prevention, False)
+    wanted = command.quantity_lots
+    _, ticks = gather(state, instrument, side, price, wanted, group, prevention, False, 0)
     return ticks * instrument.tick_value
 
 
 @kernel
-def _initial_need(state: Record, command: Record, instrument: Record, price: int) -> int:
+def _needed(state: Record, command: Record, instrument: Record, price: int, quantity: int, spent: int) -> int:
     """Return what a new order must hold: base units, or notional (a market order's cost) and the worst fee."""
     if command.side == Side.SELL:
-        return command.quantity_lots * instrument.lot_units
-    if command.order_type == OrderType.MARKET:
-        notional = _market_cost(state, command, instrument, price)
-    else:
-        notional = price * command.quantity_lots * instrument.tick_value
+        return quantity * instrument.lot_units
+    notional = price * quantity * instrument.tick_value
+    if command.order_type == OrderType.MARKET and not is_unpriced(command):
+        notional = spent if command.amount != 0 else _market_cost(state, command, instrument, price)
     return notional + worst_fee(int64(instrument.maker_bps), int64(instrument.taker_bps), notional)
 
 
 @kernel
 def _order_price(command: Record, instrument: Record) -> int:
-    if command.order_type == OrderType.LIMIT:
+    if command.order_type == OrderType.LIMIT or command.order_type == OrderType.STOP_LIMIT:
         return command.price_ticks
     if command.side == Side.BUY:
         return int64(instrument.band_high)
     return int64(instrument.band_low)
 
 
-@kernel
+@routine
+def _resolved(state: Record, command: Record, instrument: Record, price: int) -> tuple[int, int]:
+    """Return the lots that a market order's amount buys or sells now, and their notional."""
+    group = int64(state.accounts[command.account].group)
+    side, prevention = int64(command.side), int64(command.self_trade_prevention)
+    return buyable(state, instrument, side, price, command.amount, group, prevention)
+
+
+@routine
 def new_order(state: Record, command: Record, output: Record) -> None:
-    """Admit an order, hold what it needs, match it, and rest or expire what is left."""
+    """Admit an order, hold what it needs, match it, rest or expire what is left; wake the stops it triggers."""
+    note_message(state, command)
     reason = order_shape(command)
     if reason == RejectReason.NONE and not knows_account(state, command.account):
         reason = RejectReason.UNKNOWN_ACCOUNT
@@ -130,25 +146,54 @@ def new_order(state: Record, command: Record, output: Record) -> None:
     if reason != RejectReason.NONE:
         reject(command, output, reason)
         return
+    met = place(state, command, output, named)
+    if met != REFUSED:
+        wake_if_any(state, command, output, int64(command.instrument), met)
+
+
+@routine
+def place(state: Record, command: Record, output: Record, named: bool) -> int:
+    """Do what a new order asks whose shape and parties are right; return how many makers it met, or REFUSED."""
     instrument = state.instruments[command.instrument]
     price = _order_price(command, instrument)
-    reason = order_terms(instrument, price, command.quantity_lots, command.order_type == OrderType.MARKET)
+    quantity, spent = command.quantity_lots, 0
+    if command.amount != 0:
+        quantity, spent = _resolved(state, command, instrument, price)
+    reason = order_terms(state, command, instrument, price, quantity)
     if reason != RejectReason.NONE:
         reject(command, output, reason)
-        return
-    needed = _initial_need(state, command, instrument, price)
+        return REFUSED
+    needed = _needed(state, command, instrument, price, quantity, spent)
     base, quote = _find_balances(state, command, instrument)
     funds = state.balances[quote if command.side == Side.BUY else base].available  # row NIL has nothing
-    reason = order_room(state, command, price, funds, needed)
-    if reason == RejectReason.NONE and named and not has_room(state.client_ids, command.time_ns, CLIENT_ID_WINDOW_NS):
+    reason = order_room(state, command, price, quantity, base, funds, needed)
+    if (
+        reason == RejectReason.NONE
+        and named
+        and not has_room(state.client_ids, command.time_ns, CLIENT_ID_WINDOW_MIN_NS)
+    ):
         reason = RejectReason.RECENT_IDS_FULL
     if reason != RejectReason.NONE:
         reject(command, output, reason)
-        return
-    slot = _accept(state, command, output, price, needed, base, quote)
+        return REFUSED
+    slot = _accept(state, command, output, price, quantity, needed, base, quote)
     if named:
         _name(state, command, output, slot)
-    _execute(state, command, output, slot)
+    if is_special(command) or instrument.extras & Extra.TURNAROUND:
+        _add_terms(state, command, output, slot, price)
+    return _begin(state, command, output, slot)
+
+
+@kernel
+def _begin(state: Record, command: Record, output: Record, slot: int) -> int:
+    """Let an accepted order sleep, wait for an auction, or match."""
+    if is_stop(command):
+        sleep(state, slot, int64(command.stop_ticks))
+        return 0
+    if state.instruments[command.instrument].state != TradingState.CONTINUOUS:
+        rest(state, slot)
+        return 0
+    return execute(state, command, output, slot)
 
 
 @kernel
@@ -177,13 +222,15 @@ def _keep_balances(state: Record, command: Record, instrument: Record, base: int
 
 
 @kernel
-def _accept(state: Record, command: Record, output: Record, price: int, needed: int, base: int, quote: int) -> int:
+def _accept(
+    state: Record, command: Record, output: Record, price: int, quantity: int, needed: int, base: int, quote: int
+) -> int:
     """Give an admitted order its slot, its balances (`base` and `quote`, as far as they exist) and its hold."""
     instrument = state.instruments[command.instrument]
     slot = take_slot(state)
     order = state.orders[slot]
     detail = state.details[slot]
-    order.leaves = command.quantity_lots
+    order.leaves = quantity
     order.price_ticks = price
     order.account = command.account
     order.node = NIL
@@ -191,28 +238,51 @@ def _accept(state: Record, command: Record, output: Record, price: int, needed: 
     order.order_type = command.order_type
     order.self_trade_prevention = command.self_trade_prevention
     order.flags = command.flags
-    detail.quantity = command.quantity_lots
-    detail.held = detail.taker_notional = detail.maker_notional = 0
+    detail.quantity = quantity
+    detail.held = 0
     detail.instrument = command.instrument
     detail.base_balance, detail.quote_balance = _keep_balances(state, command, instrument, base, quote)
     detail.maker_bps = instrument.maker_bps
     detail.taker_bps = instrument.taker_bps
+    detail.taker_part = detail.maker_part = 0
+    detail.time_in_force = command.time_in_force
     set_hold(state, slot, needed)
-    state.accounts[command.account].open_orders += 1
+    if is_special(command) or command.kind == CommandKind.QUOTE:
+        order.flags = _flags(command)
+    _say_accepted(state, command, output, slot, price, quantity, needed)
+    return slot
+
+
+@kernel
+def _say_accepted(
+    state: Record, command: Record, output: Record, slot: int, price: int, quantity: int, needed: int
+) -> None:
     event = emit(command, output, EventKind.ORDER_ACCEPTED)
     event.side = command.side
     event.order_type = command.order_type
     event.time_in_force = command.time_in_force
     event.self_trade_prevention = command.self_trade_prevention
-    event.flags = command.flags
     event.account = command.account
     event.instrument = command.instrument
-    event.asset = instrument.base_asset
+    event.asset = state.instruments[command.instrument].base_asset
     event.order_id = order_id_of(state, slot)
-    event.price_ticks = price
-    event.quantity_lots = event.leaves_lots = command.quantity_lots
+    event.price_ticks = 0 if is_unpriced(command) else price
+    event.quantity_lots = event.leaves_lots = quantity
     event.amount = needed
-    return slot
+    event.flags = int64(state.orders[slot].flags) | (OrderFlag.SLEEPING if is_stop(command) else 0)
+
+
+@routine
+def _flags(command: Record) -> int:
+    """Return the flags that an order keeps."""
+    flags = int64(command.flags)
+    if command.kind == CommandKind.QUOTE:
+        flags |= OrderFlag.QUOTE
+    if command.display_lots != 0:
+        flags |= OrderFlag.ICEBERG
+    if is_unpriced(command):
+        flags |= OrderFlag.UNPRICED
+    return flags
 
 
 @routine
@@ -221,7 +291,7 @@ def _name(state: Record, command: Record, output: Record, slot: int) -> None:
     low, high = _client_key(command)
     order_id = order_id_of(state, slot)
     remember(state.client_ids, low, high, command.time_ns, order_id, CLIENT_ID_WINDOW_NS)
-    event = emit(command, output, EventKind.ORDER_NAMED)
+    event = say(command, output, EventKind.ORDER_NAMED)
     event.account = command.account
     event.instrument = command.instrument
     event.order_id = order_id
@@ -233,51 +303,41 @@ def _name(state: Record, command: Record, output: Record, slot: int) -> None:
 
 
 @routine
-def _is_fillable(state: Record, slot: int) -> bool:
-    """Tell whether a fill-or-kill order finds its whole quantity now."""
-    order = state.orders[slot]
-    instrument = state.instruments[state.details[slot].instrument]
-    prevention = int64(order.self_trade_prevention)
-    stop_at_own = prevention != SelfTradePrevention.EXPIRE_MAKER
-    group = int64(state.accounts[order.account].group)
-    price = int64(order.price_ticks)
-    side = int64(order.side)
-    lots, _ = gather(state, instrument, side, price, order.leaves, group, prevention, stop_at_own)
-    return lots == order.leaves
+def _add_terms(state: Record, command: Record, output: Record, slot: int, price: int) -> None:
+    """Give an order what goes beyond the plain kinds, and say stop price, displayed part and end."""
+    asset = state.assets[state.instruments[command.instrument].base_asset]
+    if command.side == Side.BUY and is_dated(asset, int64(command.account)):
+        date_balance(state, int64(state.details[slot].base_balance))
+    if not needs_condition(command):
+        return
+    add_condition(state, command, slot, price)
+    if is_unpriced(command):
+        state.orders[slot].price_ticks = UNPRICED_BUY_TICKS if command.side == Side.BUY else UNPRICED_SELL_TICKS
+        return
+    event = say(command, output, EventKind.ORDER_TERMS)
+    event.account = command.account
+    event.instrument = command.instrument
+    event.order_id = order_id_of(state, slot)
+    event.price_ticks = command.stop_ticks
+    event.quantity_lots = command.display_lots
+    event.amount = command.until_ns
 
 
 @kernel
-def _execute(state: Record, command: Record, output: Record, slot: int) -> None:
-    if command.time_in_force == TimeInForce.FOK and not _is_fillable(state, slot):
-        end = int64(EndReason.FILL_OR_KILL)
-    else:
-        end = int64(match(state, command, output, slot))
-    rests = command.time_in_force == TimeInForce.GTC and command.order_type == OrderType.LIMIT
-    finish(state, command, output, slot, end, rests)
-
-
-@kernel
-def _own_order(state: Record, command: Record) -> int:
-    """Return the slot of the resting order that a command names, NIL if there is none or it is another's."""
+def own_order(state: Record, command: Record) -> int:
+    """Return the slot of the open order that a command names, NIL if there is none or it is another's."""
     slot = order_slot(state, command.order_id)
     if slot != NIL and state.orders[slot].account == command.account:
         return slot
     return NIL
 
 
-@kernel
+@routine
 def cancel_order(state: Record, command: Record, output: Record) -> None:
     """End an order at its owner's request."""
-    slot = _own_order(state, command)
-    reason = RejectReason.NONE
-    if not knows_account(state, command.account):
-        reason = RejectReason.UNKNOWN_ACCOUNT
-    elif slot == NIL:
-        reason = RejectReason.UNKNOWN_ORDER
-    elif state.accounts[command.account].state == AccountState.CLOSED:
-        reason = RejectReason.ACCOUNT_NOT_ACTIVE
-    elif state.instruments[state.details[slot].instrument].state == TradingState.SUSPENDED:
-        reason = RejectReason.INSTRUMENT_NOT_TRADING
+    note_message(state, command)
+    slot = own_order(state, command)
+    reason = _may_withdraw(state, command, slot)
     if reason != RejectReason.NONE:
         reject(command, output, reason)
         return
@@ -285,34 +345,75 @@ def cancel_order(state: Record, command: Record, output: Record) -> None:
 
 
 @kernel
+def _may_withdraw(state: Record, command: Record, slot: int) -> int:
+    """Check that an order may be taken back, or a part of it."""
+    if not knows_account(state, command.account):
+        return RejectReason.UNKNOWN_ACCOUNT
+    if slot == NIL:
+        return RejectReason.UNKNOWN_ORDER
+    if state.accounts[command.account].state == AccountState.CLOSED:
+        return RejectReason.ACCOUNT_NOT_ACTIVE
+    if not may_cancel(state.instruments[state.details[slot].instrument].state):
+        return RejectReason.INSTRUMENT_NOT_TRADING
+    return RejectReason.NONE
+
+
+@routine
+def reduce_order(state: Record, command: Record, output: Record) -> None:
+    """Take lots off an open order, which keeps its priority; cancel it when none would be left."""
+    note_message(state, command)
+    slot = own_order(state, command)
+    reason = _may_withdraw(state, command, slot)
+    if reason == RejectReason.NONE and command.quantity_lots < 1:
+        reason = RejectReason.INVALID_QUANTITY
+    if reason != RejectReason.NONE:
+        reject(command, output, reason)
+    elif command.quantity_lots >= open_lots(state, slot):
+        end_order(state, command, output, slot, EventKind.ORDER_CANCELED, EndReason.REQUESTED)
+    else:
+        _shrink(state, command, output, slot, state.details[slot].quantity - command.quantity_lots)
+
+
+@kernel
+def _replaceable(state: Record, command: Record, slot: int) -> int:
+    """Check that the parties of a replace may trade."""
+    if not knows_account(state, command.account):
+        return RejectReason.UNKNOWN_ACCOUNT
+    if slot == NIL:
+        return RejectReason.UNKNOWN_ORDER
+    account = state.accounts[command.account]
+    if account.state != AccountState.ACTIVE:
+        return RejectReason.ACCOUNT_NOT_ACTIVE
+    if account.limited and is_too_fast(state, int64(command.account)):
+        return RejectReason.TOO_MANY_MESSAGES
+    trading = state.instruments[state.details[slot].instrument].state
+    if trading == TradingState.CONTINUOUS or (collects(trading) and trading != TradingState.CALL_NO_CANCEL):
+        return RejectReason.NONE
+    return RejectReason.INSTRUMENT_NOT_TRADING
+
+
+@routine
 def replace_order(state: Record, command: Record, output: Record) -> None:
     """Change price or quantity: in place if only the quantity falls, else as a new arrival under the same id."""
-    slot = _own_order(state, command)
-    reason = RejectReason.NONE
-    if not knows_account(state, command.account):
-        reason = RejectReason.UNKNOWN_ACCOUNT
-    elif slot == NIL:
-        reason = RejectReason.UNKNOWN_ORDER
-    elif state.accounts[command.account].state != AccountState.ACTIVE:
-        reason = RejectReason.ACCOUNT_NOT_ACTIVE
-    elif state.instruments[state.details[slot].instrument].state != TradingState.CONTINUOUS:
-        reason = RejectReason.INSTRUMENT_NOT_TRADING
+    note_message(state, command)
+    slot = own_order(state, command)
+    reason = _replaceable(state, command, slot)
     if reason != RejectReason.NONE:
         reject(command, output, reason)
         return
-    order = state.orders[slot]
-    price = command.price_ticks if command.price_ticks != 0 else int64(order.price_ticks)
+    present = limit_price(state, slot)
+    price = command.price_ticks if command.price_ticks != 0 else present
     total = command.quantity_lots if command.quantity_lots != 0 else state.details[slot].quantity
-    in_place = price == order.price_ticks and total <= state.details[slot].quantity
+    in_place = price == present and total <= state.details[slot].quantity
     keeps = in_place and command.flags & OrderFlag.REQUEUE == 0
-    reason = replacement(state, slot, price, total, keeps)
+    reason = replacement(state, command, slot, price, total, keeps)
     if reason != RejectReason.NONE:
         reject(command, output, reason)
-        return
-    if keeps:
+    elif keeps:
         _shrink(state, command, output, slot, total)
     else:
-        _move(state, command, output, slot, price, total)
+        index = int64(state.details[slot].instrument)
+        wake_if_any(state, command, output, index, _move(state, command, output, slot, price, total))
 
 
 @kernel
@@ -327,9 +428,9 @@ def _say_replaced(
     event.account = order.account
     event.instrument = state.details[slot].instrument
     event.order_id = order_id_of(state, slot)
-    event.price_ticks = order.price_ticks
+    event.price_ticks = 0 if order.flags & OrderFlag.UNPRICED else limit_price(state, slot)
     event.quantity_lots = state.details[slot].quantity
-    event.leaves_lots = order.leaves
+    event.leaves_lots = open_lots(state, slot)
     event.amount = state.details[slot].held
     event.fee = leaves
     event.counter_fee = price
@@ -337,21 +438,24 @@ def _say_replaced(
 
 @routine
 def _shrink(state: Record, command: Record, output: Record, slot: int, total: int) -> None:
-    order = state.orders[slot]
-    leaves = order.leaves
-    order.leaves -= state.details[slot].quantity - total
+    leaves = open_lots(state, slot)
+    take_off(state, slot, state.details[slot].quantity - total)
     state.details[slot].quantity = total
     trim_hold(state, slot)
-    _say_replaced(state, command, output, slot, int64(order.price_ticks), leaves, OrderFlag.KEPT_PRIORITY)
+    price = 0 if state.orders[slot].flags & OrderFlag.UNPRICED else limit_price(state, slot)
+    _say_replaced(state, command, output, slot, price, leaves, OrderFlag.KEPT_PRIORITY)
 
 
 @kernel
-def _move(state: Record, command: Record, output: Record, slot: int, price: int, total: int) -> None:
+def _move(state: Record, command: Record, output: Record, slot: int, price: int, total: int) -> int:
+    """Let an order come anew under other terms; return how many makers it met."""
     order = state.orders[slot]
     detail = state.details[slot]
     instrument = state.instruments[detail.instrument]
+    leave_book(state, slot)
+    if order.flags & OrderFlag.ICEBERG:
+        show_all(state, slot)
     old_price, old_leaves = int64(order.price_ticks), order.leaves
-    unlink(state, slot)
     order.price_ticks = price
     order.leaves = total - (detail.quantity - old_leaves)
     detail.quantity = total
@@ -359,48 +463,9 @@ def _move(state: Record, command: Record, output: Record, slot: int, price: int,
     detail.taker_bps = instrument.taker_bps
     set_hold(state, slot, need(state, slot))
     _say_replaced(state, command, output, slot, old_price, old_leaves, 0)
-    finish(state, command, output, slot, int64(match(state, command, output, slot)), True)
-
-
-@routine
-def mass_cancel(state: Record, command: Record, output: Record) -> None:
-    """End the open orders of an account on one instrument or all, one side or both, at most WORK_MAX of them."""
-    reason = RejectReason.NONE
-    if command.side > Side.BOTH:
-        reason = RejectReason.MALFORMED_COMMAND
-    elif not knows_account(state, command.account):
-        reason = RejectReason.UNKNOWN_ACCOUNT
-    elif command.instrument != NIL and not knows_instrument(state, command.instrument):
-        reason = RejectReason.UNKNOWN_INSTRUMENT
-    elif state.accounts[command.account].state == AccountState.CLOSED:
-        reason = RejectReason.ACCOUNT_NOT_ACTIVE
-    if reason != RejectReason.NONE:
-        reject(command, output, reason)
-        return
-    ended = 0
-    still_open = 0
-    for slot in range(1, state.order_count):
-        if not _is_meant(state, command, slot):
-            continue
-        if ended == WORK_MAX:
-            still_open += 1
-        else:
-            end_order(state, command, output, slot, EventKind.ORDER_CANCELED, EndReason.MASS_CANCEL)
-            ended += 1
-    event = emit(command, output, EventKind.MASS_CANCELED)
-    event.side = command.side
-    event.account = command.account
-    event.instrument = command.instrument
-    event.quantity_lots = ended
-    event.leaves_lots = still_open
-
-
-@kernel
-def _is_meant(state: Record, command: Record, slot: int) -> bool:
-    order = state.orders[slot]
-    return (
-        order.node != NIL
-        and order.account == command.account
-        and (command.instrument == NIL or state.details[slot].instrument == command.instrument)
-        and (command.side == Side.BOTH or order.side == command.side)
-    )
+    if instrument.state != TradingState.CONTINUOUS:
+        rest(state, slot)
+        return 0
+    end, met = match(state, command, output, slot)
+    finish(state, command, output, slot, end, True)
+    return met

@@ -33,7 +33,7 @@ def find(ids: Record, key_low: int, key_high: int, time_ns: int, window_ns: int)
 
 @routine
 def has_room(ids: Record, time_ns: int, window_ns: int) -> bool:
-    """Tell whether one more id fits once those older than the window are gone."""
+    """Tell whether one more id fits once the oldest may be forgotten, that is `window_ns` after it came."""
     if ids.last - ids.first < len(ids.rows):
         return True
     return time_ns - ids.rows[_row(ids, ids.first)].time_ns >= window_ns
@@ -41,8 +41,11 @@ def has_room(ids: Record, time_ns: int, window_ns: int) -> bool:
 
 @routine
 def remember(ids: Record, key_low: int, key_high: int, time_ns: int, value: int, window_ns: int) -> None:
-    """Add an id that is not there, after dropping those older than the window; there must be room."""
+    """Add an id that is not there, after dropping those older than the window, and the oldest of a full ring."""
     while ids.first < ids.last and time_ns - ids.rows[_row(ids, ids.first)].time_ns >= window_ns:
+        _forget(ids, _row(ids, ids.first))
+        ids.first += 1
+    if ids.last - ids.first == len(ids.rows):
         _forget(ids, _row(ids, ids.first))
         ids.first += 1
     row = _row(ids, ids.last)

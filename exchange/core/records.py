@@ -29,6 +29,9 @@ COMMAND = np.dtype(
         ("quantity_lots", "<i8"),
         ("amount", "<i8"),  # in units of the asset; units per lot of a listing
         ("words", "<i8", (5,)),  # client order id (40 bytes of text), usage id, or parameters
+        ("until_ns", "<i8"),  # of a GTD order, of a dead-man timer
+        ("stop_ticks", "<u4"),
+        ("display_lots", "<u4"),
     ]
 )
 
@@ -60,9 +63,9 @@ EVENT = np.dtype(
     ]
 )
 
-COMMAND_STRUCT = Struct("<qq8B4Iqqqq5q")  # the same bytes, for Python code that packs one at a time
+COMMAND_STRUCT = Struct("<qq8B4Iqqqq5qqII")  # the same bytes, for Python code that packs one at a time
 EVENT_STRUCT = Struct("<qq8B4I9q")
 CLIENT_ORDER_ID_BYTES_MAX = 36  # of the 40 in `words`; the rest is zero
 
-assert COMMAND.itemsize == COMMAND_STRUCT.size == 112
+assert COMMAND.itemsize == COMMAND_STRUCT.size == 128  # two cache lines
 assert EVENT.itemsize == EVENT_STRUCT.size == 112

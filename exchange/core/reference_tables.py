@@ -15,6 +15,7 @@ from exchange.core.records import EVENT
 from exchange.core.state import Capacity
 from exchange.core.types import (
     BPS,
+    CLIENT_ID_WINDOW_MIN_NS,
     CLIENT_ID_WINDOW_NS,
     EXCHANGE_ACCOUNT,
     GENERATION_MAX,
@@ -24,10 +25,12 @@ from exchange.core.types import (
     AccountState,
     AssetKind,
     EventKind,
+    OrderFlag,
     OrderType,
     SelfTradePrevention,
     Side,
     TimeInForce,
+    TradingMode,
     TradingState,
 )
 
@@ -54,6 +57,9 @@ class Command(NamedTuple):
     quantity_lots: int
     amount: int
     words: tuple[int, int, int, int, int]
+    until_ns: int
+    stop_ticks: int
+    display_lots: int
 
 
 class Rates(NamedTuple):
@@ -66,23 +72,59 @@ class Rates(NamedTuple):
 NO_FEES = Rates(0, 0)
 
 
+class AccountLimits(NamedTuple):
+    """What an account may have and send; 0 is no limit."""
+
+    open_orders_max: int = 0
+    order_rate_max: int = 0
+    message_rate_max: int = 0
+    notional_max: int = 0
+
+
+class InstrumentLimits(NamedTuple):
+    """What each account may have on an instrument; 0 is no limit."""
+
+    open_orders_max: int = 0
+    notional_max: int = 0
+    position_bps: int = 0
+
+
+class Guards(NamedTuple):
+    """How far a price may be from the reference and from the last trade before trading is interrupted; 0: any."""
+
+    static_bps: int = 0
+    dynamic_bps: int = 0
+
+
+UNLIMITED = AccountLimits()
+BOUNDLESS = InstrumentLimits()
+UNGUARDED = Guards()
+
+
 @dataclass(slots=True)
 class Account:
-    """Who trades: its group for self-trade prevention, what it may do, how many orders it has open."""
+    """Who trades: its group for self-trade prevention, what it may do, and what it did in the running second."""
 
     group: int
     state: int = AccountState.ACTIVE
     open_orders: int = 0
+    limits: AccountLimits = UNLIMITED
+    second: int = 0
+    messages: int = 0
+    orders: int = 0
+    deadman_ns: int = 0  # when its orders are to be ended; 0: never
 
 
 @dataclass(slots=True)
 class Asset:
-    """What is owned, and how much of it ever came and went."""
+    """What is owned, how much of it ever came and went, and a regulator's rules on having it."""
 
     kind: AssetKind
     issuer: int
     issued: int = 0
     burned: int = 0
+    turnaround_days: int = 0
+    holders_max: int = 0
 
 
 @dataclass(slots=True)
@@ -92,10 +134,18 @@ class Balance:
     available: int = 0
     held: int = 0
 
+    @property
+    def total(self) -> int:
+        """Return all that is owned."""
+        return self.available + self.held
+
 
 @dataclass(slots=True, eq=False)
 class Instrument:
-    """The terms of trading, and the book: a side maps rank to the orders at a price, first come first."""
+    """The terms of trading, and the book: a side maps rank to the orders at a price, first come first.
+
+    Stops sleep apart, by the rank of their stop price.
+    """
 
     index: int
     base_asset: int
@@ -108,7 +158,15 @@ class Instrument:
     rates: Rates = NO_FEES
     band_low: int = 1
     band_high: int = PRICE_TICKS_MAX
+    mode: TradingMode = TradingMode.CONTINUOUS
+    guards: Guards = UNGUARDED
+    limits: InstrumentLimits = BOUNDLESS
+    anonymous: int = 0
+    last_ticks: int = 0
+    reference_ticks: int = 0
+    auction_ticks: int = 0  # price of the auction in progress
     sides: "tuple[SortedDict, SortedDict]" = field(default_factory=lambda: (SortedDict(), SortedDict()))
+    asleep: "tuple[SortedDict, SortedDict]" = field(default_factory=lambda: (SortedDict(), SortedDict()))
 
     def units(self, lots: int) -> int:
         """Return units of the base asset."""
@@ -121,7 +179,11 @@ class Instrument:
 
 @dataclass(slots=True, eq=False)
 class Order:
-    """An order from acceptance to end; `rates` are those of the acceptance or of the last re-pricing."""
+    """An order from acceptance to end; `rates` are those of the acceptance or of the last re-pricing.
+
+    Of the lots that are open, an iceberg on the book hides some. An order without a price has the band's, which only
+    its hold knows.
+    """
 
     account: int
     instrument: Instrument
@@ -139,6 +201,36 @@ class Order:
     maker_notional: int = 0
     taker_notional: int = 0
     resting: bool = False
+    asleep: bool = False
+    stop_ticks: int = 0  # until it is woken
+    display_lots: int = 0
+    until_ns: int = 0
+    hidden_lots: int = 0
+    conditional: bool = False  # whether it came as a stop, as an iceberg, with an end in time, or without a price
+
+    @property
+    def displayed_lots(self) -> int:
+        """Return the open lots that others see."""
+        return self.leaves_lots - self.hidden_lots
+
+    @property
+    def unpriced(self) -> bool:
+        """Say whether it is a market order that waits for an auction."""
+        return self.flags & OrderFlag.UNPRICED != 0
+
+    @property
+    def told_price_ticks(self) -> int:
+        """Return the price that events tell."""
+        return 0 if self.unpriced else self.price_ticks
+
+    @property
+    def may_rest(self) -> bool:
+        """Say whether what does not trade at once stays on the book."""
+        return self.order_type in {OrderType.LIMIT, OrderType.STOP_LIMIT} and self.time_in_force in {
+            TimeInForce.GTC,
+            TimeInForce.GTD,
+            TimeInForce.DAY,
+        }
 
     @property
     def slot(self) -> int:
@@ -171,11 +263,15 @@ def with_worst_fee(notional: int, rates: Rates) -> int:
 
 
 class RecentIds:
-    """Ids seen within a window of time, oldest first, at most `rows` of them."""
+    """Ids seen within a window of time, oldest first, at most `rows` of them.
 
-    def __init__(self, rows: int, window_ns: int) -> None:
+    When all rows are taken, the oldest id makes room if it is at least `window_min_ns` old.
+    """
+
+    def __init__(self, rows: int, window_ns: int, window_min_ns: int = 0) -> None:
         self._rows = rows
         self._window_ns = window_ns
+        self._window_min_ns = window_min_ns or window_ns
         self._entries: OrderedDict[Hashable, tuple[int, int]] = OrderedDict()  # id -> time, value
 
     def find(self, id_: Hashable, time_ns: int) -> int | None:
@@ -185,14 +281,21 @@ class RecentIds:
 
     def full(self, time_ns: int) -> bool:
         """Drop what is older than the window, and say whether the rest leaves no room."""
-        while self._entries and time_ns - next(iter(self._entries.values()))[0] >= self._window_ns:
+        while self._entries and self._age_ns(time_ns) >= self._window_ns:
             self._entries.popitem(last=False)
-        return len(self._entries) >= self._rows
+        return len(self._entries) >= self._rows and self._age_ns(time_ns) < self._window_min_ns
 
     def remember(self, id_: Hashable, time_ns: int, value: int) -> None:
         """Add an id as the youngest; the caller has seen that there is room."""
         assert id_ not in self._entries
+        assert not self.full(time_ns)
+        if len(self._entries) >= self._rows:
+            self._entries.popitem(last=False)
         self._entries[id_] = (time_ns, value)
+
+    def _age_ns(self, time_ns: int) -> int:
+        oldest_ns, _ = next(iter(self._entries.values()))
+        return time_ns - oldest_ns
 
 
 class Slots:
@@ -223,8 +326,21 @@ class Slots:
             self._free.append(slot)
 
 
+@dataclass(slots=True)
+class AllOrNone:
+    """Commands of one account of which all are accepted or none lasts."""
+
+    account: int
+    left: int  # commands still to come
+    failed: bool = False
+    order_ids: list[int] = field(default_factory=list)
+
+
+PLACES = {name: place for place, name in enumerate(EVENT.names or ())}  # of the fields of an event
+
+
 class Tables:
-    """The whole state, and the events of the batch in progress."""
+    """The whole state, and the events that nobody has taken yet."""
 
     def __init__(self, capacity: Capacity) -> None:
         self.capacity = capacity
@@ -234,8 +350,10 @@ class Tables:
         self.balances: dict[tuple[int, int], Balance] = {}  # by account and asset, in order of creation
         self.orders: dict[int, Order] = {}  # open ones, by order id
         self.slots = Slots(capacity.orders)
-        self.client_ids = RecentIds(capacity.recent_ids, CLIENT_ID_WINDOW_NS)
+        self.client_ids = RecentIds(capacity.recent_ids, CLIENT_ID_WINDOW_NS, CLIENT_ID_WINDOW_MIN_NS)
         self.usage_ids = RecentIds(capacity.recent_ids, USAGE_ID_WINDOW_NS)
+        self.acquired: dict[tuple[int, int], dict[int, int]] = {}  # units bought, by account and asset, by day
+        self.all_or_none: AllOrNone | None = None
         self.sequence = 0
         self.time_ns = 0
         self.trade_count = 0
@@ -244,9 +362,12 @@ class Tables:
 
     def emit(self, kind: EventKind, **fields: int) -> None:
         """Add an event; a field that is not given is 0."""
-        values = {"sequence": self.sequence, "time_ns": self.time_ns, "kind": kind, **fields}
-        assert values.keys() <= set(EVENT.names or ())
-        self._events.append(tuple(values.get(name, 0) for name in EVENT.names or ()))
+        assert fields.keys() <= PLACES.keys()
+        row = [0] * len(PLACES)
+        row[:3] = self.sequence, self.time_ns, kind
+        for name, value in fields.items():
+            row[PLACES[name]] = value
+        self._events.append(tuple(row))
         self.event_count += 1
 
     def take_events(self) -> np.ndarray:
@@ -267,6 +388,11 @@ class Tables:
         """Return what an account may use, 0 where it has no balance."""
         balance = self.balances.get((account, asset))
         return balance.available if balance else 0
+
+    def owned(self, account: int, asset: int) -> int:
+        """Return all that an account has, 0 where it has no balance."""
+        balance = self.balances.get((account, asset))
+        return balance.total if balance else 0
 
     def balance(self, account: int, asset: int) -> Balance:
         """Return a balance, created where it is missing; the caller has seen that there is room."""

@@ -6,14 +6,15 @@ used costs nothing: the system hands out zero pages when they are first touched.
 """
 
 import hashlib
+from collections.abc import Iterator
 from struct import Struct
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from exchange.core.jit import ROW
-from exchange.core.records import EVENT
-from exchange.core.types import EVENTS_PER_COMMAND_MAX, SLOT_BITS, AccountState
+from exchange.core.records import COMMAND, EVENT
+from exchange.core.types import BATCH_MAX, EVENTS_PER_COMMAND_MAX, SLOT_BITS, TURNAROUND_DAYS_MAX, AccountState
 
 
 class Capacity(NamedTuple):
@@ -26,18 +27,32 @@ class Capacity(NamedTuple):
     nodes: int
     balances: int
     recent_ids: int
+    conditions: int
+    acquisitions: int
 
 
 PRODUCTION = Capacity(
     accounts=1 << 16,
-    assets=1 << 17,
-    instruments=1 << 17,
+    assets=1 << 20,
+    instruments=1 << 20,
     orders=(1 << SLOT_BITS) - 1,
-    nodes=1 << 18,
-    balances=1 << 20,
+    nodes=1 << 21,
+    balances=1 << 22,
     recent_ids=1 << 22,
+    conditions=1 << 20,
+    acquisitions=1 << 17,
 )
-TEST = Capacity(accounts=64, assets=32, instruments=32, orders=4096, nodes=1024, balances=512, recent_ids=1024)
+TEST = Capacity(
+    accounts=64,
+    assets=32,
+    instruments=32,
+    orders=4096,
+    nodes=1024,
+    balances=512,
+    recent_ids=1024,
+    conditions=64,
+    acquisitions=32,
+)
 
 EVENTS_MAX = 2 * EVENTS_PER_COMMAND_MAX
 
@@ -46,83 +61,150 @@ def _record(fields: list[Any]) -> np.dtype[Any]:
     return np.dtype((ROW, np.dtype(fields)))
 
 
-ACCOUNT = _record(
+ACCOUNT = _record(  # half a cache line
     [
         ("group", "<u4"),
+        ("next_in_group", "<u4"),  # a ring of the accounts of a group
         ("open_orders", "<u4"),
-        ("first_balance", "<u4"),
-        ("state", "<u4"),
+        ("first_balance", "<u4"),  # a list, the latest first
+        ("state", "u1"),
+        ("limited", "u1"),  # whether it has limits of its own
+        ("spare", "<u2"),
         ("last_instrument", "<u4"),  # of its latest order, and the balances that order trades through
         ("last_base", "<u4"),
         ("last_quote", "<u4"),
-        ("spare", "<u4"),
     ]
 )
-ASSET = _record([("issued", "<i8"), ("burned", "<i8"), ("issuer", "<u4"), ("kind", "<u4")])
-BALANCE = _record(
-    [("available", "<i8"), ("held", "<i8"), ("account", "<u4"), ("asset", "<u4"), ("next", "<u4"), ("spare", "<u4")]
+ACCOUNT_LIMITS = _record(
+    [
+        ("open_orders_max", "<u4"),
+        ("order_rate_max", "<u4"),
+        ("message_rate_max", "<u4"),
+        ("orders", "<u4"),  # in the second
+        ("messages", "<u4"),
+        ("spare", "<u4"),
+        ("second", "<i8"),
+        ("notional_max", "<i8"),
+        ("deadman_ns", "<i8"),
+    ]
 )
+ASSET = _record(
+    [
+        ("issued", "<i8"),
+        ("burned", "<i8"),
+        ("issuer", "<u4"),
+        ("instruments", "<u4"),  # that trade it
+        ("holders", "<u4"),  # counted while there is a limit
+        ("holders_max", "<u4"),
+        ("kind", "u1"),
+        ("turnaround_days", "u1"),
+        ("spare", "<u2", (3,)),
+    ]
+)
+BALANCE = _record(
+    [
+        ("available", "<i8"),
+        ("held", "<i8"),
+        ("account", "<u4"),
+        ("asset", "<u4"),
+        ("first_order", "<u4"),  # of the account's open orders that buy or sell the asset, the latest first
+        ("next", "<u4"),
+    ]
+)
+ACQUISITION = _record([("day", "<i8"), ("units", "<i8", (TURNAROUND_DAYS_MAX + 1,))])  # by day modulo their number
 ORDER = _record(  # what a sweep touches: half a cache line
     [
-        ("leaves", "<i8"),
-        ("price_ticks", "<i4"),
+        ("leaves", "<i8"),  # what is displayed of it
+        ("price_ticks", "<u4"),  # where it stands on the book: a sleeping stop by its stop price
         ("account", "<u4"),
-        ("prev", "<u4"),
+        ("prev", "<u4"),  # in the level; of the first, the last
         ("next", "<u4"),  # in the level; in the free list while not in use
         ("node", "<u4"),  # leaf that holds its level, NIL while not on the book
         ("side", "u1"),
         ("order_type", "u1"),
         ("self_trade_prevention", "u1"),
-        ("flags", "u1"),
+        ("flags", "u1"),  # OrderFlag; RESTING means that the order is in its account's list
     ]
 )
 DETAIL = _record(  # what a fill or an end touches besides: one cache line
     [
         ("quantity", "<i8"),
         ("held", "<i8"),
-        ("taker_notional", "<i8"),  # of all fills in that role, modulo 10,000: see accounts.charge
-        ("maker_notional", "<i8"),
         ("generation", "<u4"),
         ("instrument", "<u4"),
         ("base_balance", "<u4"),
         ("quote_balance", "<u4"),
-        ("maker_bps", "<i4"),
-        ("taker_bps", "<i4"),
-        ("spare", "<i8"),
+        ("own_prev", "<u4"),  # in the account's list of orders on the base asset
+        ("own_next", "<u4"),
+        ("condition", "<u4"),  # NIL for an order that has none
+        ("maker_bps", "<i2"),
+        ("taker_bps", "<i2"),
+        ("taker_part", "<u2"),  # of all notional filled in that role, modulo 10,000: see accounts.charge
+        ("maker_part", "<u2"),
+        ("time_in_force", "u1"),
+        ("spare", "u1", (11,)),
     ]
 )
-LEVEL = _record([("head", "<u4"), ("tail", "<u4")])
-NODE = _record(  # 64 levels, or 64 children (in `head`), of a trie of prices
+CONDITION = _record(  # what only stops, icebergs and orders with an end have
+    [
+        ("hidden", "<i8"),
+        ("until_ns", "<i8"),
+        ("limit_ticks", "<u4"),  # of a stop, for when it wakes
+        ("display", "<u4"),
+        ("next", "<u4"),  # in the free list
+        ("spare", "<u4"),
+    ]
+)
+NODE = _record(  # 64 levels, or 64 children, of a trie of prices
     [
         ("mask", "<u8"),  # which of the 64 are in use
         ("prefix", "<u4"),  # price >> 6 * (height + 1): the same for all below
-        ("height", "<u4"),  # 0: a leaf of levels
         ("parent", "<u4"),  # in the free list: the next free node
+        ("height", "<u4"),  # 0: a leaf of levels
         ("spare", "<u4"),
-        ("slots", LEVEL, (64,)),
+        ("heads", "<u4", (64,)),  # first order of a level, or child
     ]
 )
-BOOK_SIDE = _record([("best_price", "<i4"), ("best_node", "<u4"), ("root", "<u4"), ("spare", "<u4")])
+QUEUE = _record([("best_price", "<u4"), ("best_node", "<u4"), ("root", "<u4")])
 INSTRUMENT = _record(
     [
-        ("sides", BOOK_SIDE, (2,)),
+        ("queues", QUEUE, (4,)),  # buys, sells, sleeping sells, sleeping buys: see book.queue_of
         ("lot_units", "<i8"),
         ("tick_value", "<i8"),
         ("quantity_min", "<i8"),
         ("quantity_max", "<i8"),
         ("price_safe", "<i8"),  # up to this price no permitted quantity is too large
-        ("band_low", "<i4"),
-        ("band_high", "<i4"),
+        ("notional_max", "<i8"),
+        ("band_low", "<u4"),
+        ("band_high", "<u4"),
         ("base_asset", "<u4"),
         ("quote_asset", "<u4"),
         ("fee_balance", "<u4"),
-        ("maker_bps", "<i4"),
-        ("taker_bps", "<i4"),
-        ("state", "<u4"),
+        ("maker_bps", "<i2"),
+        ("taker_bps", "<i2"),
+        ("state", "u1"),
+        ("mode", "u1"),
+        ("extras", "u1"),  # which of the rules below are set: see limits.Extra
+        ("anonymous", "u1"),
+        ("last_ticks", "<u4"),
+        ("reference_ticks", "<u4"),
+        ("auction_ticks", "<u4"),
+        ("auction_orders", "<u4"),  # resting ones that end with the next auction
+        ("open_orders_max", "<u4"),  # of one account
+        ("static_bps", "<u2"),
+        ("dynamic_bps", "<u2"),
+        ("position_bps", "<u2"),
+        ("spare", "<u2"),
     ]
 )
 RECENT = _record([("key_low", "<i8"), ("key_high", "<i8"), ("time_ns", "<i8"), ("value", "<i8")])
-OUTPUT = _record([("count", "<i8"), ("rows", _record(EVENT.descr), (EVENTS_MAX,))])
+OUTPUT = _record(
+    [
+        ("count", "<i8"),
+        ("side", _record(COMMAND.descr)),  # one side of a quote, as an order of its own
+        ("rows", _record(EVENT.descr), (EVENTS_MAX,)),
+    ]
+)
 
 
 def _index_bits(rows: int) -> int:
@@ -142,29 +224,77 @@ def _recent_dtype(rows: int) -> np.dtype[Any]:
     )
 
 
+_RINGS = ("client_ids", "usage_ids")
+_COUNTED = {  # tables, and the fields that count their rows
+    "accounts": "account_count",
+    "account_limits": "account_count",
+    "assets": "asset_count",
+    "instruments": "instrument_count",
+    "balances": "balance_count",
+    "balance_acquisitions": "balance_count",
+    "acquisitions": "acquisition_count",
+    "conditions": "condition_count",
+    "orders": "order_count",
+    "details": "order_count",
+    "nodes": "node_count",
+}
+
+
+_SCALARS = [
+    ("sequence", "<i8"),
+    ("event_count", "<i8"),
+    ("trade_count", "<i8"),
+    ("account_count", "<i8"),
+    ("asset_count", "<i8"),
+    ("instrument_count", "<i8"),
+    ("balance_count", "<i8"),
+    ("order_count", "<i8"),
+    ("node_count", "<i8"),
+    ("free_order", "<i8"),
+    ("free_order_count", "<i8"),
+    ("free_node", "<i8"),
+    ("free_node_count", "<i8"),
+    ("condition_count", "<i8"),
+    ("free_condition", "<i8"),
+    ("free_condition_count", "<i8"),
+    ("acquisition_count", "<i8"),
+    ("balance_index_bits", "<i8"),
+    ("batch_left", "<i8"),  # commands of an all-or-none batch still to come
+    ("batch_account", "<i8"),
+    ("batch_failed", "<i8"),
+    ("batch_count", "<i8"),
+    ("batch_orders", "<i8", (BATCH_MAX,)),
+]
+
+
+def _aligned(fields: list[Any]) -> np.dtype[Any]:
+    """Return a record in which every field begins a cache line of its own if it is larger than one."""
+    names, formats, offsets, end = [], [], [], 0
+    for name, *shape in fields:
+        dtype = np.dtype(tuple(shape) if len(shape) > 1 else shape[0])
+        start = -(-end // _LINE) * _LINE if dtype.itemsize > _LINE else end
+        names.append(name)
+        formats.append(dtype)
+        offsets.append(start)
+        end = start + dtype.itemsize
+    whole = {"names": names, "formats": formats, "offsets": offsets, "itemsize": -(-end // _LINE) * _LINE}
+    return np.dtype((ROW, np.dtype(whole)))  # type: ignore[call-overload]
+
+
 def state_dtype(capacity: Capacity) -> np.dtype[Any]:
     """Return the layout of the whole state; one layout is one compilation."""
-    return _record(
+    return _aligned(
         [
-            ("sequence", "<i8"),
-            ("event_count", "<i8"),
-            ("trade_count", "<i8"),
-            ("account_count", "<i8"),
-            ("asset_count", "<i8"),
-            ("instrument_count", "<i8"),
-            ("balance_count", "<i8"),
-            ("order_count", "<i8"),
-            ("node_count", "<i8"),
-            ("free_order", "<i8"),
-            ("free_order_count", "<i8"),
-            ("free_node", "<i8"),
-            ("free_node_count", "<i8"),
-            ("balance_index_bits", "<i8"),
+            *_SCALARS,
             ("accounts", ACCOUNT, (capacity.accounts,)),
+            ("account_limits", ACCOUNT_LIMITS, (capacity.accounts,)),
             ("assets", ASSET, (capacity.assets + 1,)),
             ("instruments", INSTRUMENT, (capacity.instruments + 1,)),
             ("balances", BALANCE, (capacity.balances + 1,)),
+            ("balance_acquisitions", "<u4", (capacity.balances + 1,)),  # NIL for a balance without
             ("balance_index", "<u4", (1 << _index_bits(capacity.balances),)),
+            ("acquisitions", ACQUISITION, (capacity.acquisitions + 1,)),
+            ("conditions", CONDITION, (capacity.conditions + 1,)),
             ("orders", ORDER, (capacity.orders + 1,)),
             ("details", DETAIL, (capacity.orders + 1,)),
             ("nodes", NODE, (capacity.nodes + 1,)),
@@ -174,14 +304,21 @@ def state_dtype(capacity: Capacity) -> np.dtype[Any]:
     )
 
 
+def _zeros(dtype: np.dtype[Any]) -> np.ndarray:
+    """Return one zero record that begins a cache line."""
+    memory = np.zeros(dtype.itemsize + _LINE, np.uint8)
+    start = -memory.ctypes.data % _LINE
+    return memory[start : start + dtype.itemsize].view(dtype)
+
+
 def allocate(capacity: Capacity) -> np.ndarray:
     """Return an empty state, shape (1,), with the exchange's own account open.
 
     Counts start at 1, the first index to give; the accounts' too, as the exchange is 0.
     """
-    states = np.zeros(1, state_dtype(capacity))
+    states = _zeros(state_dtype(capacity))
     state = states[0]
-    for name in ("account_count", "asset_count", "instrument_count", "balance_count", "order_count", "node_count"):
+    for name in dict.fromkeys(_COUNTED.values()):
         state[name] = 1
     state["accounts"][0]["state"] = AccountState.ACTIVE
     state["balance_index_bits"] = _index_bits(capacity.balances)
@@ -189,17 +326,32 @@ def allocate(capacity: Capacity) -> np.ndarray:
     return states
 
 
+_LINE = 64
 _BLOCK = 1 << 16
-_HEADER = Struct("<7qqq")  # capacity, state size, number of blocks that follow
+_HEADER = Struct("<9qqq")  # capacity, state size, number of blocks that follow
+
+
+def _extents(states: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Yield where bytes may be other than zero, (start, end): no table reaches beyond its count."""
+    state, fields = states[0], cast("Any", states.dtype.fields)
+    for name, (dtype, start) in fields.items():
+        rows = int(state[_COUNTED[name]]) if name in _COUNTED else 1
+        if name not in _RINGS:
+            yield start, start + rows * (dtype.base if name in _COUNTED else dtype).itemsize
+            continue
+        table, first = dtype.fields["rows"]
+        index, last = dtype.fields["index"]
+        yield start, start + first + min(int(state[name]["last"]), table.shape[0]) * table.base.itemsize
+        yield start + last, start + last + index.itemsize
 
 
 def _blocks_in_use(states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the state as bytes, and the numbers of its 64 KiB blocks that are not all zero."""
     memory = states.view(np.uint8).reshape(-1)
-    whole = memory[: len(memory) // _BLOCK * _BLOCK].view(np.uint64).reshape(-1, _BLOCK // 8)
-    used = [number for number in range(len(whole)) if whole[number].any()]
-    if memory[len(whole) * _BLOCK :].any():
-        used.append(len(whole))
+    numbers: dict[int, None] = {}
+    for start, end in _extents(states):
+        numbers.update(dict.fromkeys(range(start // _BLOCK, (end + _BLOCK - 1) // _BLOCK)))
+    used = [number for number in sorted(numbers) if memory[number * _BLOCK : (number + 1) * _BLOCK].any()]
     return memory, np.array(used, "<i8")
 
 
@@ -229,7 +381,7 @@ def restore(data: bytes) -> tuple[np.ndarray, Capacity]:
         raise ValueError("a snapshot of the state must have a header")
     *sizes, size, count = _HEADER.unpack_from(data)
     capacity = Capacity(*sizes)
-    states = np.zeros(1, state_dtype(capacity))
+    states = _zeros(state_dtype(capacity))
     memory = states.view(np.uint8).reshape(-1)
     if size != len(memory):
         raise ValueError(f"the snapshot has {size} bytes of state, this version has {len(memory)}: replay the journal")

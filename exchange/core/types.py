@@ -15,18 +15,27 @@ class Side(IntEnum):
 
 
 class OrderType(IntEnum):
-    """Limit, or market: an immediate order priced at the instrument's band."""
+    """Limit, market (immediate, priced at the instrument's band), or one of them asleep until its stop price trades."""
 
     LIMIT = 0
     MARKET = 1
+    STOP = 2
+    STOP_LIMIT = 3
 
 
 class TimeInForce(IntEnum):
-    """How long an order lives: until cancelled, at once or not at all, all of it at once or nothing."""
+    """How long an order lives.
+
+    Until cancelled; what trades at once; all of it at once or nothing; until a time; until the day is cleared; until
+    the next auction is over.
+    """
 
     GTC = 0
     IOC = 1
     FOK = 2
+    GTD = 3
+    DAY = 4
+    AT_AUCTION = 5
 
 
 class SelfTradePrevention(IntEnum):
@@ -40,12 +49,16 @@ class SelfTradePrevention(IntEnum):
 
 
 class OrderFlag(IntEnum):
-    """Bits of `flags`: POST_ONLY of a new order, REQUEUE of a replace, the others of events."""
+    """Bits of `flags`: POST_ONLY of a new order, REQUEUE of a replace, the others of orders and events."""
 
     POST_ONLY = 1
     RESTING = 2
     KEPT_PRIORITY = 4
     REQUEUE = 8  # lose priority even if price and quantity would let the order keep it
+    ICEBERG = 16  # shows a part of its quantity at a time
+    SLEEPING = 32  # a stop that no trade has woken
+    QUOTE = 64  # one side of a quote
+    UNPRICED = 128  # a market order waiting for an auction
 
 
 class CommandKind(IntEnum):
@@ -70,6 +83,22 @@ class CommandKind(IntEnum):
     TRANSFER = 16
     BUST_TRADE = 17
     EXPIRE_UNITS = 18
+    REDUCE_ORDER = 19
+    QUOTE = 20
+    BEGIN_BATCH = 21
+    KILL_SWITCH = 22
+    SET_DEADMAN = 23
+    FIRE_DEADMAN = 24
+    EXPIRE_ORDER = 25
+    CLEAR_BOOK = 26
+    WAKE_STOPS = 27
+    INDICATE = 28
+    UNCROSS = 29
+    SET_MODE = 30
+    SET_GUARDS = 31
+    SET_INSTRUMENT_LIMITS = 32
+    SET_ACCOUNT_LIMITS = 33
+    SET_VENUE_RULES = 34
 
 
 class EventKind(IntEnum):
@@ -100,6 +129,22 @@ class EventKind(IntEnum):
     TRANSFERRED = 22
     TRADE_BUSTED = 23
     UNITS_EXPIRED = 24
+    ORDER_TERMS = 25
+    ORDER_TRIGGERED = 26
+    ORDER_REPLENISHED = 27
+    QUOTED = 28
+    BATCH_BEGUN = 29
+    DEADMAN_SET = 30
+    BOOK_CLEARED = 31
+    STOPS_WAITING = 32
+    STOPS_WOKEN = 33
+    AUCTION_INDICATED = 34
+    AUCTION_UNCROSSED = 35
+    MODE_SET = 36
+    GUARDS_SET = 37
+    INSTRUMENT_LIMITS_SET = 38
+    ACCOUNT_LIMITS_SET = 39
+    VENUE_RULES_SET = 40
 
 
 class EndReason(IntEnum):
@@ -112,6 +157,18 @@ class EndReason(IntEnum):
     FILL_OR_KILL = 4
     SELF_TRADE = 5
     WORK_LIMIT = 6
+    TIME_OVER = 7
+    AUCTION_OVER = 8
+    REQUOTED = 9
+    DISCONNECTED = 10
+    DEADMAN = 11
+    KILLED = 12
+    BATCH = 13
+    HOLDER_LIMIT = 14
+    BOOK_CLEARED = 15
+    VOLATILITY_HALT = 16
+    INSUFFICIENT_HOLD = 17
+    BOOK_FULL = 18
 
 
 class RejectReason(IntEnum):
@@ -119,34 +176,49 @@ class RejectReason(IntEnum):
 
     NONE = 0
     UNKNOWN_COMMAND = 1
-    MALFORMED_COMMAND = 2
-    UNKNOWN_ACCOUNT = 3
-    UNKNOWN_ASSET = 4
-    UNKNOWN_INSTRUMENT = 5
-    ID_NOT_NEXT = 6
-    UNKNOWN_ORDER = 7
-    ACCOUNT_NOT_ACTIVE = 8
-    INSTRUMENT_NOT_TRADING = 9
-    WRONG_ASSET_KIND = 10
-    NOT_ISSUER = 11
-    DUPLICATE_USAGE = 12
-    INVALID_PARAMETER = 13
-    INVALID_QUANTITY = 14
-    INVALID_PRICE = 15
-    PRICE_OUTSIDE_BAND = 16
-    NOTIONAL_TOO_LARGE = 17
-    QUANTITY_BELOW_FILLED = 18
-    WOULD_TAKE = 19
-    TOO_MANY_OPEN_ORDERS = 20
-    INSUFFICIENT_BALANCE = 21
-    ISSUED_TOO_MUCH = 22
-    ORDERS_FULL = 23
-    LEVELS_FULL = 24
-    BALANCES_FULL = 25
-    RECENT_IDS_FULL = 26
-    ACCOUNTS_FULL = 27
-    ASSETS_FULL = 28
-    INSTRUMENTS_FULL = 29
+    BATCH_REFUSED = 2
+    MALFORMED_COMMAND = 3
+    UNKNOWN_ACCOUNT = 4
+    UNKNOWN_ASSET = 5
+    UNKNOWN_INSTRUMENT = 6
+    ID_NOT_NEXT = 7
+    UNKNOWN_ORDER = 8
+    ACCOUNT_NOT_ACTIVE = 9
+    TOO_MANY_MESSAGES = 10
+    INSTRUMENT_NOT_TRADING = 11
+    NOT_IN_THIS_PHASE = 12
+    INVALID_TRANSITION = 13
+    NOT_REPLACEABLE = 14
+    TIMER_NOT_DUE = 15
+    WRONG_ASSET_KIND = 16
+    NOT_ISSUER = 17
+    DUPLICATE_ID = 18
+    INVALID_PARAMETER = 19
+    INVALID_QUANTITY = 20
+    INVALID_PRICE = 21
+    INVALID_EXPIRY = 22
+    PRICE_OUTSIDE_BAND = 23
+    NOTIONAL_TOO_LARGE = 24
+    AMOUNT_TOO_SMALL = 25
+    QUANTITY_BELOW_FILLED = 26
+    WOULD_TAKE = 27
+    WOULD_TRIGGER = 28
+    WOULD_CROSS_OWN_GROUP = 29
+    TOO_MANY_OPEN_ORDERS = 30
+    POSITION_LIMIT = 31
+    HOLDER_LIMIT = 32
+    INSUFFICIENT_BALANCE = 33
+    NOT_YET_TRANSFERABLE = 34
+    ISSUED_TOO_MUCH = 35
+    ORDERS_FULL = 36
+    LEVELS_FULL = 37
+    BALANCES_FULL = 38
+    CONDITIONS_FULL = 39
+    ACQUISITIONS_FULL = 40
+    RECENT_IDS_FULL = 41
+    ACCOUNTS_FULL = 42
+    ASSETS_FULL = 43
+    INSTRUMENTS_FULL = 44
 
 
 class AccountState(IntEnum):
@@ -177,12 +249,40 @@ class TransferPurpose(IntEnum):
 
 
 class TradingState(IntEnum):
-    """CONTINUOUS trades; CLOSED and HALTED only cancel; SUSPENDED does nothing."""
+    """What an instrument's market does now.
+
+    CONTINUOUS matches. PRE_OPEN, the two calls, VOLATILITY and CALL_CLOSE collect orders for an auction; in
+    CALL_NO_CANCEL none is taken back. UNCROSSING is an auction that one command could not finish. CLOSED, HALTED and
+    GATE_CLOSED only cancel; SUSPENDED does nothing; EXPIRED is the end.
+    """
 
     CLOSED = 0
     CONTINUOUS = 1
     HALTED = 2
     SUSPENDED = 3
+    PRE_OPEN = 4
+    CALL_OPEN = 5
+    CALL_NO_CANCEL = 6
+    VOLATILITY = 7
+    CALL_CLOSE = 8
+    UNCROSSING = 9
+    GATE_CLOSED = 10
+    EXPIRED = 11
+
+
+class TradingMode(IntEnum):
+    """How an instrument trades: continuously, only in call auctions, or from posted offers where only sellers rest."""
+
+    CONTINUOUS = 0
+    CALL = 1
+    LIST = 2
+
+
+class ClearScope(IntEnum):
+    """Which orders a book is cleared of: all, or those whose day or time is over."""
+
+    ALL = 0
+    DAY = 1
 
 
 class AssetKind(IntEnum):
@@ -199,12 +299,19 @@ EXCHANGE_ACCOUNT = 0  # earns fees and pays rebates; exists from the start
 BPS = 10_000
 SLOT_BITS = 22  # low bits of an order id; the rest, up to 2**31 - 1, is the slot's generation
 GENERATION_MAX = (1 << 31) - 1  # order ids stay below 2**53, exact in every JSON reader
-PRICE_TICKS_MAX = (1 << 31) - 1
+PRICE_TICKS_MAX = 1 << 31
 TICK_VALUE_MAX = 1 << 30
+COUNT_MAX = (1 << 31) - 1  # of a limit that counts something
 AMOUNT_MAX = 1 << 62  # of an asset ever issued; half of what an int64 holds
 NOTIONAL_MAX = 1 << 61  # of one order, in quote units as in base units, so that a hold stays below AMOUNT_MAX
 OPEN_ORDERS_MAX = 1 << 20  # of one account
-WORK_MAX = 16_384  # makers one taker may meet, and orders one mass cancel may end
-EVENTS_PER_COMMAND_MAX = 2 * WORK_MAX + 8  # a batch stops before a command that could need more room
-CLIENT_ID_WINDOW_NS = 24 * 3600 * 1_000_000_000
-USAGE_ID_WINDOW_NS = 72 * 3600 * 1_000_000_000
+BATCH_MAX = 256  # orders of an all-or-none batch
+TURNAROUND_DAYS_MAX = 31
+WORK_MAX = 8_192  # makers one taker may meet, orders one mass cancel may end, trades of one uncrossing
+EVENTS_PER_COMMAND_MAX = 5 * WORK_MAX + BATCH_MAX + 64  # a batch stops before a command that could need more room
+SECOND_NS = 1_000_000_000
+DAY_NS = 24 * 3600 * SECOND_NS
+DAY_OFFSET_NS = 8 * 3600 * SECOND_NS  # trading days are China Standard Time's
+CLIENT_ID_WINDOW_NS = DAY_NS
+CLIENT_ID_WINDOW_MIN_NS = 10 * SECOND_NS  # an id may give way to newer ones after this
+USAGE_ID_WINDOW_NS = 3 * DAY_NS

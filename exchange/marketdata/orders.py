@@ -13,13 +13,15 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from exchange.core.types import EndReason, EventKind, SelfTradePrevention, Side
+from exchange.core.types import EndReason, EventKind, OrderFlag, SelfTradePrevention, Side
 from exchange.events import Event
 
 CLOSED_ORDERS_MAX = 10_000  # kept per account
 FILLS_MAX = 10_000  # kept per account
 ORDER_FILLS_MAX = 1_000  # kept with an order
 NS_PER_MS = 1_000_000
+_SLEEPING = int(OrderFlag.SLEEPING)
+_KEPT_PRIORITY = int(OrderFlag.KEPT_PRIORITY)
 _DECREMENT = int(SelfTradePrevention.DECREMENT)
 _BUY = int(Side.BUY)
 _WORDS = Struct("<5q")  # of ORDER_NAMED: the same bytes as core.commands.client_text, five times faster, of any words
@@ -69,7 +71,7 @@ class OrderView(msgspec.Struct, gc=False):
     order_type: int
     time_in_force: int
     self_trade_prevention: int
-    flags: int  # as the order was sent: OrderFlag.POST_ONLY or none
+    flags: int  # POST_ONLY, ICEBERG, QUOTE, UNPRICED, and SLEEPING while no trade has woken a stop
     price_ticks: int
     quantity_lots: int  # total; a replacement and the DECREMENT prevention of self-trades change it
     time_ns: int
@@ -80,6 +82,10 @@ class OrderView(msgspec.Struct, gc=False):
     fee: int = 0
     status: OrderStatus = OrderStatus.NEW
     end_reason: int = EndReason.NONE  # why it was cancelled or expired
+    stop_ticks: int = 0  # the trade price that wakes a stop
+    display_lots: int = 0  # what an iceberg shows at a time
+    until_ns: int = 0  # the end of a GTD order
+    triggered_ns: int = 0  # when a stop was woken
     fills: list[FillView] = []  # the latest ones
 
     @property
@@ -121,10 +127,13 @@ class OrderHistory:
         self._order_fills_max = order_fills_max
         self._accounts: dict[int, _Account] = {}
         self._orders: dict[int, OrderView] = {}
+        self._incoming_sequence = 0  # of the command whose order came in last: a trade of another is an auction's
         self.event_count = 0  # applied so far, so also the number of the latest
         self._handlers: dict[int, Callable[[Event], None]] = {
             EventKind.ORDER_ACCEPTED: self._on_accepted,
             EventKind.ORDER_NAMED: self._on_named,
+            EventKind.ORDER_TERMS: self._on_terms,
+            EventKind.ORDER_TRIGGERED: self._on_triggered,
             EventKind.TRADED: self._on_traded,
             EventKind.ORDER_CANCELED: self._on_canceled,
             EventKind.ORDER_EXPIRED: self._on_expired,
@@ -230,6 +239,7 @@ class OrderHistory:
         if owner is None:
             owner = self._accounts[account] = _Account(self._fills_max)
         self._orders[order_id] = owner.orders[order_id] = owner.opened[order_id] = order
+        self._incoming_sequence = event.sequence
 
     def _on_named(self, event: Event) -> None:
         order = self._orders[event.order_id]
@@ -237,16 +247,27 @@ class OrderHistory:
         order.client_order_id = text
         self._accounts[event.account].named[text] = order
 
+    def _on_terms(self, event: Event) -> None:
+        order = self._orders[event.order_id]
+        order.stop_ticks, order.display_lots, order.until_ns = event.price_ticks, event.quantity_lots, event.amount
+
+    def _on_triggered(self, event: Event) -> None:
+        order = self._orders[event.order_id]
+        order.flags &= ~_SLEEPING
+        order.triggered_ns = order.update_ns = event.time_ns
+        self._incoming_sequence = event.sequence
+
     def _on_traded(self, event: Event) -> None:
         # every field of an event is read once: this runs twice for each trade
         trade_id, instrument, price, lots = event.trade_id, event.instrument, event.price_ticks, event.quantity_lots
         amount, time_ns, number = event.amount, event.time_ns, self.event_count
         buys = event.side == _BUY
+        rested = event.sequence == self._incoming_sequence  # nobody is the maker of an auction's trade
         order_id, account, fee = event.order_id, event.account, event.fee
         fill = (trade_id, order_id, account, instrument, price, lots, amount, fee, False, buys, time_ns, number)
         self._fill(_new(FillView, fill), order_id, account, lots, amount, fee, time_ns)
         order_id, account, fee = event.counter_order_id, event.counter_account, event.counter_fee
-        fill = (trade_id, order_id, account, instrument, price, lots, amount, fee, True, not buys, time_ns, number)
+        fill = (trade_id, order_id, account, instrument, price, lots, amount, fee, rested, not buys, time_ns, number)
         self._fill(_new(FillView, fill), order_id, account, lots, amount, fee, time_ns)
 
     def _fill(
@@ -285,6 +306,8 @@ class OrderHistory:
         order.price_ticks = event.price_ticks
         order.quantity_lots = event.quantity_lots
         order.update_ns = event.time_ns
+        if not event.flags & _KEPT_PRIORITY:
+            self._incoming_sequence = event.sequence
 
     def _on_match_prevented(self, event: Event) -> None:
         if event.self_trade_prevention != _DECREMENT:

@@ -36,6 +36,7 @@ from exchange.registry.entries import (
 )
 
 _FIRST_FACT = int(EventKind.ASSET_CREATED)  # no kind of event below it is about names
+_LAST_FACT = int(EventKind.TRADING_STATE_SET)  # nor any above it
 _SNAPSHOT_DECODER = msgspec.json.Decoder(Entries)
 
 
@@ -76,7 +77,7 @@ class Registry:
     def apply_events(self, rows: Iterable[Event]) -> None:
         """Take the facts out of the next events; events that were applied before change nothing in the end."""
         for event in rows:
-            if event.kind >= _FIRST_FACT:
+            if _FIRST_FACT <= event.kind <= _LAST_FACT:
                 self._apply_fact(event)
                 self._tables.entries.revision += 1
 

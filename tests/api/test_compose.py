@@ -76,7 +76,7 @@ def test_an_exchange_that_fails_ends_the_service_with_its_reason(
 
     def begin(_: Started) -> None:
         monkeypatch.setattr(FileJournal, "append", fail)
-        made[0].submit(bytes(112)).add_done_callback(lambda future: future.exception())
+        made[0].submit(bytes(128)).add_done_callback(lambda future: future.exception())
 
     with pytest.raises(ExchangeFailedError, match="No space left"):
         run(Options(tmp_path, "127.0.0.1", 0, config=SMALL), Observer(lambda _: None, begin))

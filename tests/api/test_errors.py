@@ -27,6 +27,9 @@ def test_a_reason_that_is_none_is_a_bug():
     [
         (RejectReason.INSUFFICIENT_BALANCE, 400, -2010, "Account has insufficient balance for requested action."),
         (RejectReason.WOULD_TAKE, 400, -2010, "Order would immediately match and take."),
+        (RejectReason.WOULD_TRIGGER, 400, -2010, "Stop price would trigger immediately."),
+        (RejectReason.AMOUNT_TOO_SMALL, 400, -1013, "Filter failure: NOTIONAL"),
+        (RejectReason.POSITION_LIMIT, 400, -1013, "Filter failure: MAX_POSITION"),
         (RejectReason.UNKNOWN_ORDER, 400, -2011, "Unknown order sent."),
         (RejectReason.UNKNOWN_INSTRUMENT, 400, -1121, "Invalid symbol."),
         (RejectReason.INSTRUMENT_NOT_TRADING, 400, -2010, "Market is closed."),
@@ -42,7 +45,7 @@ def test_reasons_speak_the_dialect(reason, status, code, message):
     assert rejection(reason) == Problem(status, code, message)
 
 
-@pytest.mark.parametrize("kind", [CommandKind.CANCEL_ORDER, CommandKind.MASS_CANCEL])
+@pytest.mark.parametrize("kind", [CommandKind.CANCEL_ORDER, CommandKind.MASS_CANCEL, CommandKind.REDUCE_ORDER])
 def test_a_refused_cancellation_has_a_code_of_its_own(kind):
     assert rejection(RejectReason.INSTRUMENT_NOT_TRADING, kind) == Problem(400, -2011, "Market is closed.")
     assert rejection(RejectReason.UNKNOWN_ORDER, kind) == errors.UNKNOWN_ORDER
@@ -94,7 +97,8 @@ def test_limits_say_how_long_to_wait():
 
 
 def test_codes_of_our_own_are_told_apart():
-    own = [value for value in vars(errors).values() if isinstance(value, Problem) and value.code < -8000]
+    named = [value for value in vars(errors).values() if isinstance(value, Problem)]
+    own = [value for value in [*named, *(rejection(reason) for reason in REASONS)] if value.code < -8000]
     assert len({problem.code for problem in own}) == len(own)
 
 

@@ -37,7 +37,7 @@ def test_a_signed_endpoint_asks_for_key_time_and_signature():
 def test_an_order_is_a_form():
     extra = described(ENDPOINTS["POST", "/api/v3/order"])
     form = extra["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"]
-    assert form["required"] == ["symbol", "side", "type", "quantity", "timestamp", "signature"]
-    assert form["properties"]["type"]["enum"] == ["LIMIT", "LIMIT_MAKER", "MARKET"]
+    assert form["required"] == ["symbol", "side", "type", "timestamp", "signature"]
+    assert form["properties"]["type"]["enum"] == ["LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT"]
     assert form["additionalProperties"] is False
     assert parameters("POST", "/api/v3/order") == {"X-MBX-APIKEY": ("header", True)}

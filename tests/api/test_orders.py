@@ -28,6 +28,8 @@ from exchange.registry.units import NumberRefusal, parse_units
 LIMIT = {"symbol": "TA.X", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "1", "price": "2.5"}
 MARKET = {"symbol": "TA.X", "side": "SELL", "type": "MARKET", "quantity": "3"}
 MAKER = {"symbol": "TA.X", "side": "SELL", "type": "LIMIT_MAKER", "quantity": "3", "price": "1"}
+STOP = {"symbol": "TA.X", "side": "SELL", "type": "STOP_LOSS", "quantity": "3", "stopPrice": "2"}
+STOP_LIMIT = LIMIT | {"type": "STOP_LOSS_LIMIT", "stopPrice": "2.4"}
 
 
 def problem(texts):
@@ -75,6 +77,9 @@ def test_what_is_not_said_has_a_meaning():
         (LIMIT | {"timeInForce": "FOK"}, OrderType.LIMIT, TimeInForce.FOK, 0, "2.5"),
         (MAKER, OrderType.LIMIT, TimeInForce.GTC, OrderFlag.POST_ONLY, "1"),
         (MARKET, OrderType.MARKET, TimeInForce.IOC, 0, ""),
+        (STOP, OrderType.STOP, TimeInForce.IOC, 0, ""),
+        (STOP_LIMIT, OrderType.STOP_LIMIT, TimeInForce.GTC, 0, "2.5"),
+        (STOP_LIMIT | {"timeInForce": "FOK"}, OrderType.STOP_LIMIT, TimeInForce.FOK, 0, "2.5"),
     ],
 )
 def test_types_have_their_terms(texts, order_type, time_in_force, flags, price):
@@ -85,6 +90,15 @@ def test_types_have_their_terms(texts, order_type, time_in_force, flags, price):
         flags,
         price,
     )
+
+
+def test_stops_icebergs_and_amounts_are_decoded():
+    assert decode(STOP).stop_price == "2"
+    assert decode(STOP_LIMIT).stop_price == "2.4"
+    assert decode(LIMIT | {"icebergQty": "0.5"}).iceberg == "0.5"
+    assert decode(MAKER | {"icebergQty": "2"}).iceberg == "2"
+    by_amount = decode(without(MARKET, "quantity") | {"quoteOrderQty": "9"})
+    assert (by_amount.quantity, by_amount.amount) == ("", "9")
 
 
 @pytest.mark.parametrize(
@@ -100,15 +114,26 @@ def test_types_have_their_terms(texts, order_type, time_in_force, flags, price):
         (LIMIT | {"side": "buy"}, errors.INVALID_SIDE),
         (LIMIT | {"timeInForce": "GTX"}, errors.INVALID_TIF),
         (LIMIT | {"type": "ICEBERG"}, errors.INVALID_ORDER_TYPE),
-        (LIMIT | {"type": "STOP_LOSS"}, errors.UNSUPPORTED_TYPES["STOP_LOSS"]),
+        (LIMIT | {"type": "TAKE_PROFIT"}, errors.UNSUPPORTED_TYPES["TAKE_PROFIT"]),
+        (without(STOP, "stopPrice"), errors.missing("stopPrice")),
+        (STOP | {"price": "1"}, errors.not_required("price")),
+        (STOP | {"timeInForce": "GTC"}, errors.not_required("timeInForce")),
+        (without(STOP_LIMIT, "timeInForce"), errors.missing("timeInForce")),
+        (STOP_LIMIT | {"timeInForce": "DAY"}, errors.INVALID_TIF),
+        (without(STOP_LIMIT, "price"), errors.missing("price")),
+        (STOP_LIMIT | {"icebergQty": "1"}, errors.not_required("icebergQty")),
+        (LIMIT | {"timeInForce": "GTD"}, errors.INVALID_TIF),
+        (LIMIT | {"timeInForce": "AT_AUCTION"}, errors.INVALID_TIF),
+        (LIMIT | {"quoteOrderQty": "1"}, errors.not_required("quoteOrderQty")),
         (LIMIT | {"type": "TAKE_PROFIT_LIMIT"}, errors.UNSUPPORTED_TYPES["TAKE_PROFIT_LIMIT"]),
         (MARKET | {"price": "1"}, errors.not_required("price")),
         (MARKET | {"timeInForce": "GTC"}, errors.not_required("timeInForce")),
         (MAKER | {"timeInForce": "GTC"}, errors.not_required("timeInForce")),
         (LIMIT | {"stopPrice": "1"}, errors.not_required("stopPrice")),
-        (LIMIT | {"icebergQty": "1"}, errors.ICEBERG),
+        (LIMIT | {"icebergQty": "1", "timeInForce": "IOC"}, errors.ICEBERG_TIF),
+        (MARKET | {"icebergQty": "1"}, errors.not_required("icebergQty")),
         (LIMIT | {"trailingDelta": "1"}, errors.TRAILING_STOP),
-        (MARKET | {"quoteOrderQty": "1"}, errors.QUOTE_QUANTITY),
+        (MARKET | {"quoteOrderQty": "1"}, errors.not_required("quantity")),
         (LIMIT | {"nonsense": "1"}, errors.unread(6, 7)),
         (LIMIT | {"newClientOrderId": "tb-1"}, errors.invalid("newClientOrderId")),
         (LIMIT | {"newOrderRespType": "MORE"}, errors.invalid("newOrderRespType")),
@@ -122,14 +147,16 @@ def test_what_is_wrong_is_named(texts, expected):
 VALUES = {
     "symbol": st.sampled_from(["TA.X", "ta.x", "", "TA X"]),
     "side": st.sampled_from(["BUY", "SELL", "BOTH"]),
-    "type": st.sampled_from(["LIMIT", "MARKET", "LIMIT_MAKER", "STOP_LOSS", "limit"]),
+    "type": st.sampled_from(["LIMIT", "MARKET", "LIMIT_MAKER", "STOP_LOSS", "STOP_LOSS_LIMIT", "limit"]),
     "timeInForce": st.sampled_from(["GTC", "IOC", "FOK", "GTX"]),
     "quantity": st.sampled_from(["1", "0", "1.5", "-1", "NaN", "1e3", "9" * 21]),
     "price": st.sampled_from(["1", "0.0001", "x", "", "1."]),
     "newClientOrderId": st.sampled_from(["a", "x" * 36, "x" * 37, "a b", "tb-1", "tb"]),
     "selfTradePreventionMode": st.sampled_from(["NONE", "EXPIRE_TAKER", "EXPIRE_BOTH", "DECREMENT", "x"]),
     "newOrderRespType": st.sampled_from(["ACK", "RESULT", "FULL", "x"]),
-    "stopPrice": st.just("1"),
+    "stopPrice": st.sampled_from(["1", "x"]),
+    "icebergQty": st.sampled_from(["1", "x"]),
+    "quoteOrderQty": st.sampled_from(["1", "-1"]),
     "extra": st.just("1"),
     "timestamp": st.just("1"),
 }
@@ -154,7 +181,9 @@ def decoded(texts):
     """Decode, and check the characters of symbol and numbers, which the look-ups after it do."""
     order = decode(texts)
     bad = (NumberRefusal.NOT_A_NUMBER, NumberRefusal.NEGATIVE)
-    numbers = [order.quantity] + ([order.price] if "price" in texts else [])
+    numbers = [
+        texts[name] for name in ("quantity", "price", "stopPrice", "icebergQty", "quoteOrderQty") if name in texts
+    ]
     if any(parse_units(number, 18) in bad for number in numbers):
         raise RequestError(errors.illegal("number", DECIMAL_RANGE))
     if order.symbol != "TA.X":
@@ -219,6 +248,18 @@ def test_what_becomes_of_others_does_not_count():
     named = event(EventKind.ORDER_NAMED, order_id=5)
     other = event(EventKind.ORDER_EXPIRED, order_id=4, reason=EndReason.SELF_TRADE)
     assert became(named, other) == ("NEW", 10, 0, 0)
+
+
+def test_a_stop_that_the_order_woke_may_meet_it():
+    woken = TRADED._replace(order_id=9, counter_order_id=5, fee=7, counter_fee=-1)
+    assert became(woken) == ("PARTIALLY_FILLED", 10, 4, 396)
+    assert placed((ACCEPTED, woken), "").fills == [Fill(99, 4, -1, 1)]
+    assert became(TRADED, woken._replace(counter_order_id=8)) == ("PARTIALLY_FILLED", 10, 4, 396)
+
+
+def test_terms_are_told():
+    order = placed((ACCEPTED, event(EventKind.ORDER_TERMS, order_id=5, price_ticks=90, quantity_lots=3)), "")
+    assert (order.status, order.stop_ticks, order.display_lots) == ("NEW", 90, 3)
 
 
 def test_a_decrement_lowers_the_quantity():

@@ -31,5 +31,5 @@ def test_a_config_cannot_change() -> None:
 
 
 def test_the_capacity_is_a_choice() -> None:
-    small = Capacity(accounts=2, assets=2, instruments=2, orders=2, nodes=2, balances=2, recent_ids=2)
+    small = Capacity(*(2 for _ in Capacity._fields))
     assert Config(capacity=small).capacity == small

@@ -159,7 +159,8 @@ def test_documents_stand_in_the_journal_before_the_commands_they_came_with(tmp_p
 
     assert run(tmp_path, drive, stop=False) == ([1, 1, 1, 0, 1], (b"one", b"two"))
     found = journaled(tmp_path)
-    kinds = [(kind, len(payload) // 112 if kind is RecordKind.COMMANDS else payload) for kind, payload in found]
+    size = COMMAND.itemsize
+    kinds = [(kind, len(payload) // size if kind is RecordKind.COMMANDS else payload) for kind, payload in found]
     assert kinds == [
         (RecordKind.COMMANDS, 1),
         (RecordKind.DOCUMENT, b"one"),
@@ -241,7 +242,7 @@ def test_a_full_queue_refuses_and_takes_again_once_it_is_answered(tmp_path) -> N
 
 @pytest.mark.parametrize(
     ("made", "document"),
-    [(b"", b""), (b"x" * 111, b""), (b"x" * 113, b"document"), (bytes(112 * 1001), b""), (b"", bytes(65_537))],
+    [(b"", b""), (b"x" * 127, b""), (b"x" * 129, b"document"), (bytes(128 * 1001), b""), (b"", bytes(65_537))],
 )
 def test_what_cannot_be_commands_or_is_too_large_is_refused(tmp_path, made, document) -> None:
     async def drive(running):
@@ -462,11 +463,12 @@ def test_stamping_changes_sequence_and_time_alone() -> None:
 
 
 def test_a_batch_without_documents_is_one_record() -> None:
-    assert entries(b"c" * 224, []) == [(RecordKind.COMMANDS, b"c" * 224)]
+    assert entries(b"c" * 256, []) == [(RecordKind.COMMANDS, b"c" * 256)]
 
 
 def test_rows_are_shared_out_by_sequence() -> None:
-    submissions = [(None, bytes(112 * count), document, None) for count, document in ((1, b""), (0, b"d"), (2, b""))]
+    size = COMMAND.itemsize
+    submissions = [(None, bytes(size * count), document, None) for count, document in ((1, b""), (0, b"d"), (2, b""))]
     events = np.zeros(6, "V8").view([("sequence", "<i8")])
     events["sequence"] = [5, 5, 6, 7, 7, 7]
     answers = share(submissions, events, 4)

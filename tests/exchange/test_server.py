@@ -9,7 +9,7 @@ import pytest
 
 from exchange.clock import ManualClock
 from exchange.core import commands
-from exchange.core.types import AssetKind, Side, TradingState
+from exchange.core.types import AssetKind, EndReason, Side, TimeInForce, TradingState
 from exchange.journal.contract import JournalLockedError
 from exchange.journal.file import FileJournal
 from exchange.journal.file import segment_path as journal_path
@@ -237,3 +237,37 @@ def test_threads_give_way_soon_and_the_collector_looks_rarely(tmp_path) -> None:
     interval, threshold, config = run(tmp_path, drive)
     assert interval == pytest.approx(config.thread_switch_us / 1e6)
     assert threshold == config.collector_objects
+
+
+async def done(question, *, tries: int = 100):
+    """Wait until something is so."""
+    for _ in range(tries):
+        if question():
+            return True
+        await asyncio.sleep(0.02)
+    return False
+
+
+def test_what_falls_due_is_done_at_its_time_and_after_a_restart_too(tmp_path) -> None:
+    async def leave(exchange):
+        await open_market(exchange)
+        terms = {"time_in_force": TimeInForce.GTD, "until_ns": HOUR_NS + 10}
+        await exchange.submit(
+            commands.new_order(ALICE, INSTRUMENT, Side.BUY, 90, 1, client_order_id="timed", **terms)
+            + commands.new_order(BOB, INSTRUMENT, Side.SELL, 110, 1, client_order_id="guarded")
+            + commands.set_deadman(BOB, HOUR_NS + 20)
+        )
+        order = exchange.orders.by_client_id(ALICE, "timed")
+        assert not await done(lambda: not order.is_open, tries=10)
+
+    async def expire(exchange):
+        timed, guarded = exchange.orders.by_client_id(ALICE, "timed"), exchange.orders.by_client_id(BOB, "guarded")
+        assert timed.is_open
+        exchange.clock.time_ns = HOUR_NS + 10
+        assert await done(lambda: timed.end_reason == EndReason.TIME_OVER)
+        assert guarded.is_open
+        exchange.clock.time_ns = HOUR_NS + 20
+        assert await done(lambda: guarded.end_reason == EndReason.DEADMAN)
+
+    run(tmp_path, leave)
+    run(tmp_path, expire)

@@ -18,24 +18,30 @@ from exchange.core.types import (
     CLIENT_ID_WINDOW_NS,
     NOTIONAL_MAX,
     PRICE_TICKS_MAX,
+    SECOND_NS,
     TICK_VALUE_MAX,
     USAGE_ID_WINDOW_NS,
     AccountState,
     AssetKind,
+    ClearScope,
     CommandKind,
+    EndReason,
     EventKind,
     OrderFlag,
     OrderType,
     SelfTradePrevention,
     Side,
     TimeInForce,
+    TradingMode,
     TradingState,
+    TransferPurpose,
 )
-from tests.exchange.core.builders import BOB, CNY, COARSE, LICENCES, PLAIN, SETUP, altered, batch
+from tests.exchange.core.builders import ALICE, BOB, CNY, COARSE, DAVE, LICENCES, PLAIN, SETUP, altered, batch
 
 INT64_MAX = (1 << 63) - 1
 HUGE = 3  # a book whose terms reach the limits of arithmetic
 
+LICENSED = 4  # a book of another asset, with a regulator's rules
 PROLOGUE = (
     *SETUP,
     commands.list_instrument(
@@ -46,6 +52,19 @@ PROLOGUE = (
     commands.deposit(BOB, CNY, 1 << 50),
     commands.set_fees(PLAIN, maker_bps=-30, taker_bps=70),
     commands.set_fees(COARSE, maker_bps=15, taker_bps=5),
+    commands.new_order(ALICE, PLAIN, Side.SELL, 100, 1),
+    commands.new_order(BOB, PLAIN, Side.BUY, 100, 1),
+)
+RULED_PROLOGUE = (
+    *PROLOGUE,
+    commands.create_asset(4, AssetKind.LICENCE, DAVE),
+    commands.list_instrument(LICENSED, 4, CNY, lot_units=1, tick_value=1, quantity_min=1, quantity_max=500),
+    commands.set_trading_state(LICENSED, TradingState.CONTINUOUS),
+    commands.issue(DAVE, 4, 500),
+    commands.transfer(DAVE, ALICE, 4, 50, TransferPurpose.SUBACCOUNT),
+    commands.set_venue_rules(LICENSED, turnaround_days=2, holders_max=2),
+    commands.set_guards(PLAIN, 400, 200, 100),
+    commands.set_instrument_limits(LICENSED, open_orders_max=6, position_bps=2_000),
 )
 
 
@@ -69,7 +88,8 @@ def mostly(usual: st.SearchStrategy[int], *unusual: int) -> st.SearchStrategy[in
 
 
 ACCOUNTS = mostly(st.integers(1, 4), 0, 5, 99, (1 << 32) - 1)
-INSTRUMENTS = mostly(st.sampled_from([PLAIN, PLAIN, PLAIN, COARSE, HUGE]), 0, 4, (1 << 32) - 1)
+INSTRUMENTS = mostly(st.sampled_from([PLAIN, PLAIN, PLAIN, COARSE, HUGE]), 0, LICENSED, (1 << 32) - 1)
+MANY = mostly(st.sampled_from([PLAIN, PLAIN, PLAIN, LICENSED, LICENSED, COARSE]), 0, 5)
 ASSETS = mostly(st.integers(1, 3), 0, 4, 5, (1 << 32) - 1)
 PRICES = mostly(st.integers(97, 103), 0, -1, 1, 64, 128, 5_000, PRICE_TICKS_MAX, PRICE_TICKS_MAX + 1, INT64_MAX)
 WIDE_PRICES = st.one_of(  # every height that the tries of prices can have, and neighbours across their pages
@@ -168,6 +188,180 @@ OPERATIONS = weighted(
     (3, st.builds(commands.set_trading_state, INSTRUMENTS, st.just(TradingState.CONTINUOUS))),
 )
 
+# --- what is asked besides --------------------------------------------------------------------------------------------
+
+SIDES = st.sampled_from([Side.BUY, Side.SELL])
+FEW = mostly(st.integers(1, 9), 0, -1, 40, 1_000)
+NEAR = mostly(st.integers(97, 103), 0, 1, 130)
+SHORT_SPANS_NS = mostly(st.sampled_from([1, SECOND_NS, 60 * SECOND_NS]), 0, -1)
+POLICIES = st.sampled_from(SelfTradePrevention)
+WAITING_LIVES = st.sampled_from([TimeInForce.GTC, TimeInForce.GTC, TimeInForce.DAY])
+LIMITS = mostly(st.sampled_from([0, 0, 1, 2, 5]), -1, 1 << 31)
+
+STOP_ORDERS = st.builds(
+    commands.new_order,
+    ACCOUNTS,
+    MANY,
+    SIDES,
+    NEAR,
+    FEW,
+    order_type=st.sampled_from([OrderType.STOP, OrderType.STOP_LIMIT]),
+    time_in_force=st.sampled_from([TimeInForce.GTC, TimeInForce.DAY, TimeInForce.FOK, TimeInForce.IOC]),
+    self_trade_prevention=POLICIES,
+    stop_ticks=st.integers(97, 103),
+)
+ICEBERGS = st.builds(
+    commands.new_order,
+    ACCOUNTS,
+    MANY,
+    SIDES,
+    NEAR,
+    mostly(st.integers(4, 30), 0, 1_001),
+    time_in_force=WAITING_LIVES,
+    self_trade_prevention=POLICIES,
+    display_lots=mostly(st.integers(1, 4), 40),
+)
+AUCTION_ORDERS = st.builds(
+    commands.new_order,
+    ACCOUNTS,
+    MANY,
+    SIDES,
+    NEAR,
+    FEW,
+    order_type=st.sampled_from([OrderType.LIMIT, OrderType.MARKET]),
+    time_in_force=st.just(TimeInForce.AT_AUCTION),
+)
+ORDERS_BY_AMOUNT = st.builds(
+    commands.new_order,
+    ACCOUNTS,
+    MANY,
+    SIDES,
+    st.just(0),
+    mostly(st.just(0), 1),
+    order_type=st.just(OrderType.MARKET),
+    time_in_force=st.sampled_from([TimeInForce.IOC, TimeInForce.IOC, TimeInForce.FOK]),
+    self_trade_prevention=POLICIES,
+    amount=mostly(st.integers(90, 3_000), 1, -1, NOTIONAL_MAX + 1, INT64_MAX),
+)
+POST_ONLY_ORDERS = st.builds(
+    commands.new_order, ACCOUNTS, MANY, SIDES, NEAR, FEW, flags=st.just(OrderFlag.POST_ONLY), client_order_id=NAMES
+)
+PLAIN_ORDERS = st.builds(
+    commands.new_order,
+    ACCOUNTS,
+    MANY,
+    SIDES,
+    NEAR,
+    FEW,
+    time_in_force=st.sampled_from([*[TimeInForce.GTC] * 4, TimeInForce.DAY, TimeInForce.IOC, TimeInForce.FOK]),
+    self_trade_prevention=POLICIES,
+)
+ENDING_ORDERS = st.builds(
+    lambda encoded, until_ns: altered(encoded, time_in_force=TimeInForce.GTD, until_ns=until_ns),
+    PLAIN_ORDERS,
+    mostly(st.sampled_from([1, SECOND_NS, 3_000 * SECOND_NS]), 0, -1),
+)
+QUOTES = st.builds(
+    commands.quote,
+    ACCOUNTS,
+    MANY,
+    st.tuples(st.integers(96, 100), mostly(st.integers(0, 5), -1, 2_000)),
+    st.tuples(st.integers(100, 104), mostly(st.integers(0, 5), -1, 2_000)),
+    self_trade_prevention=POLICIES,
+    flags=mostly(st.sampled_from([0, OrderFlag.POST_ONLY]), OrderFlag.QUOTE),
+)
+STATES = weighted(
+    (4, st.just(TradingState.CONTINUOUS)),
+    (3, st.sampled_from([TradingState.PRE_OPEN, TradingState.CALL_OPEN, TradingState.VOLATILITY])),
+    (1, st.sampled_from(TradingState)),
+)
+MARKET_PHASES = weighted(
+    (3, st.builds(commands.set_trading_state, MANY, STATES)),
+    (4, st.builds(commands.uncross, MANY, STATES)),
+    (2, st.builds(commands.indicate, MANY)),
+    (1, st.builds(commands.wake_stops, MANY)),
+    (1, st.builds(commands.clear_book, MANY, st.sampled_from(Side), st.sampled_from(ClearScope))),
+    (1, st.builds(commands.set_mode, MANY, st.sampled_from(TradingMode))),
+    (1, st.builds(commands.set_price_band, MANY, LOWS, HIGHS)),
+)
+SETTINGS = weighted(
+    (2, st.builds(commands.set_guards, MANY, *[mostly(st.sampled_from([0, 100, 200, 400]), -1)] * 2, NEAR)),
+    (
+        2,
+        st.builds(
+            commands.set_instrument_limits,
+            MANY,
+            open_orders_max=LIMITS,
+            notional_max=mostly(st.sampled_from([0, 0, 900]), -1, NOTIONAL_MAX + 1),
+            position_bps=mostly(st.sampled_from([0, 0, 2_600, 5_000]), -1, BPS + 1),
+        ),
+    ),
+    (
+        2,
+        st.builds(
+            commands.set_account_limits,
+            ACCOUNTS,
+            open_orders_max=LIMITS,
+            order_rate_max=LIMITS,
+            message_rate_max=LIMITS,
+            notional_max=mostly(st.sampled_from([0, 0, 900]), -1),
+        ),
+    ),
+    (
+        2,
+        st.builds(
+            commands.set_venue_rules,
+            MANY,
+            anonymous=st.booleans(),
+            turnaround_days=mostly(st.integers(0, 3), 32, -1),
+            holders_max=mostly(st.integers(0, 3), -1),
+        ),
+    ),
+    (1, st.builds(commands.begin_batch, ACCOUNTS, mostly(st.integers(1, 4), 0, 257))),
+    (1, st.builds(commands.set_deadman, ACCOUNTS, mostly(st.sampled_from([0, 1, SECOND_NS]), -1))),
+    (1, st.builds(commands.fire_deadman, ACCOUNTS)),
+    (1, st.builds(commands.kill_switch, ACCOUNTS)),
+    (2, st.builds(commands.set_account_state, ACCOUNTS, st.just(AccountState.ACTIVE))),
+)
+MOVES = weighted(
+    (
+        2,
+        st.builds(
+            commands.transfer,
+            ACCOUNTS,
+            ACCOUNTS,
+            mostly(st.sampled_from([1, 2, 4]), 0, 5),
+            AMOUNTS,
+            st.sampled_from(TransferPurpose),
+            USAGE_IDS,
+        ),
+    ),
+    (1, st.builds(commands.expire_units, ACCOUNTS, mostly(st.sampled_from([2, 4]), 1), mostly(AMOUNTS, 0))),
+    (1, st.builds(commands.redeem, ACCOUNTS, st.just(4), AMOUNTS, USAGE_IDS)),
+    (
+        2,
+        st.builds(
+            commands.bust_trade,
+            st.integers(0, 9),
+            SIDES,
+            st.tuples(ACCOUNTS, ACCOUNTS),
+            MANY,
+            NEAR,
+            FEW,
+            st.tuples(st.integers(-2, 5), st.integers(-5, 5)),
+        ),
+    ),
+)
+REDUCTIONS = st.builds(commands.reduce_order, ACCOUNTS, st.just(0), FEW)
+TIMERS = st.builds(commands.expire_order, st.just(0))
+DISCONNECTS = st.builds(
+    commands.mass_cancel,
+    ACCOUNTS,
+    st.sampled_from([0, PLAIN, LICENSED]),
+    st.sampled_from(Side),
+    st.just(EndReason.DISCONNECTED),
+)
+
 NO_DELAY = st.just(0)
 NO_AIM = st.just(-1)
 AIMS = st.integers(0, 40)
@@ -190,6 +384,40 @@ WIDE_STEPS = weighted(
     (1, st.builds(Step, replaces(WIDE_PRICES), NO_DELAY, AIMS)),
     (1, st.builds(Step, CANCELS, NO_DELAY, AIMS)),
 )
+LATER_NS = weighted((20, st.just(0)), (2, st.just(SECOND_NS)), (1, st.just(CLIENT_ID_WINDOW_NS)))
+RULED_STEPS = weighted(
+    (12, st.builds(Step, PLAIN_ORDERS, LATER_NS, NO_AIM)),
+    (6, st.builds(Step, ICEBERGS, NO_DELAY, NO_AIM)),
+    (6, st.builds(Step, STOP_ORDERS, NO_DELAY, NO_AIM)),
+    (4, st.builds(Step, AUCTION_ORDERS, NO_DELAY, NO_AIM)),
+    (3, st.builds(Step, ORDERS_BY_AMOUNT, NO_DELAY, NO_AIM)),
+    (4, st.builds(Step, POST_ONLY_ORDERS, NO_DELAY, NO_AIM)),
+    (2, st.builds(Step, ENDING_ORDERS, NO_DELAY, NO_AIM)),
+    (4, st.builds(Step, QUOTES, NO_DELAY, NO_AIM)),
+    (6, st.builds(Step, MARKET_PHASES, LATER_NS, NO_AIM)),
+    (4, st.builds(Step, SETTINGS, LATER_NS, NO_AIM)),
+    (3, st.builds(Step, MOVES, LATER_NS, NO_AIM)),
+    (1, st.builds(Step, DISCONNECTS, NO_DELAY, NO_AIM)),
+    (3, st.builds(Step, REDUCTIONS, NO_DELAY, AIMS)),
+    (2, st.builds(Step, TIMERS, LATER_NS, AIMS)),
+    (2, st.builds(Step, CANCELS, NO_DELAY, AIMS)),
+    (4, st.builds(Step, replaces(NEAR), NO_DELAY, AIMS)),
+    (1, st.builds(Step, MALFORMED_ORDERS, NO_DELAY, NO_AIM)),
+)
+CALL_STEPS = weighted(
+    (6, st.builds(Step, st.builds(commands.new_order, ACCOUNTS, st.just(PLAIN), SIDES, NEAR, FEW), NO_DELAY, NO_AIM)),
+    (2, st.builds(Step, AUCTION_ORDERS, NO_DELAY, NO_AIM)),
+    (2, st.builds(Step, ICEBERGS, NO_DELAY, NO_AIM)),
+    (1, st.builds(Step, replaces(NEAR), NO_DELAY, AIMS)),
+    (1, st.builds(Step, st.builds(commands.indicate, st.just(PLAIN)), NO_DELAY, NO_AIM)),
+)
+CALL_PROLOGUE = (
+    *RULED_PROLOGUE,
+    commands.set_price_band(PLAIN, 90, 110),
+    commands.set_trading_state(PLAIN, TradingState.CALL_OPEN),
+)
+CALLS = st.lists(CALL_STEPS, min_size=10, max_size=40)
+RULED_STREAMS = st.lists(RULED_STEPS, min_size=25, max_size=100)
 STREAMS = st.lists(STEPS, min_size=25, max_size=100)  # a longer minimum makes longer streams usual
 TRADING_STREAMS = st.lists(TRADING_STEPS, min_size=25, max_size=100)
 WIDE_STREAMS = st.lists(WIDE_STEPS, min_size=25, max_size=100)

@@ -229,3 +229,34 @@ def test_a_batch_of_the_longest_commands_is_taken_in_parts(crowd):
     told = crowd.do(*cancels)
     ends = [event.fields["quantity_lots"] for event in told if event.kind == EventKind.MASS_CANCELED]
     assert (ends, len(told)) == ([WORK_MAX] * 3, 3 * WORK_MAX + 3)
+
+
+def test_stops_wait_when_work_is_done_and_go_on_when_told(crowd):
+    crowd.sell(ALICE, 1, 5, instrument=3)
+    crowd.buy(BOB, 1, 5, instrument=3)
+    stop = commands.new_order(BOB, 3, Side.BUY, 1, 1, order_type=OrderType.STOP_LIMIT, stop_ticks=7)
+    crowd.send(*[stop] * CROWD)
+    crowd.sell(ALICE, 1, 7, instrument=3)
+    told = crowd.buy(CAROL, 1, 7, instrument=3)
+    assert count(told) == {
+        EventKind.ORDER_ACCEPTED: 1,
+        EventKind.TRADED: 1,
+        EventKind.ORDER_TRIGGERED: WORK_MAX - 1,
+        EventKind.STOPS_WAITING: 1,
+    }
+    told = crowd.do(commands.wake_stops(3))
+    assert count(told) == {EventKind.ORDER_TRIGGERED: 2, EventKind.STOPS_WOKEN: 1}
+    crowd.do(*[commands.mass_cancel(BOB)] * 2)
+
+
+def test_an_auction_takes_as_many_commands_as_it_needs(crowd):
+    crowd.do(commands.set_trading_state(3, TradingState.CALL_OPEN))
+    place(crowd, ALICE, Side.SELL, CROWD)
+    crowd.buy(BOB, CROWD, 1, instrument=3)
+    uncross = commands.uncross(3, TradingState.CONTINUOUS)
+    told = crowd.do(uncross)
+    assert count(told) == {EventKind.TRADED: WORK_MAX, EventKind.AUCTION_UNCROSSED: 1}
+    assert told[-1].fields["state"] == TradingState.UNCROSSING
+    assert reasons(crowd.sell(ALICE, 1, 1, instrument=3)) == [RejectReason.INSTRUMENT_NOT_TRADING]
+    told = crowd.do(uncross)
+    assert count(told) == {EventKind.TRADED: 1, EventKind.AUCTION_UNCROSSED: 1, EventKind.TRADING_STATE_SET: 1}

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 
 from exchange.core.state import TEST
-from exchange.core.types import EndReason, EventKind, RejectReason, SelfTradePrevention, TimeInForce
+from exchange.core.types import EndReason, EventKind, RejectReason, SelfTradePrevention, TimeInForce, TradingState
 from tests.exchange.core.builders import ENGINES, Market
 from tests.properties.scenario_language import answers, matches
 
@@ -18,11 +18,16 @@ OF_FULL_POOLS = {
     RejectReason.ORDERS_FULL,
     RejectReason.LEVELS_FULL,
     RejectReason.BALANCES_FULL,
+    RejectReason.CONDITIONS_FULL,
+    RejectReason.ACQUISITIONS_FULL,
     RejectReason.RECENT_IDS_FULL,
     RejectReason.ACCOUNTS_FULL,
     RejectReason.ASSETS_FULL,
     RejectReason.INSTRUMENTS_FULL,
 }
+
+ENDS_OF_FULL_POOLS = {EndReason.NONE, EndReason.WORK_LIMIT, EndReason.BOOK_FULL}  # test_limits.py shows them
+EVENTS_OF_LIMITS = {EventKind.NONE, EventKind.STOPS_WAITING}  # the same
 
 pytestmark = pytest.mark.timeout(600)  # the first use of a capacity compiles the kernels for it
 
@@ -75,11 +80,9 @@ def test_the_tables_show_every_reason_to_refuse(reason):
     assert f"rejected {reason.name.lower().replace('_', ' ')}" in TEXT
 
 
-@pytest.mark.parametrize(
-    "reason", [reason for reason in EndReason if reason not in {EndReason.NONE, EndReason.WORK_LIMIT}]
-)
+@pytest.mark.parametrize("reason", [reason for reason in EndReason if reason not in ENDS_OF_FULL_POOLS])
 def test_the_tables_show_every_way_to_end(reason):
-    assert reason.name.lower().replace("_", " ") in TEXT
+    assert f" {reason.name.lower().replace('_', ' ')} leaves" in TEXT
 
 
 @pytest.mark.parametrize("policy", SelfTradePrevention)
@@ -87,14 +90,19 @@ def test_the_tables_show_every_policy(policy):
     assert f" {policy.name.lower().replace('_', '-')}" in TEXT
 
 
-@pytest.mark.parametrize("life", [TimeInForce.IOC, TimeInForce.FOK])
+@pytest.mark.parametrize("life", [life for life in TimeInForce if life != TimeInForce.GTC])
 def test_the_tables_show_every_time_in_force(life):
-    assert f" {life.name.lower()}" in TEXT
+    assert f" {life.name.lower().replace('_', '-')}" in TEXT
+
+
+@pytest.mark.parametrize("state", [state for state in TradingState if state != TradingState.UNCROSSING])
+def test_the_tables_show_every_trading_state(state):
+    assert f"now {state.name.lower().replace('_', '-')}" in TEXT
 
 
 def test_the_tables_show_every_event():
     kinds = {kind for scenario in SCENARIOS for kind in kinds_of(scenario)}
-    assert kinds == set(EventKind) - {EventKind.NONE}
+    assert kinds == set(EventKind) - EVENTS_OF_LIMITS
 
 
 def kinds_of(scenario: Scenario) -> set[EventKind]:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from exchange.core import commands
 from exchange.core.types import (
+    ClearScope,
     EventKind,
     OrderFlag,
     OrderType,
@@ -15,6 +16,7 @@ from exchange.core.types import (
     SelfTradePrevention,
     Side,
     TimeInForce,
+    TradingState,
 )
 from exchange.marketdata.depth import DepthAccumulator
 from exchange.marketdata.market import MarketData
@@ -27,6 +29,7 @@ PRICES = st.integers(99, 101)
 LOTS = st.integers(1, 9)
 INSTRUMENT = st.sampled_from((1, 1, 1, 2))
 NAMES = st.sampled_from(("", "", *(f"name-{number}" for number in range(30))))
+PREVENTIONS = st.sampled_from(SelfTradePrevention)
 KINDS = st.sampled_from(
     ((OrderType.LIMIT, TimeInForce.GTC, 0),) * 6
     + (
@@ -34,8 +37,21 @@ KINDS = st.sampled_from(
         (OrderType.LIMIT, TimeInForce.IOC, 0),
         (OrderType.LIMIT, TimeInForce.FOK, 0),
         (OrderType.MARKET, TimeInForce.GTC, 0),
+        (OrderType.LIMIT, TimeInForce.AT_AUCTION, 0),
+        (OrderType.MARKET, TimeInForce.AT_AUCTION, 0),
     )
 )
+SPECIALS = st.sampled_from(
+    (
+        (OrderType.STOP, TimeInForce.GTC, {"stop_ticks": 100}),
+        (OrderType.STOP_LIMIT, TimeInForce.GTC, {"stop_ticks": 99}),
+        (OrderType.STOP_LIMIT, TimeInForce.DAY, {"stop_ticks": 101}),
+        (OrderType.LIMIT, TimeInForce.GTC, {"display_lots": 1}),
+        (OrderType.LIMIT, TimeInForce.DAY, {"display_lots": 2}),
+        (OrderType.LIMIT, TimeInForce.GTD, {"display_lots": 2, "until_ns": 1 << 61}),
+    )
+)
+STATES = st.sampled_from((TradingState.CALL_OPEN, TradingState.CALL_CLOSE, TradingState.CONTINUOUS))
 
 
 def order(account, side, price_ticks, lots, instrument, prevention, name, kind):
@@ -46,16 +62,45 @@ def order(account, side, price_ticks, lots, instrument, prevention, name, kind):
     )  # fmt: skip
 
 
+def special(account, side, price_ticks, lots, instrument, prevention, terms):
+    order_type, time_in_force, options = terms
+    return new_order(
+        account, side, price_ticks, lots, instrument=instrument, self_trade_prevention=prevention,
+        order_type=order_type, time_in_force=time_in_force, **options,
+    )  # fmt: skip
+
+
+def quote(account, instrument, price_ticks, bid_lots, ask_lots, prevention):
+    bid, ask = (price_ticks, bid_lots), (price_ticks + 1, ask_lots)
+    return commands.quote(account, instrument, bid, ask, self_trade_prevention=prevention)
+
+
 # an action is a command, or how to make one of an open order: its number, new price, new quantity
-ORDERS = st.builds(order, ACCOUNTS, SIDES, PRICES, LOTS, INSTRUMENT, st.sampled_from(SelfTradePrevention), NAMES, KINDS)
+ORDERS = st.builds(order, ACCOUNTS, SIDES, PRICES, LOTS, INSTRUMENT, PREVENTIONS, NAMES, KINDS)
 REPLACEMENTS = st.tuples(st.integers(0, 9), st.sampled_from((0, 0, 99, 100, 101)), st.sampled_from((0, 1, 2, 3, 9)))
 CANCELS = st.tuples(st.integers(0, 9))
 MASS_CANCELS = st.builds(
     commands.mass_cancel, ACCOUNTS, st.sampled_from((0, *INSTRUMENTS)), st.sampled_from((Side.BUY, Side.SELL))
 )
-ACTIONS = st.integers(0, 15).flatmap(
-    lambda number: ORDERS if number < 10 else REPLACEMENTS if number < 14 else CANCELS if number < 15 else MASS_CANCELS
+SPECIAL_ORDERS = st.builds(special, ACCOUNTS, SIDES, PRICES, LOTS, INSTRUMENT, PREVENTIONS, SPECIALS)
+QUOTES = st.builds(quote, ACCOUNTS, INSTRUMENT, PRICES, st.integers(0, 9), st.integers(0, 9), PREVENTIONS)
+REDUCTIONS = st.tuples(st.integers(0, 9), st.integers(1, 4)).map(lambda pair: (pair[0], None, pair[1]))
+PHASES = st.builds(commands.set_trading_state, INSTRUMENT, STATES)
+AUCTIONS = st.builds(commands.uncross, INSTRUMENT, STATES)
+VENUE = st.one_of(
+    st.builds(commands.kill_switch, st.just(DAVE)),
+    st.builds(commands.clear_book, INSTRUMENT, st.sampled_from((Side.BUY, Side.SELL)), st.sampled_from(ClearScope)),
+    st.builds(commands.set_guards, INSTRUMENT, st.just(0), st.sampled_from((0, 50, 100))),
+    st.builds(commands.wake_stops, INSTRUMENT),
+    st.builds(commands.indicate, INSTRUMENT),
+    st.builds(commands.begin_batch, ACCOUNTS, st.just(2)),
 )
+# each stands for as many of the numbers as it is given
+_WEIGHTED = (
+    *(ORDERS,) * 9, *(SPECIAL_ORDERS,) * 5, *(QUOTES,) * 2, *(REPLACEMENTS,) * 4, *(REDUCTIONS,) * 2, CANCELS,
+    MASS_CANCELS, PHASES, *(AUCTIONS,) * 2, VENUE,
+)  # fmt: skip
+ACTIONS = st.integers(0, len(_WEIGHTED) - 1).flatmap(_WEIGHTED.__getitem__)
 STREAMS = st.lists(ACTIONS, min_size=15, max_size=80)
 
 
@@ -65,24 +110,26 @@ def command(market, action):
     number, *changes = action
     found = market.open_orders()
     order = found[number % len(found)] if found else {"account": ALICE, "order_id": 1}
+    if changes[:1] == [None]:
+        return commands.reduce_order(order["account"], order["order_id"], changes[1])
     build = commands.replace_order if changes else commands.cancel_order
     return build(order["account"], order["order_id"], *changes)
 
 
-def aggregated(open_orders, instrument, side):
+def aggregated(market, instrument, side):
+    """What others may see of one side: the shown lots of orders on the book that have a price."""
     levels = Counter()
-    for order in open_orders:
-        if (order["instrument"], order["side"]) == (instrument, side):
-            levels[order["price_ticks"]] += order["leaves_lots"]
+    for order in market.engine.tables.orders.values():
+        if (order.instrument.index, order.side) == (instrument, side) and order.resting and not order.unpriced:
+            levels[order.price_ticks] += order.displayed_lots
     return sorted(levels.items(), reverse=side == Side.BUY)
 
 
 def assert_depth_is_the_engine_s(view, market):
-    open_orders = market.open_orders()
     for instrument in INSTRUMENTS:
         depth = view.depth(instrument, 1_000)
-        assert depth.bids == aggregated(open_orders, instrument, Side.BUY)
-        assert depth.asks == aggregated(open_orders, instrument, Side.SELL)
+        assert depth.bids == aggregated(market, instrument, Side.BUY)
+        assert depth.asks == aggregated(market, instrument, Side.SELL)
         best = (*(depth.bids or [(0, 0)])[0], *(depth.asks or [(0, 0)])[0])
         assert view.book_ticker(instrument) == (depth.last_update_id, *best)
 
@@ -146,12 +193,16 @@ def test_views_do_not_depend_on_how_the_events_are_cut(actions, step):
 def test_the_order_history_is_what_the_engine_did(actions):
     market, history = Market(), OrderHistory()
     history.apply(market.setup_events)
-    accepted, ends, fills = {}, {}, Counter()
+    accepted, ends, fills, asleep = {}, {}, Counter(), set()
     for action in actions:
         for row in chain(*market.send(command(market, action))):
             history.apply([row])
             if row.kind == EventKind.ORDER_ACCEPTED:
                 accepted[row.order_id] = row
+                if row.flags & OrderFlag.SLEEPING:
+                    asleep.add(row.order_id)
+            elif row.kind == EventKind.ORDER_TRIGGERED:
+                asleep.remove(row.order_id)
             elif row.kind in {EventKind.ORDER_CANCELED, EventKind.ORDER_EXPIRED}:
                 ends[row.order_id] = row
             elif row.kind == EventKind.TRADED:
@@ -168,6 +219,7 @@ def test_the_order_history_is_what_the_engine_did(actions):
         assert order.fee == sum(fill.fee for fill in order.fills)
         assert order.status == expected_status(order_id, open_ids, ends, fills)
         assert order.time_ns == row.time_ns
+        assert bool(order.flags & OrderFlag.SLEEPING) == (order_id in asleep)
         if order_id in ends:
             assert (order.quantity_lots, order.leaves_lots) == (
                 ends[order_id].quantity_lots,

@@ -48,7 +48,8 @@ def test_limits_are_announced(market):
 def test_an_instrument_shows_its_terms(market):
     (symbol,) = get(market, "/api/v3/exchangeInfo", symbol=SYMBOL)["symbols"]
     assert (symbol["status"], symbol["baseAsset"], symbol["quoteAsset"]) == ("TRADING", SYMBOL, "CNY")
-    assert symbol["orderTypes"] == ["LIMIT", "LIMIT_MAKER", "MARKET"]
+    assert symbol["orderTypes"] == ["LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT"]
+    assert (symbol["icebergAllowed"], symbol["quoteOrderQtyMarketAllowed"]) == (True, True)
     filters = {one.pop("filterType"): one for one in symbol["filters"]}
     assert filters["PRICE_FILTER"] == {"minPrice": "0.0010", "maxPrice": "1000.0000", "tickSize": "0.0001"}
     assert filters["LOT_SIZE"] == filters["MARKET_LOT_SIZE"] == {"minQty": "1", "maxQty": "10000", "stepSize": "1"}

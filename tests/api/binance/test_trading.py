@@ -106,6 +106,63 @@ def test_a_post_only_order_never_takes(market):
     assert done(alice.order("BUY", 2, "12.3455", type="LIMIT_MAKER"), schema.Full)["type"] == "LIMIT_MAKER"
 
 
+def test_a_stop_sleeps_until_a_trade_wakes_it(market):
+    alice, bob = market.client("alice"), market.client("bob")
+    bid = done(alice.order("BUY", 5, "12.0000"), schema.Full)
+    done(bob.order("SELL", 1, "12.0000"), schema.Full)  # the last price
+    terms = {"type": "STOP_LOSS_LIMIT", "timeInForce": "GTC", "stopPrice": "11.9000"}
+    assert refused(bob.order("SELL", 2, "11.8000", **(terms | {"stopPrice": "12.0000"}))) == (
+        400,
+        -2010,
+        "Stop price would trigger immediately.",
+    )
+    placed = done(bob.order("SELL", 2, "11.8000", **terms), schema.Full)
+    told = (placed["status"], placed["type"], placed["stopPrice"], placed["workingTime"])
+    assert told == ("NEW", "STOP_LOSS_LIMIT", "11.9000", -1)
+    found = done(get(bob, orderId=placed["orderId"]), schema.Order)
+    assert (found["status"], found["isWorking"], found["stopPrice"]) == ("NEW", False, "11.9000")
+    assert done(cancel(alice, orderId=bid["orderId"]), schema.Canceled)["executedQty"] == "1"
+    done(alice.order("BUY", 1, "11.9000"), schema.Full)
+    done(bob.order("SELL", 1, "11.9000"), schema.Full)
+    woken = done(get(bob, orderId=placed["orderId"]), schema.Order)
+    assert (woken["status"], woken["isWorking"], woken["price"]) == ("NEW", True, "11.8000")
+    gone = done(cancel(bob, orderId=placed["orderId"]), schema.Canceled)
+    assert (gone["status"], gone["stopPrice"]) == ("CANCELED", "11.9000")
+
+
+def test_a_stop_without_a_price_takes_what_is_there(market):
+    alice, bob = market.client("alice"), market.client("bob")
+    done(alice.order("BUY", 1, "13.0000"), schema.Full)
+    done(bob.order("SELL", 1, "13.0000"), schema.Full)
+    placed = done(bob.order("SELL", 3, type="STOP_LOSS", stopPrice="12.5000"), schema.Full)
+    assert (placed["type"], placed["price"], placed["stopPrice"]) == ("STOP_LOSS", "0.0000", "12.5000")
+    done(alice.order("BUY", 3, "12.4000"), schema.Full)
+    done(bob.order("SELL", 1, "12.4000"), schema.Full)
+    woken = done(get(bob, orderId=placed["orderId"]), schema.Order)
+    assert (woken["status"], woken["executedQty"]) == ("EXPIRED", "2")
+
+
+def test_an_iceberg_shows_its_tip(market):
+    alice, bob = market.client("alice"), market.client("bob")
+    placed = done(bob.order("SELL", 7, PRICE, icebergQty="2"), schema.Full)
+    assert (placed["status"], placed["icebergQty"]) == ("NEW", "2")
+    assert done(get(bob, orderId=placed["orderId"]), schema.Order)["icebergQty"] == "2"
+    bought = done(alice.order("BUY", 3, PRICE), schema.Full)
+    assert [fill["qty"] for fill in bought["fills"]] == ["2", "1"]
+    assert done(get(bob, orderId=placed["orderId"]), schema.Order)["executedQty"] == "3"
+    done(cancel(bob, orderId=placed["orderId"]), schema.Canceled)
+
+
+def test_a_market_order_spends_an_amount(market):
+    alice, bob = market.client("alice"), market.client("bob")
+    done(bob.order("SELL", 9, "2.0000"), schema.Full)
+    bought = done(alice.order("BUY", None, type="MARKET", quoteOrderQty="7"), schema.Full)
+    assert (bought["status"], bought["executedQty"], bought["cummulativeQuoteQty"]) == ("FILLED", "3", "6.000000")
+    little = alice.order("BUY", None, type="MARKET", quoteOrderQty="0.5")
+    assert refused(little) == (400, -1013, "Filter failure: NOTIONAL")
+    assert refused(alice.order("BUY", None, type="MARKET", quoteOrderQty="0"))[1:] == (-1013, "Invalid quoteOrderQty.")
+
+
 def test_a_self_trade_is_prevented_and_told(market):
     bob = market.client("bob")
     done(bob.order("SELL", 2, PRICE), schema.Full)
@@ -198,8 +255,8 @@ PERCENT_PRICE = (400, -1013, "Filter failure: PERCENT_PRICE")
         pytest.param({"side": "HOLD"}, (400, -1117, "Invalid side."), id="bad side"),
         pytest.param({"type": "ICEBERG"}, (400, -1116, "Invalid orderType."), id="bad type"),
         pytest.param(
-            {"type": "STOP_LOSS_LIMIT"},
-            (400, -2010, "Stop loss limit orders are not supported for this symbol."),
+            {"type": "TAKE_PROFIT_LIMIT"},
+            (400, -2010, "Take profit limit orders are not supported for this symbol."),
             id="type not traded here",
         ),
         pytest.param({"timeInForce": "GTX"}, (400, -1115, "Invalid timeInForce."), id="bad time in force"),

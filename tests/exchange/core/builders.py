@@ -15,7 +15,17 @@ from exchange.core.state import TEST, Capacity
 from exchange.core.types import AssetKind, CommandKind, EventKind, RejectReason, Side, TradingState
 
 ENGINES = (Reference, Engine)
-TINY = Capacity(accounts=6, assets=4, instruments=3, orders=6, nodes=24, balances=13, recent_ids=3)
+TINY = Capacity(
+    accounts=6,
+    assets=4,
+    instruments=3,
+    orders=6,
+    nodes=24,
+    balances=13,
+    recent_ids=3,
+    conditions=2,
+    acquisitions=1,
+)
 
 ALICE, BOB, CAROL, DAVE, NOBODY = 1, 2, 3, 4, 99
 CNY, TOKENS, LICENCES = 1, 2, 3

@@ -12,13 +12,17 @@ from exchange.core.records import CLIENT_ORDER_ID_BYTES_MAX, COMMAND
 from exchange.core.types import (
     AccountState,
     AssetKind,
+    ClearScope,
     CommandKind,
+    EndReason,
     OrderFlag,
     OrderType,
     SelfTradePrevention,
     Side,
     TimeInForce,
+    TradingMode,
     TradingState,
+    TransferPurpose,
 )
 
 USAGE_ID = bytes(range(1, 17))
@@ -113,7 +117,92 @@ CASES = [
         commands.set_trading_state(3, TradingState.HALTED),
         {"kind": CommandKind.SET_TRADING_STATE, "instrument": 3, "state": TradingState.HALTED},
     ),
-]
+    (
+        commands.new_order(
+            7, 3, Side.BUY, 101, 0, order_type=OrderType.STOP_LIMIT, time_in_force=TimeInForce.GTD,
+            self_trade_prevention=SelfTradePrevention.NONE, amount=9, until_ns=1 << 60, stop_ticks=1 << 31,
+            display_lots=(1 << 32) - 1,
+        ),
+        {
+            "kind": CommandKind.NEW_ORDER, "account": 7, "instrument": 3, "price_ticks": 101,
+            "order_type": OrderType.STOP_LIMIT, "time_in_force": TimeInForce.GTD, "amount": 9, "until_ns": 1 << 60,
+            "stop_ticks": 1 << 31, "display_lots": (1 << 32) - 1,
+        },
+    ),
+    (
+        commands.replace_order(7, 9, flags=OrderFlag.REQUEUE),
+        {"kind": CommandKind.REPLACE_ORDER, "account": 7, "order_id": 9, "flags": OrderFlag.REQUEUE},
+    ),
+    (
+        commands.reduce_order(7, 9, 5),
+        {"kind": CommandKind.REDUCE_ORDER, "account": 7, "order_id": 9, "quantity_lots": 5},
+    ),
+    (
+        commands.mass_cancel(7, reason=EndReason.DISCONNECTED),
+        {"kind": CommandKind.MASS_CANCEL, "account": 7, "side": Side.BOTH, "state": EndReason.DISCONNECTED},
+    ),
+    (
+        commands.quote(7, 3, (99, 5), (101, 6), flags=OrderFlag.POST_ONLY),
+        {
+            "kind": CommandKind.QUOTE, "account": 7, "instrument": 3, "price_ticks": 99, "quantity_lots": 5,
+            "words": [101, 6, 0, 0, 0], "flags": OrderFlag.POST_ONLY,
+            "self_trade_prevention": SelfTradePrevention.EXPIRE_TAKER,
+        },
+    ),
+    (commands.begin_batch(7, 5), {"kind": CommandKind.BEGIN_BATCH, "account": 7, "quantity_lots": 5}),
+    (commands.kill_switch(7), {"kind": CommandKind.KILL_SWITCH, "account": 7}),
+    (commands.set_deadman(7, 1 << 60), {"kind": CommandKind.SET_DEADMAN, "account": 7, "until_ns": 1 << 60}),
+    (commands.fire_deadman(7), {"kind": CommandKind.FIRE_DEADMAN, "account": 7}),
+    (commands.expire_order(9), {"kind": CommandKind.EXPIRE_ORDER, "order_id": 9}),
+    (
+        commands.clear_book(3, Side.SELL, ClearScope.DAY),
+        {"kind": CommandKind.CLEAR_BOOK, "instrument": 3, "side": Side.SELL, "state": ClearScope.DAY},
+    ),
+    (commands.wake_stops(3), {"kind": CommandKind.WAKE_STOPS, "instrument": 3}),
+    (commands.indicate(3), {"kind": CommandKind.INDICATE, "instrument": 3}),
+    (
+        commands.uncross(3, TradingState.CONTINUOUS),
+        {"kind": CommandKind.UNCROSS, "instrument": 3, "state": TradingState.CONTINUOUS},
+    ),
+    (
+        commands.set_mode(3, TradingMode.LIST),
+        {"kind": CommandKind.SET_MODE, "instrument": 3, "state": TradingMode.LIST},
+    ),
+    (
+        commands.set_guards(3, 500, 200, 100),
+        {"kind": CommandKind.SET_GUARDS, "instrument": 3, "words": [500, 200, 0, 0, 0], "price_ticks": 100},
+    ),
+    (
+        commands.set_instrument_limits(3, open_orders_max=1, notional_max=2, position_bps=4),
+        {"kind": CommandKind.SET_INSTRUMENT_LIMITS, "instrument": 3, "words": [1, 2, 4, 0, 0]},
+    ),
+    (
+        commands.set_account_limits(7, open_orders_max=1, order_rate_max=2, message_rate_max=4, notional_max=5),
+        {"kind": CommandKind.SET_ACCOUNT_LIMITS, "account": 7, "words": [1, 2, 4, 5, 0]},
+    ),
+    (
+        commands.set_venue_rules(3, anonymous=True, turnaround_days=2, holders_max=4),
+        {"kind": CommandKind.SET_VENUE_RULES, "instrument": 3, "words": [1, 2, 4, 0, 0]},
+    ),
+    (
+        commands.transfer(7, 8, 2, 50, TransferPurpose.ROYALTY, USAGE_ID),
+        {
+            "kind": CommandKind.TRANSFER, "account": 7, "group": 8, "asset": 2, "amount": 50,
+            "state": TransferPurpose.ROYALTY, "words": USAGE_WORDS,
+        },
+    ),
+    (
+        commands.bust_trade(9, Side.SELL, (7, 8), 3, 101, 5, (4, -2)),
+        {
+            "kind": CommandKind.BUST_TRADE, "side": Side.SELL, "account": 7, "group": 8, "instrument": 3,
+            "order_id": 9, "price_ticks": 101, "quantity_lots": 5, "words": [4, -2, 0, 0, 0],
+        },
+    ),
+    (
+        commands.expire_units(7, 2, 50),
+        {"kind": CommandKind.EXPIRE_UNITS, "account": 7, "asset": 2, "amount": 50},
+    ),
+]  # fmt: skip
 
 
 def used(encoded: bytes) -> dict[str, int | list[int]]:

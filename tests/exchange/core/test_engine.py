@@ -6,13 +6,26 @@ import sys
 
 import numpy as np
 import pytest
+from numba import njit
 
 from exchange.core import commands
+from exchange.core import engine as core
 from exchange.core.engine import Engine
+from exchange.core.jit import JIT_ENABLED, kernel
 from exchange.core.records import COMMAND, EVENT
 from exchange.core.state import EVENTS_MAX, TEST
-from exchange.core.types import CommandKind, EventKind, RejectReason, Side
-from tests.exchange.core.builders import ALICE, BOB, CNY, PLAIN, SETUP, TOKENS, Market, batch, reasons
+from exchange.core.types import (
+    EVENTS_PER_COMMAND_MAX,
+    CommandKind,
+    EventKind,
+    OrderType,
+    RejectReason,
+    Side,
+    TradingState,
+)
+from tests.exchange.core.builders import ALICE, BOB, CAROL, CNY, DAVE, PLAIN, SETUP, TOKENS, Market, batch, reasons
+
+_INNER = kernel(getattr(core._run, "py_func", core._run))
 
 
 def test_no_commands_no_events():
@@ -21,7 +34,7 @@ def test_no_commands_no_events():
     assert (events.dtype, len(events), engine.event_count) == (EVENT, 0, 0)
 
 
-@pytest.mark.parametrize("kind", [CommandKind.NONE, 16, 255])
+@pytest.mark.parametrize("kind", [CommandKind.NONE, len(CommandKind), 255])
 def test_an_unknown_kind_is_refused(kind):
     command = np.zeros(1, COMMAND)
     command["kind"] = kind
@@ -41,11 +54,67 @@ def test_events_belong_to_their_command_and_are_counted():
     assert market.engine.event_count == len(market.events)
 
 
-def test_a_batch_whose_events_outgrow_the_buffer_is_applied_whole():
-    engine = Engine(TEST)
+@pytest.mark.parametrize("kind", [kind for kind in CommandKind if kind != CommandKind.NONE])
+def test_every_kind_is_known(kind):
+    command = np.zeros(1, COMMAND)
+    command["kind"] = kind
+    events = Engine(TEST).apply(command)
+    assert RejectReason.UNKNOWN_COMMAND not in events["reason"][events["kind"] == EventKind.COMMAND_REJECTED]
+
+
+def test_a_batch_whose_events_outgrow_the_buffer_is_applied_whole(monkeypatch):
     count = EVENTS_MAX + 10
-    events = engine.apply(np.zeros(count, COMMAND))
-    assert len(events) == count == engine.event_count
+    if not JIT_ENABLED:  # which takes its time for each
+        monkeypatch.setattr(core, "EVENTS_MAX", EVENTS_PER_COMMAND_MAX + 20)
+        count = 50
+    engine = Engine(TEST)
+    commands_in = np.zeros(count, COMMAND)
+    commands_in["sequence"] = np.arange(count)
+    events = engine.apply(commands_in)
+    assert events["sequence"].tolist() == list(range(count))
+    assert engine.event_count == count
+
+
+def stream() -> np.ndarray:
+    """Return commands of every kind that trade, wait, wake, call, end and refuse."""
+    stop = {"order_type": OrderType.STOP_LIMIT, "stop_ticks": 53}
+    rounds = [
+        step
+        for number in range(14)
+        for step in (
+            commands.new_order(
+                ALICE, PLAIN, Side.SELL, 50 + number % 9, 7, display_lots=2, client_order_id=f"a{number}"
+            ),
+            commands.new_order(BOB, PLAIN, Side.BUY, 70, 1, **stop),
+            commands.new_order(CAROL, PLAIN, Side.BUY, 49 + number % 11, 5, time_in_force=number % 3),
+            commands.quote(DAVE, PLAIN, (40, 2), (61 + number % 3, 2)),
+            commands.begin_batch(BOB, 2),
+            commands.new_order(BOB, PLAIN, Side.BUY, 30, 1, flags=1),
+            commands.new_order(BOB, PLAIN, Side.BUY, 20 + 90 * (number % 2), 1, flags=1),
+            commands.set_trading_state(PLAIN, TradingState.CALL_OPEN),
+            commands.new_order(CAROL, PLAIN, Side.BUY, 58, 3, time_in_force=5),
+            commands.uncross(PLAIN, TradingState.CONTINUOUS),
+            commands.mass_cancel(CAROL),
+            commands.redeem(ALICE, TOKENS, 1, number.to_bytes(16, "little")),
+        )
+    ]
+    return batch(*SETUP, *rounds, *(bytes([0] * 16 + [kind]) + bytes(111) for kind in range(40)))
+
+
+@pytest.mark.parametrize("sizes", [(1,), (2, 5, 1), (13, 40), (400,)])
+def test_events_and_state_do_not_depend_on_the_split(sizes):
+    script = stream()
+    whole, split = Engine(TEST), Engine(TEST)
+    expected = whole.apply(script)
+    parts, position, turn = [], 0, 0
+    while position < len(script):
+        size = sizes[turn % len(sizes)]
+        parts.append(split.apply(script[position : position + size]))
+        position, turn = position + size, turn + 1
+    assert np.concatenate(parts).tobytes() == expected.tobytes()
+    assert {EventKind.TRADED, EventKind.ORDER_TRIGGERED, EventKind.AUCTION_UNCROSSED} <= set(expected["kind"].tolist())
+    assert whole.digest() == split.digest()
+    assert whole.event_count == len(expected)
 
 
 def test_the_events_handed_out_are_not_touched_by_the_next_batch():
@@ -72,30 +141,86 @@ def test_queries_show_balances_orders_and_assets():
     assert engine.asset_rows()["asset"].tolist() == [CNY, TOKENS, 3]
 
 
-_PLAIN = """
-import numpy as np
+_DIGEST = """
 from exchange.core.engine import Engine
-from tests.exchange.core.builders import ALICE, BOB, Market
-from exchange.core import commands
 from exchange.core.state import TEST
-market = Market(Engine(TEST))
-market.do(commands.set_fees(1, -1, 5))
-for price in (50, 64, 4096, 70):
-    market.sell(ALICE, 3, price, client_order_id=f"ask-{price}")
-market.buy(BOB, 10, 90, time_in_force=1)
-market.do(commands.replace_order(ALICE, market.order_id(3), 5000, 9), commands.mass_cancel(ALICE))
-market.do(commands.redeem(BOB, 2, 5, bytes(range(16))))
-print(market.engine.digest().hex())
+from tests.exchange.core.test_engine import stream
+engine = Engine(TEST)
+engine.apply(stream())
+print(engine.digest().hex())
+"""
+_LEAN = """
+import numpy as np
+from numba import njit
+from numba.core.errors import NumbaError
+from exchange.core import engine as core
+from exchange.core.state import TEST
+from tests.exchange.core.test_engine import stream, without_memory
+from exchange.core.jit import kernel
+
+@kernel
+def allocates(count):
+    return np.zeros(count)
+
+@njit(_nrt=False)
+def refused(count):
+    return allocates(count)[0]
+
+try:
+    refused(5)
+except NumbaError:
+    pass
+else:
+    raise SystemExit("memory may be allocated")
+engine = core.Engine(TEST)
+script = stream().view(core._COMMAND_RECORD)
+script.flags.writeable = False
+assert without_memory(engine._states, script, engine._outputs, 0) == len(script)
+print(engine.digest().hex())
 """
 
 
-def test_the_kernel_is_the_same_function_without_the_compiler():
-    def run(**environment: str) -> str:
-        settings = {**os.environ, **environment, "PYTHONPATH": os.pathsep.join(sys.path)}
-        told = subprocess.run([sys.executable, "-c", _PLAIN], env=settings, capture_output=True, text=True, check=True)
-        return told.stdout
+@njit(cache=True, nogil=True, _nrt=False)
+def without_memory(states, script, outputs, start):
+    """Run the engine's own loop where nothing that allocates compiles."""
+    return _INNER(states, script, outputs, start)
 
-    assert run(NUMBA_DISABLE_JIT="1") == run()
+
+def digest_of(script: str, **environment: str) -> str:
+    """Run a script in a process of its own, and return what it says."""
+    settings = {**os.environ, **environment, "PYTHONPATH": os.pathsep.join(sys.path)}
+    told = subprocess.run([sys.executable, "-c", script], env=settings, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+    return told.stdout
+
+
+def test_the_kernel_is_the_same_function_without_the_compiler():
+    engine = Engine(TEST)
+    engine.apply(stream())
+    there = "0" if os.environ.get("NUMBA_DISABLE_JIT") == "1" else "1"
+    assert digest_of(_DIGEST, NUMBA_DISABLE_JIT=there).strip() == engine.digest().hex()
+
+
+@pytest.mark.skipif(not JIT_ENABLED, reason="a statement about the compiled core")
+def test_nothing_is_allocated_while_the_kernel_runs():
+    engine = Engine(TEST)
+    engine.apply(stream())
+    assert digest_of(_LEAN).strip() == engine.digest().hex()
+
+
+def test_open_orders_show_the_limits_and_lots_of_what_sleeps_hides_or_has_no_price():
+    market = Market(Engine(TEST))
+    market.do(commands.set_price_band(PLAIN, 1, 100))
+    market.buy(BOB, 3, 90, order_type=OrderType.STOP_LIMIT, stop_ticks=60)
+    market.buy(BOB, 9, 20, display_lots=2)
+    market.do(commands.set_trading_state(PLAIN, TradingState.CALL_OPEN))
+    market.buy(BOB, 4, 0, order_type=OrderType.MARKET, time_in_force=5)
+    rows = market.engine.open_order_rows()
+    assert sorted(rows[["price_ticks", "quantity_lots", "leaves_lots", "held"]].tolist()) == [
+        (0, 4, 4, 400),
+        (20, 9, 9, 180),
+        (90, 3, 3, 270),
+    ]
 
 
 def test_a_refused_command_says_what_it_asked():

@@ -2,8 +2,7 @@
 
 import pytest
 
-from exchange.core import commands, reference_matching
-from exchange.core.reference_matching import opposite, rank
+from exchange.core import commands, reference_book, reference_matching
 from exchange.core.types import (
     EndReason,
     EventKind,
@@ -12,6 +11,7 @@ from exchange.core.types import (
     SelfTradePrevention,
     Side,
     TimeInForce,
+    TradingState,
 )
 from tests.exchange.core.builders import (
     ALICE,
@@ -21,6 +21,7 @@ from tests.exchange.core.builders import (
     CNY,
     COARSE,
     DAVE,
+    LICENCES,
     PLAIN,
     TOKENS,
     TOKENS_EACH,
@@ -51,12 +52,6 @@ def tape(told: list[Fact]) -> list[tuple[str, ...] | tuple[int | str, ...]]:
                 ("prevented", fields["counter_account"], fields["quantity_lots"], fields.get("leaves_lots", 0))
             )
     return short
-
-
-def test_better_prices_rank_lower():
-    assert [rank(Side.BUY, price) for price in (99, 100)] == [-99, -100]
-    assert [rank(Side.SELL, price) for price in (99, 100)] == [99, 100]
-    assert [opposite(side) for side in (Side.BUY, Side.SELL)] == [Side.SELL, Side.BUY]
 
 
 def test_the_best_price_trades_first_then_the_oldest(market):
@@ -265,7 +260,8 @@ def test_an_order_that_is_done_at_the_limit_of_work_is_done(market, monkeypatch)
 
 
 def test_fill_or_kill_and_market_cost_look_no_further_than_the_limit_of_work(market, monkeypatch):
-    monkeypatch.setattr(reference_matching, "WORK_MAX", 3)
+    for module in (reference_book, reference_matching):
+        monkeypatch.setattr(module, "WORK_MAX", 3)
     for _ in range(4):
         market.sell(ALICE, 1, 100)
     assert tape(market.buy(BOB, 4, 100, time_in_force=TimeInForce.FOK)) == [("expired", BOB, "FILL_OR_KILL", 4)]
@@ -278,3 +274,106 @@ def test_a_market_buy_holds_nothing_where_nothing_is_for_sale(market):
     assert "amount" not in accepted.fields
     assert tape([expired]) == [("expired", BOB, "IMMEDIATE_REMAINDER", 4)]
     assert market.available(BOB, CNY) == CASH_EACH
+
+
+def last_trade(market: Market, price_ticks: int) -> None:
+    """Let a lot trade at a price."""
+    market.sell(ALICE, 1, price_ticks)
+    market.buy(BOB, 1, price_ticks)
+
+
+GUARDED = (commands.set_guards(PLAIN, 500, 0, 100),)
+
+
+def test_trading_stops_before_a_price_too_far_away_and_the_rest_waits(market):
+    market.do(*GUARDED)
+    market.sell(ALICE, 1, 105)
+    market.sell(ALICE, 1, 106)
+    told = market.buy(BOB, 3, 110)
+    assert tape(told) == [("trade", ALICE, 105, 1)]
+    assert told[-1] == Fact(
+        EventKind.TRADING_STATE_SET, {"state": TradingState.VOLATILITY, "instrument": PLAIN, "price_ticks": 106}
+    )
+    assert market.engine.open_order_rows()["leaves_lots"].tolist() == [1, 2]
+
+
+def test_what_may_not_wait_for_the_auction_expires(market):
+    market.do(*GUARDED)
+    market.sell(ALICE, 1, 106)
+    told = market.buy(BOB, 3, 110, time_in_force=TimeInForce.IOC)
+    assert tape(told) == [("expired", BOB, "VOLATILITY_HALT", 3)]
+
+
+def test_who_would_wait_across_its_own_group_expires(market):
+    market.do(*GUARDED)
+    market.sell(ALICE, 1, 106)
+    market.sell(CAROL, 1, 107)
+    assert tape(market.buy(DAVE, 3, 107, self_trade_prevention=NONE)) == [("expired", DAVE, "SELF_TRADE", 3)]
+
+
+@pytest.mark.parametrize(
+    ("last", "asks", "filled"),
+    [(100, (102, 105), False), (100, (102, 104), True), (98, (99, 100), True), (100, (97, 98), False)],
+)
+def test_fill_or_kill_sees_the_guards_move_with_its_own_trades(market, last, asks, filled):
+    last_trade(market, last)
+    market.do(commands.set_guards(PLAIN, 0, 200))
+    for price in asks:
+        market.sell(ALICE, 1, price)
+    told = tape(market.buy(BOB, 2, 110, time_in_force=TimeInForce.FOK))
+    expected = [("trade", ALICE, price, 1) for price in asks]
+    assert told == (expected if filled else [("expired", BOB, "FILL_OR_KILL", 2)])
+
+
+def under_rules(holders_max: int) -> Market:
+    """Return a market with a book of Bob's licences, and that many who may hold any."""
+    market = Market()
+    market.do(
+        commands.list_instrument(3, LICENCES, CNY, lot_units=1, tick_value=1, quantity_min=1, quantity_max=9),
+        commands.issue(BOB, LICENCES, 9),
+        commands.set_trading_state(3, TradingState.CONTINUOUS),
+        commands.set_venue_rules(3, holders_max=holders_max),
+    )
+    return market
+
+
+def test_a_buyer_too_many_expires_as_a_maker_and_as_a_taker():
+    market = under_rules(1)
+    market.buy(CAROL, 2, 10, instrument=3)
+    market.buy(ALICE, 1, 9, instrument=3)
+    assert tape(market.sell(BOB, 2, 9, instrument=3))[:1] == [("trade", CAROL, 10, 2)]
+    assert tape(market.sell(BOB, 1, 9, instrument=3)) == [("expired", ALICE, "HOLDER_LIMIT", 1)]
+    market = under_rules(1)
+    market.buy(CAROL, 1, 11, instrument=3, order_type=OrderType.STOP_LIMIT, stop_ticks=10)
+    market.sell(BOB, 2, 10, instrument=3)
+    told = market.buy(ALICE, 1, 10, instrument=3)
+    assert tape(told) == [("trade", BOB, 10, 1), ("expired", CAROL, "HOLDER_LIMIT", 1)]
+
+
+def test_fill_or_kill_does_not_count_on_a_buyer_who_may_be_one_too_many():
+    market = under_rules(5)
+    market.buy(CAROL, 1, 10, instrument=3)
+    fok = {"instrument": 3, "time_in_force": TimeInForce.FOK}
+    assert tape(market.sell(BOB, 1, 10, **fok)) == [("expired", BOB, "FILL_OR_KILL", 1)]
+
+
+@pytest.mark.parametrize(
+    ("amount", "taker_bps", "lots", "held"),
+    [(499, 0, 3, 350), (500, 0, 4, 500), (505, 100, 3, 355), (506, 100, 4, 506), (50, 0, 0, 0)],
+)
+def test_an_amount_buys_what_it_pays_for_with_the_fee(market, amount, taker_bps, lots, held):
+    market.do(commands.set_fees(PLAIN, maker_bps=0, taker_bps=taker_bps))
+    market.sell(ALICE, 2, 100)
+    market.sell(ALICE, 9, 150)
+    told = market.buy(BOB, 0, 0, order_type=OrderType.MARKET, amount=amount)
+    accepted = told[0].fields if told[0].kind == EventKind.ORDER_ACCEPTED else {}
+    assert (accepted.get("quantity_lots", 0), accepted.get("amount", 0)) == (lots, held)
+
+
+@pytest.mark.parametrize(("amount", "lots"), [(99, 0), (100, 1), (139, 1), (140, 2), (180, 3)])
+def test_an_amount_sells_what_brings_no_more(market, amount, lots):
+    market.buy(ALICE, 1, 100)
+    market.buy(ALICE, 9, 40)
+    told = market.sell(BOB, 0, 0, order_type=OrderType.MARKET, amount=amount)
+    assert sum(price for what, _, price, _ in tape(told) if what == "trade") <= amount
+    assert told[0].fields.get("quantity_lots", 0) == lots

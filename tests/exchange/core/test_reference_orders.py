@@ -2,7 +2,7 @@
 
 import pytest
 
-from exchange.core import commands, reference_orders
+from exchange.core import commands, reference_limits
 from exchange.core.reference import Reference
 from exchange.core.state import TEST
 from exchange.core.types import (
@@ -27,6 +27,7 @@ from tests.exchange.core.builders import (
     CNY,
     COARSE,
     DAVE,
+    LICENCES,
     NOBODY,
     PLAIN,
     TINY,
@@ -109,8 +110,8 @@ def test_a_market_order_is_priced_at_the_band(market):
     "fields",
     [
         {"side": Side.BOTH},
-        {"order_type": 2},
-        {"time_in_force": 3},
+        {"order_type": 4},
+        {"time_in_force": 6},
         {"self_trade_prevention": 5},
         {"flags": OrderFlag.RESTING},
         {"flags": POST_ONLY | OrderFlag.REQUEUE},
@@ -135,7 +136,7 @@ REFUSALS = [
     ((), {"quantity_lots": 0}, RejectReason.INVALID_QUANTITY),
     ((), {"quantity_lots": 1_001}, RejectReason.INVALID_QUANTITY),
     ((), {"price_ticks": 0}, RejectReason.INVALID_PRICE),
-    ((), {"price_ticks": 1 << 31}, RejectReason.INVALID_PRICE),
+    ((), {"price_ticks": (1 << 31) + 1}, RejectReason.INVALID_PRICE),
     ((commands.set_price_band(PLAIN, 101, 200),), {}, RejectReason.PRICE_OUTSIDE_BAND),
     ((commands.set_price_band(PLAIN, 1, 99),), {}, RejectReason.PRICE_OUTSIDE_BAND),
     ((commands.new_order(ALICE, PLAIN, Side.SELL, 100, 1),), {"flags": POST_ONLY}, RejectReason.WOULD_TAKE),
@@ -178,7 +179,7 @@ def test_notional_and_units_of_an_order_have_a_limit(market):
 
 
 def test_an_account_may_have_so_many_open_orders(market, monkeypatch):
-    monkeypatch.setattr(reference_orders, "OPEN_ORDERS_MAX", 2)
+    monkeypatch.setattr(reference_limits, "OPEN_ORDERS_MAX", 2)
     told = [market.buy(BOB, 1, 100) for _ in range(3)]
     assert [reasons(events)[0] for events in told] == [0, 0, RejectReason.TOO_MANY_OPEN_ORDERS]
     market.do(commands.cancel_order(BOB, market.order_id(1)))
@@ -274,56 +275,6 @@ def test_who_may_cancel_what_and_when(market):
         RejectReason.INSTRUMENT_NOT_TRADING,
     ]
     assert told[-1].kind == EventKind.ORDER_CANCELED
-
-
-@pytest.mark.parametrize(
-    ("account", "instrument", "side", "ended"),
-    [
-        (BOB, 0, Side.BOTH, [1, 2, 3]),
-        (BOB, PLAIN, Side.BOTH, [1, 2]),
-        (BOB, 0, Side.BUY, [1, 3]),
-        (BOB, PLAIN, Side.SELL, [2]),
-        (CAROL, 0, Side.BOTH, []),
-    ],
-)
-def test_a_mass_cancel_ends_what_matches(market, account, instrument, side, ended):
-    market.buy(BOB, 1, 100)
-    market.sell(BOB, 1, 200)
-    market.buy(BOB, 1, 100, instrument=COARSE)
-    market.buy(ALICE, 1, 100)
-    *cancelled, told = market.do(commands.mass_cancel(account, instrument, side))
-    assert [event.fields["order_id"] for event in cancelled] == sorted(
-        (market.order_id(number) for number in ended), key=lambda order_id: order_id & 0x3FFFFF
-    )
-    assert {event.fields["reason"] for event in cancelled} <= {EndReason.MASS_CANCEL}
-    assert told == fact(
-        EventKind.MASS_CANCELED, side=side, account=account, instrument=instrument, quantity_lots=len(ended)
-    )
-
-
-def test_a_mass_cancel_ends_so_many_at_a_time(market, monkeypatch):
-    monkeypatch.setattr(reference_orders, "WORK_MAX", 2)
-    for _ in range(3):
-        market.buy(BOB, 1, 100)
-    counts = [market.do(commands.mass_cancel(BOB))[-1].fields for _ in range(2)]
-    assert [(told.get("quantity_lots"), told.get("leaves_lots")) for told in counts] == [(2, 1), (1, None)]
-
-
-def test_who_may_mass_cancel(market):
-    cancel = commands.mass_cancel(BOB, PLAIN)
-    told = market.do(
-        altered(cancel, side=3),
-        altered(cancel, account=NOBODY),
-        altered(cancel, instrument=3),
-        commands.set_account_state(BOB, AccountState.CLOSED),
-        cancel,
-    )
-    assert [reason for reason in reasons(told) if reason] == [
-        RejectReason.MALFORMED_COMMAND,
-        RejectReason.UNKNOWN_ACCOUNT,
-        RejectReason.UNKNOWN_INSTRUMENT,
-        RejectReason.ACCOUNT_NOT_ACTIVE,
-    ]
 
 
 def replaced(market: Market, price_ticks: int = 0, quantity_lots: int = 0, flags: int = 0) -> list[Fact]:
@@ -449,3 +400,99 @@ def test_slots_are_freed_maker_first_taker_last():
         market.sell(ALICE, 1, 100)
     after = [order_id & 0x3FFFFF for order_id in market.order_ids[3:]]
     assert after == [before[2], before[1], before[0]]
+
+
+AUCTION = {"order_type": OrderType.MARKET, "time_in_force": TimeInForce.AT_AUCTION}
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"display_lots": 6}, RejectReason.INVALID_QUANTITY),
+        ({"time_in_force": TimeInForce.GTD}, RejectReason.INVALID_EXPIRY),
+        ({"order_type": OrderType.STOP_LIMIT, "stop_ticks": (1 << 31) + 1}, RejectReason.INVALID_PRICE),
+        (
+            {"order_type": OrderType.STOP, "stop_ticks": 5, "time_in_force": 3, "until_ns": 9},
+            RejectReason.MALFORMED_COMMAND,
+        ),
+        ({"until_ns": 9}, RejectReason.MALFORMED_COMMAND),
+        ({"amount": 9}, RejectReason.MALFORMED_COMMAND),
+        ({"stop_ticks": 9}, RejectReason.MALFORMED_COMMAND),
+        ({"order_type": OrderType.MARKET, "display_lots": 1}, RejectReason.MALFORMED_COMMAND),
+        ({"order_type": OrderType.MARKET, "quantity_lots": 0, "amount": 9}, RejectReason.AMOUNT_TOO_SMALL),
+        (
+            {"order_type": OrderType.MARKET, "quantity_lots": 0, "amount": (1 << 61) + 1},
+            RejectReason.NOTIONAL_TOO_LARGE,
+        ),
+    ],
+)
+def test_terms_of_orders_with_conditions_are_refused_for_their_reason(market, fields, reason):
+    assert reasons(market.do(altered(BUY_ONE, **{"quantity_lots": 5, **fields}))) == [reason]
+
+
+def test_too_many_messages_are_refused_before_the_book_is_looked_at(market):
+    market.do(
+        commands.set_account_limits(BOB, order_rate_max=1), commands.set_trading_state(PLAIN, TradingState.HALTED)
+    )
+    assert reasons(market.do(BUY_ONE, BUY_ONE)) == [
+        RejectReason.INSTRUMENT_NOT_TRADING,
+        RejectReason.TOO_MANY_MESSAGES,
+    ]
+
+
+def test_lots_are_taken_off_an_order_and_its_place_is_kept(market):
+    market.buy(BOB, 5, 100)
+    reduce = commands.reduce_order(BOB, market.order_id(1), 2)
+    (told,) = market.do(reduce)
+    assert (told.fields["flags"], told.fields["leaves_lots"], told.fields["amount"]) == (
+        OrderFlag.KEPT_PRIORITY,
+        3,
+        300,
+    )
+    told = market.do(altered(reduce, quantity_lots=0), altered(reduce, account=ALICE), altered(reduce, quantity_lots=3))
+    assert reasons(told) == [RejectReason.INVALID_QUANTITY, RejectReason.UNKNOWN_ORDER, RejectReason.NONE]
+    assert told[-1].kind == EventKind.ORDER_CANCELED
+
+
+def test_a_replace_in_a_call_does_not_trade_and_does_not_cross_its_own_group(market):
+    market.do(commands.set_trading_state(PLAIN, TradingState.CALL_OPEN))
+    market.buy(BOB, 5, 100)
+    market.sell(ALICE, 5, 101)
+    market.sell(BOB, 5, 105)
+    assert kinds(replaced(market, 102)) == [EventKind.ORDER_REPLACED]
+    assert reasons(replaced(market, 105)) == [RejectReason.WOULD_CROSS_OWN_GROUP]
+
+
+def test_an_order_that_sleeps_or_has_no_price_only_gets_less(market):
+    market.do(commands.set_price_band(PLAIN, 50, 150), commands.set_trading_state(PLAIN, TradingState.CALL_OPEN))
+    market.buy(BOB, 5, 0, **AUCTION)
+    told = [replaced(market, 100), replaced(market, 0, 6), replaced(market, 0, 4)]
+    assert [reasons(events)[0] for events in told] == [RejectReason.NOT_REPLACEABLE, RejectReason.NOT_REPLACEABLE, 0]
+    assert "price_ticks" not in told[-1][0].fields
+    assert told[-1][0].fields["amount"] == 600
+
+
+def test_a_replace_is_held_to_limits_and_rules(market):
+    market.do(
+        commands.list_instrument(3, LICENCES, CNY, lot_units=1, tick_value=1, quantity_min=1, quantity_max=99),
+        commands.issue(ALICE, TOKENS, 1),
+        altered(commands.issue(BOB, LICENCES, 20), account=BOB),
+        commands.set_trading_state(3, TradingState.CONTINUOUS),
+        commands.set_venue_rules(3, turnaround_days=1),
+    )
+    market.sell(BOB, 9, 10, instrument=3)
+    market.buy(CAROL, 9, 10, instrument=3)
+    market.do(commands.transfer(BOB, CAROL, LICENCES, 2, 1))
+    market.sell(CAROL, 2, 20, instrument=3)
+    more = commands.replace_order(CAROL, market.order_ids[-1], 0, 3)
+    assert reasons(market.do(more)) == [RejectReason.NOT_YET_TRANSFERABLE]
+    market.do(commands.set_instrument_limits(PLAIN, position_bps=3_000, notional_max=999))
+    market.buy(BOB, 5, 1)
+    more = commands.replace_order(BOB, market.order_ids[-1], 0, 999)
+    told = market.do(altered(more, price_ticks=2), more, commands.set_account_limits(BOB, order_rate_max=1), more, more)
+    assert [reason for reason in reasons(told) if reason] == [
+        RejectReason.NOTIONAL_TOO_LARGE,
+        RejectReason.POSITION_LIMIT,
+        RejectReason.POSITION_LIMIT,
+        RejectReason.TOO_MANY_MESSAGES,
+    ]

@@ -163,6 +163,15 @@ def test_ids_fill_the_ring_until_the_oldest_is_older_than_the_window():
     assert (recent.find("a", 151), recent.find("b", 151)) == (3, 2)
 
 
+def test_a_full_ring_forgets_its_oldest_id_early_if_it_is_old_enough():
+    recent = RecentIds(2, window_ns=100, window_min_ns=10)
+    recent.remember("a", 50, 1)
+    recent.remember("b", 55, 2)
+    assert [recent.full(59), recent.full(60)] == [True, False]
+    recent.remember("c", 60, 3)
+    assert [recent.find(name, 60) for name in "abc"] == [None, 2, 3]
+
+
 def test_the_exchange_has_the_first_account():
     (account,) = Tables(TEST).accounts
     assert (account.group, account.state, account.open_orders) == (0, AccountState.ACTIVE, 0)

@@ -70,7 +70,7 @@ REFUSALS = [
     (INSTRUMENT, {"quantity_max": 1 << 62}, DocumentRefusal.BAD_TERMS),
     (INSTRUMENT, {"band_low_ticks": 0}, DocumentRefusal.BAD_TERMS),
     (INSTRUMENT, {"band_high_ticks": 9}, DocumentRefusal.BAD_TERMS),
-    (INSTRUMENT, {"band_high_ticks": 1 << 31}, DocumentRefusal.BAD_TERMS),
+    (INSTRUMENT, {"band_high_ticks": (1 << 31) + 1}, DocumentRefusal.BAD_TERMS),
     (INSTRUMENT, {"maker_bps": -6}, DocumentRefusal.BAD_TERMS),
     (INSTRUMENT, {"maker_bps": 10_001}, DocumentRefusal.BAD_TERMS),
     (INSTRUMENT, {"taker_bps": 10_001}, DocumentRefusal.BAD_TERMS),
