@@ -1,12 +1,12 @@
 """Fees from the event log alone: every trade's two fees computed again from the rates and the orders before it.
 
 An order pays the rates of its acceptance, or of the replace that last cost it its place; each role pays the growth of
-the fee on all that the order has traded in that role, rounded up.
+the fee on all that the order has traded in that role, rounded up. In an auction both parties trade as takers.
 """
 
 import numpy as np
 
-from exchange.core.types import BPS, EventKind, OrderFlag
+from exchange.core.types import BPS, EventKind, OrderFlag, TradingState
 from exchange.events import Event, rows
 from settlement.differences import Difference
 
@@ -17,7 +17,17 @@ _KINDS = (
     EventKind.ORDER_CANCELED,
     EventKind.ORDER_EXPIRED,
     EventKind.FEES_SET,
+    EventKind.TRADING_STATE_SET,
+    EventKind.AUCTION_UNCROSSED,
 )
+_AUCTIONS = {
+    TradingState.PRE_OPEN,
+    TradingState.CALL_OPEN,
+    TradingState.CALL_NO_CANCEL,
+    TradingState.VOLATILITY,
+    TradingState.CALL_CLOSE,
+    TradingState.UNCROSSING,
+}
 
 
 class Order:
@@ -51,6 +61,7 @@ class Fees:
         """Begin before the first event."""
         self._rates: dict[int, tuple[int, int]] = {}  # of an instrument, once set: the maker's, the taker's
         self._orders: dict[int, Order] = {}
+        self._states: dict[int, int] = {}  # of instruments
 
     def check(self, events: np.ndarray, first_number: int) -> None:
         """Go through the next events; raise Difference at the first trade with another fee."""
@@ -65,6 +76,8 @@ class Fees:
                 self._replace(event)
             elif kind == EventKind.FEES_SET:
                 self._rates[event.instrument] = (event.counter_fee, event.fee)
+            elif kind in {EventKind.TRADING_STATE_SET, EventKind.AUCTION_UNCROSSED}:
+                self._states[event.instrument] = event.state
             else:
                 self._orders.pop(event.order_id, None)
 
@@ -75,7 +88,8 @@ class Fees:
             order.maker_bps, order.taker_bps = self._rates.get(event.instrument, (0, 0))
 
     def _check_trade(self, event: Event, number: int) -> None:
-        sides = ((event.order_id, "taker", event.fee), (event.counter_order_id, "maker", event.counter_fee))
+        counter_role = "taker" if self._states.get(event.instrument) in _AUCTIONS else "maker"
+        sides = ((event.order_id, "taker", event.fee), (event.counter_order_id, counter_role, event.counter_fee))
         for order_id, role, there in sides:
             order = self._orders.get(order_id)
             if order is None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from exchange.core.types import EventKind, OrderFlag
+from exchange.core.types import EventKind, OrderFlag, TradingState
 from settlement.differences import Difference
 from settlement.fees import Fees, Order, fee
 from tests.settlement.builders import event
@@ -76,3 +76,11 @@ def test_an_order_that_has_ended_trades_no_more() -> None:
         _check(*OPENED, event(EventKind.ORDER_CANCELED, order_id=TAKER), _traded(1_000, 1, 1, 0))
     with pytest.raises(Difference, match="event 5 names order 11, which is not open"):
         _check(*OPENED, _traded(1_000, 9, 1, 0), _traded(1_000, 1, 0, 0))
+
+
+def test_in_an_auction_both_pay_as_takers() -> None:
+    called = event(EventKind.TRADING_STATE_SET, instrument=1, state=TradingState.CALL_OPEN)
+    over = event(EventKind.AUCTION_UNCROSSED, instrument=1, state=TradingState.CONTINUOUS)
+    _check(*OPENED, called, _traded(10_000, 1, 5, 5), over, _traded(10_000, 1, 5, -1))
+    with pytest.raises(Difference, match="taker's fee is -1, but the rates make it 5"):
+        _check(*OPENED, called, _traded(10_000, 1, 5, -1))

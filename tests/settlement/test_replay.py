@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from exchange.core.records import COMMAND
 from exchange.journal import frame
 from exchange.journal.frame import RecordKind
 from settlement.differences import Difference
@@ -107,7 +108,7 @@ def test_a_forged_journal_with_a_good_chain_is_found_by_its_hash_of_the_state(da
     for _, record in _records(data_dir):
         payload = record.payload
         if record.position == 2:
-            payload = payload[:112] + payload[112:].replace(
+            payload = payload[: COMMAND.itemsize] + payload[COMMAND.itemsize :].replace(
                 (10**12).to_bytes(8, "little"), (10**12 + 1).to_bytes(8, "little")
             )
         data, head = frame.encode(head, record.kind, payload, record.durable)
