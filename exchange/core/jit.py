@@ -42,7 +42,7 @@ config.CACHE_DIR = _cache_directory()
 
 _INNER: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # called by kernels alone, so no wrappers
 kernel = njit(forceinline=True, **_INNER)
-routine = njit(**_INNER)
+routine = njit(forceinline=False, **_INNER)  # said, else it takes after the kernel that calls it first
 entry = njit(cache=True, nogil=True)
 
 Record: TypeAlias = Any  # a row of a numpy record array, its fields as attributes: no type checker knows it
