@@ -29,7 +29,8 @@ EXAMPLES = """examples:
   python -m benchmarks.scale --instruments 1000000 --orders 4000000 --auctions 100000
   python -m benchmarks.scale --part latency                   one part alone
 """
-CASH, MAKER, TAKER, ISSUER = 1, 1, 2, 3
+CASH, MAKER, TAKER = 1, 1, 2
+BUYERS = np.arange(3, 11)  # enough that none meets its limit of open orders
 LEVELS = 10
 MIDDLE = 1_000
 WIDTH = 110
@@ -60,8 +61,9 @@ def orders(count: int, kind: CommandKind) -> np.ndarray:
 def list_books(engine: Engine, count: int) -> None:
     """Open `count` books of allowances that one maker may sell and another account buy."""
     opening = [commands.create_asset(CASH, AssetKind.CASH)]
-    opening += [commands.create_account(account) for account in (MAKER, TAKER, ISSUER)]
-    opening += [commands.deposit(account, CASH, 10**17) for account in (MAKER, TAKER)]
+    accounts = [MAKER, TAKER, *BUYERS.tolist()]
+    opening += [commands.create_account(account) for account in accounts]
+    opening += [commands.deposit(account, CASH, 10**17) for account in accounts]
     must(engine, np.frombuffer(b"".join(opening), COMMAND))
     assets = orders(count, CommandKind.CREATE_ASSET)
     assets["asset"] = np.arange(2, count + 2)
@@ -162,12 +164,14 @@ def sizes(most: int, least: int = 1) -> list[int]:
 
 
 def fill(engine: Engine, count: int, resting: int) -> None:
-    """Rest orders to sell, spread over books and levels."""
+    """Rest orders to buy, spread over books, levels and accounts."""
     drawn = np.random.default_rng(1)
-    for _ in range(0, resting, 100_000):
-        many = min(100_000, resting)
-        instruments, prices = drawn.integers(1, count + 1, many), MIDDLE + drawn.integers(0, 200, many)
-        must(engine, placed(instruments, prices, Side.SELL))
+    for first in range(0, resting, 100_000):
+        many = min(100_000, resting - first)
+        prices = MIDDLE - 1 - drawn.integers(0, 200, many)
+        rows = placed(drawn.integers(1, count + 1, many), prices, Side.BUY)
+        rows["account"] = drawn.choice(BUYERS, many)
+        must(engine, rows)
 
 
 def churn(engine: Engine, count: int, arguments: argparse.Namespace) -> float:
