@@ -28,6 +28,7 @@ EXAMPLES = """examples:
   python -m benchmarks.scale                                  sizes that take about a minute
   python -m benchmarks.scale --instruments 1000000 --orders 4000000 --auctions 100000
   python -m benchmarks.scale --part latency                   one part alone
+  python -m benchmarks.scale --part memory --instruments 1000000 --orders 4000000 --spread 32
 """
 CASH, MAKER, TAKER = 1, 1, 2
 BUYERS = np.arange(3, 11)  # enough that none meets its limit of open orders
@@ -149,7 +150,7 @@ def books(arguments: argparse.Namespace) -> list[Row]:
     for resting in sizes(arguments.orders, 1_000):
         engine = Engine()
         list_books(engine, 1_000)
-        fill(engine, 1_000, resting)
+        fill(engine, 1_000, resting, arguments.spread)
         text = f"{churn(engine, 1_000, arguments):,.0f} ns each"
         found.append(Row("place and cancel", f"{resting:,} resting orders in 1,000 books", text))
     return found
@@ -163,14 +164,14 @@ def sizes(most: int, least: int = 1) -> list[int]:
     return [*found, most] if most > found[-1] else found
 
 
-def fill(engine: Engine, count: int, resting: int) -> None:
-    """Rest orders to buy, spread over books, levels and accounts."""
+def fill(engine: Engine, count: int, resting: int, spread: int) -> None:
+    """Rest orders to buy, over all books, each with one account, at `spread` prices."""
     drawn = np.random.default_rng(1)
     for first in range(0, resting, 100_000):
         many = min(100_000, resting - first)
-        prices = MIDDLE - 1 - drawn.integers(0, 200, many)
-        rows = placed(drawn.integers(1, count + 1, many), prices, Side.BUY)
-        rows["account"] = drawn.choice(BUYERS, many)
+        instruments = drawn.integers(1, count + 1, many)
+        rows = placed(instruments, MIDDLE - 1 - drawn.integers(0, spread, many), Side.BUY)
+        rows["account"] = BUYERS[instruments % len(BUYERS)]
         must(engine, rows)
 
 
@@ -224,7 +225,7 @@ def memory(arguments: argparse.Namespace) -> list[Row]:
     engine, before = Engine(), resident_mib()
     list_books(engine, arguments.instruments)
     idle = resident_mib()
-    fill(engine, arguments.instruments, arguments.orders)
+    fill(engine, arguments.instruments, arguments.orders, arguments.spread)
     full = resident_mib()
     each = (idle - before) * 2**20 / arguments.instruments
     size = f"{arguments.instruments:,} books"
@@ -275,6 +276,7 @@ def parse(words: list[str] | None) -> argparse.Namespace:
         ("pace", 1_000_000),
         ("instruments", 100_000),
         ("orders", 1_000_000),
+        ("spread", 200),
         ("auctions", 20_000),
         ("batch", 10_000),
         ("runs", 5),
