@@ -90,5 +90,6 @@ def test_a_database_that_may_forget_is_refused(tmp_path: Path) -> None:
     careless.stop()
 
 
-def test_a_keeper_that_never_started_stops() -> None:
-    Keeper(Path("nowhere"), "postgresql://nowhere").stop()
+def test_a_keeper_that_never_started_stops(tmp_path: Path) -> None:
+    Keeper(tmp_path / "nowhere", "postgresql://nowhere").stop()
+    assert list(tmp_path.iterdir()) == []

@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from exchange.core import commands
 from exchange.core.records import EVENT
-from exchange.core.types import EventKind
+from exchange.core.types import EventKind, OrderType, Side, TimeInForce, TradingState, TransferPurpose
 from settlement.audit import Tape, audit
 from settlement.batch import genesis, prepare
 from settlement.comparison import Report
 from settlement.differences import Difference
-from tests.settlement.exchanges import CONFIG, event_file, flip, journal_file, read
+from tests.exchange.running import ALICE, BASE, BOB, CASH, INSTRUMENT, market, trading
+from tests.settlement.exchanges import CONFIG, event_file, flip, journal_file, read, write
 from tests.settlement.posting import fetch, forge
 
 
@@ -168,6 +170,48 @@ def test_a_fault_on_the_tape_is_found_and_named(fault: str, mine: Path) -> None:
 def test_an_undone_trade_passes_once(mine: Path) -> None:
     event_file(mine).write_bytes(_undone(read(mine).copy(), 0).tobytes())
     assert len(_tape(mine)[0]) == len(read(mine))
+
+
+def test_auctions_icebergs_transfers_and_busts_of_a_real_exchange_pass(tmp_path: Path) -> None:
+    write(tmp_path, [*market(), commands.set_fees(INSTRUMENT, -1, 5), *trading(20), *_auction(), *_afterwards()])
+    events = read(tmp_path)
+    assert not (events["kind"] == EventKind.COMMAND_REJECTED).any()
+    wanted = {EventKind.AUCTION_UNCROSSED, EventKind.ORDER_REPLENISHED, EventKind.ORDER_TRIGGERED}
+    assert wanted | {EventKind.TRANSFERRED, EventKind.UNITS_EXPIRED} <= set(events["kind"].tolist())
+    write(tmp_path, [_bust(events[events["kind"] == EventKind.TRADED][-1])])
+    assert sum(map(len, _tape(tmp_path))) == len(events) + 1
+
+
+def _auction() -> list[bytes]:
+    """Return a call with an iceberg, and an order for it alone, traded at one price."""
+    life = TimeInForce.AT_AUCTION
+    return [
+        commands.clear_book(INSTRUMENT),
+        commands.set_trading_state(INSTRUMENT, TradingState.CALL_OPEN),
+        commands.new_order(ALICE, INSTRUMENT, Side.BUY, 110, 30),
+        commands.new_order(BOB, INSTRUMENT, Side.SELL, 90, 20, display_lots=5),
+        commands.new_order(BOB, INSTRUMENT, Side.SELL, 100, 5, time_in_force=life),
+        commands.uncross(INSTRUMENT, TradingState.CONTINUOUS),
+    ]
+
+
+def _afterwards() -> list[bytes]:
+    """Return trading with an iceberg and a stop that it wakes, then what moves without a trade."""
+    stop = {"order_type": OrderType.STOP_LIMIT, "stop_ticks": 500}
+    return [
+        commands.new_order(ALICE, INSTRUMENT, Side.BUY, 510, 3, **stop),
+        commands.new_order(BOB, INSTRUMENT, Side.SELL, 500, 12, display_lots=2),
+        commands.new_order(ALICE, INSTRUMENT, Side.BUY, 500, 9),
+        commands.transfer(ALICE, BOB, CASH, 1_000, TransferPurpose.SUBACCOUNT, b"transfer no. 1.."),
+        commands.expire_units(ALICE, BASE, 3),
+    ]
+
+
+def _bust(trade: np.ndarray) -> bytes:
+    number, price, lots = int(trade["trade_id"]), int(trade["price_ticks"]), int(trade["quantity_lots"])
+    parties = int(trade["account"]), int(trade["counter_account"])
+    fees = int(trade["fee"]), int(trade["counter_fee"])
+    return commands.bust_trade(number, Side(int(trade["side"])), parties, INSTRUMENT, price, lots, fees)
 
 
 def test_a_changed_byte_of_the_journal_is_found(mine: Path) -> None:
