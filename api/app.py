@@ -115,7 +115,7 @@ async def _answered(endpoint: Endpoint, services: Services, scope: Scope, receiv
 
 def _response(result: Answer) -> Response:
     headers = {name.decode("ascii"): value.decode("ascii") for name, value in result.headers}
-    return Response(result.body, result.status, headers, "application/json")
+    return Response(result.body, result.status, headers, "application/json" if result.body else None)
 
 
 def _told(problem: Problem) -> Response:

@@ -22,6 +22,7 @@ MILLISECOND_NS = 1_000_000
 MICROSECOND_NS = 1_000
 _TIME_UNITS = {b"MILLISECOND": MILLISECOND_NS, b"MICROSECOND": MICROSECOND_NS}
 _FORM = b"application/x-www-form-urlencoded"
+NOT_MODIFIED = 304
 _JSON = (b"content-type", b"application/json")
 _encode = msgspec.json.Encoder().encode
 
@@ -39,6 +40,7 @@ class Call:
         "body",
         "content_type",
         "headers_out",
+        "if_none_match",
         "key",
         "now_ns",
         "query",
@@ -53,6 +55,7 @@ class Call:
         self.body = b""
         self.key = ""
         self.content_type = b""
+        self.if_none_match = b""
         self.time_unit_ns = MILLISECOND_NS
         self.account = 0  # of the key, once authenticated
         self.texts: dict[str, str] = {}  # the parameters, once parsed
@@ -88,6 +91,15 @@ def read_headers(call: Call, headers: Iterable[tuple[bytes, bytes]]) -> None:
             call.content_type = value
         elif name == b"x-mbx-time-unit":
             call.time_unit_ns = _TIME_UNITS.get(value.upper(), 0)
+        elif name == b"if-none-match":
+            call.if_none_match = value
+
+
+def unchanged(call: Call, tag: str) -> Answer | None:
+    """Give the answer an ETag; return the answer that says so if the client knows what has that tag."""
+    call.headers_out.append((b"etag", tag.encode("ascii")))
+    known = [one.strip().removeprefix("W/") for one in call.if_none_match.decode("latin-1").split(",")]
+    return Answer(NOT_MODIFIED, b"", call.headers_out) if tag.removeprefix("W/") in known or "*" in known else None
 
 
 def check_headers(call: Call) -> None:
@@ -140,6 +152,7 @@ def refusal(problem: Problem, headers: list[tuple[bytes, bytes]]) -> Answer:
 
 async def write(send: Send, answer: Answer) -> None:
     """Send an answer."""
-    headers = [_JSON, (b"content-length", b"%d" % len(answer.body)), *answer.headers]
+    described = [_JSON, (b"content-length", b"%d" % len(answer.body))] if answer.status != NOT_MODIFIED else []
+    headers = [*described, *answer.headers]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})

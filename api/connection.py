@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.app import Application
 from api.binance.rest import ENDPOINTS
-from api.call import Answer, Call, read_headers, refusal
+from api.call import NOT_MODIFIED, Answer, Call, read_headers, refusal
 from api.door import Endpoint, answer
 from api.errors import HEAD_TOO_LARGE, INVALID_HTTP, Problem, RequestError
 
@@ -244,5 +244,7 @@ class HttpConnection(HttpToolsProtocol):
 def response(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bytes:
     """Return an answer as it goes over the line."""
     lines = b"".join([b"%s: %s\r\n" % header for header in headers])
+    if status == NOT_MODIFIED:
+        return b"%s%s\r\n" % (_STATUS[status], lines)
     head = b"%scontent-type: application/json\r\ncontent-length: %d\r\n%s\r\n"
     return head % (_STATUS[status], len(body), lines) + body

@@ -53,7 +53,7 @@ class Services(NamedTuple):
         )
 
 
-Handler = Callable[[Services, Call], Awaitable[bytes]]
+Handler = Callable[[Services, Call], Awaitable[bytes | Answer]]
 
 
 class Endpoint(NamedTuple):
@@ -79,7 +79,8 @@ async def answer(endpoint: Endpoint, services: Services, call: Call) -> Answer:
             _authenticate(services, endpoint, endpoint.scope, call)
         else:
             call.texts = parameters.parse(call.query, call.body)
-        return Answer(200, await endpoint.handler(services, call), call.headers_out)
+        reply = await endpoint.handler(services, call)
+        return Answer(200, reply, call.headers_out) if isinstance(reply, bytes) else reply
     except RequestError as error:
         return refusal(error.problem, call.headers_out)
     except Overloaded:

@@ -13,14 +13,15 @@ import structlog
 from exchange.config import Config
 from exchange.core.engine import Engine
 from exchange.core.records import COMMAND, EVENT
-from exchange.core.types import EventKind
 from exchange.events import Event, EventLog, rows
 from exchange.journal.contract import Journal
 from exchange.journal.frame import Record, RecordKind
+from exchange.registry.facts import FACTS
 from exchange.registry.registry import Registry
 from exchange.sequencer import STATE_HASH
 from exchange.snapshots import Snapshot, Snapshots
 
+_FACTS = np.array(sorted(FACTS))
 Progress = Callable[[str, int, int], None]  # what is going on, how much of it is done, of how much in all
 log = structlog.get_logger()
 
@@ -123,8 +124,7 @@ class _Replay:
         events = self.engine.apply(commands)
         self.time_ns = int(commands["time_ns"][-1])
         _bring(self._events, after, events)
-        kinds = events["kind"]  # those of the registry, out of all that orders and trades make
-        facts = (kinds >= EventKind.ASSET_CREATED) & (kinds <= EventKind.TRADING_STATE_SET)
+        facts = np.isin(events["kind"], _FACTS)  # out of all that orders and trades make
         self._registry.apply_events(rows(events[facts]))
 
     def _check_hash(self, record: Record) -> None:

@@ -5,26 +5,38 @@ from typing import Any
 from api.binance import replies
 from api.binance.directory import Directory
 from api.call import encoded
+from api.limits import Limits
 from api.schemas import ORDER_TYPES, PREVENTION_MODES
+from api.version import own_version
 from exchange.core.types import NOTIONAL_MAX, OPEN_ORDERS_MAX
 from exchange.registry.entries import Instrument
 
 
 class InstrumentBodies:
-    """Each instrument as JSON, encoded once and again when one of its facts changed."""
+    """Instruments as JSON: all of them in pages, each encoded once and again when one of its instruments changed."""
 
     def __init__(self, directory: Directory) -> None:
         """Read a directory."""
         self._directory = directory
-        self._bodies: dict[int, tuple[tuple[object, ...], bytes]] = {}
+        self._pages: list[tuple[tuple[int, int], bytes]] = []  # (how many, latest change), text
+        self._version = own_version()
+
+    def tag(self, sequence: int, limits: Limits) -> str:
+        """Return what stands for the whole list, and the limits told with it, in an ETag."""
+        return f'W/"{self._version}-{limits.weight_per_minute}-{limits.orders_per_10s}-{sequence}"'
 
     def body(self, instrument: Instrument) -> bytes:
         """Return one instrument."""
-        facts = (instrument.trading_state, instrument.band_low_ticks, instrument.band_high_ticks)
-        known = self._bodies.get(instrument.index)
-        if known is None or known[0] != facts:
-            known = self._bodies[instrument.index] = (facts, encoded(instrument_body(instrument, self._directory)))
-        return known[1]
+        return encoded(instrument_body(instrument, self._directory))
+
+    def page(self, number: int, instruments: list[Instrument]) -> tuple[bytes, bool]:
+        """Return a page of the list of all, and whether it had to be encoded."""
+        facts = (len(instruments), max(one.changed_sequence for one in instruments))
+        if number < len(self._pages) and self._pages[number][0] == facts:
+            return self._pages[number][1], False
+        text = b",".join([self.body(one) for one in instruments])
+        self._pages[number : number + 1] = [(facts, text)]
+        return text, True
 
 
 def instrument_body(instrument: Instrument, directory: Directory) -> dict[str, Any]:
@@ -78,10 +90,10 @@ def _filters(instrument: Instrument, directory: Directory) -> list[dict[str, Any
             "filterType": "NOTIONAL",
             "minNotional": texts.amount(0),
             "applyMinToMarket": False,
-            "maxNotional": texts.amount(NOTIONAL_MAX),
+            "maxNotional": texts.amount(instrument.notional_max or NOTIONAL_MAX),
             "applyMaxToMarket": False,
             "avgPriceMins": 0,
         },
-        {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": OPEN_ORDERS_MAX},
+        {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": instrument.open_orders_max or OPEN_ORDERS_MAX},
         {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": OPEN_ORDERS_MAX},
     ]

@@ -5,11 +5,12 @@ from typing import Any
 
 from api.binance import replies
 from api.binance.requests import ExchangeInfoRequest, FeesRequest, Nothing
-from api.call import Call, encoded
+from api.call import Answer, Call, encoded, unchanged
 from api.door import Services, charge
 from api.errors import BAD_COMBINATION, RequestError
 from api.limits import Limits
 from api.schemas import validated
+from exchange.registry.entries import Instrument
 from exchange.registry.units import format_units
 
 INSTRUMENTS_PER_TURN = 200
@@ -29,20 +30,21 @@ async def ping(_: Services, call: Call) -> bytes:
     return encoded({})
 
 
-async def exchange_info(services: Services, call: Call) -> bytes:
-    """Return limits and instruments."""
+async def exchange_info(services: Services, call: Call) -> bytes | Answer:
+    """Return limits and instruments; 304 if they have the ETag that the client knows, whose time may be older."""
     request = validated(ExchangeInfoRequest, call.texts)
     if request.symbol and request.symbols:
         raise RequestError(BAD_COMBINATION)
+    sequence = services.exchange.registry.instruments_sequence
+    same = unchanged(call, services.instrument_bodies.tag(sequence, services.limiter.limits))
+    if same is not None:
+        return same
     found = services.directory.listed(request.symbol, request.symbols)
     if request.symbol_status:
         found = [one for one in found if replies.STATES[one.trading_state] == request.symbol_status]
     charge(services, call, len(found))
-    bodies = []
-    for count, instrument in enumerate(found, 1):
-        bodies.append(services.instrument_bodies.body(instrument))
-        if count % INSTRUMENTS_PER_TURN == 0:
-            await asyncio.sleep(0)
+    is_whole = not (request.symbol or request.symbols or request.symbol_status)
+    bodies = await (_pages(services, found) if is_whole else _bodies(services, found))
     head = {
         "timezone": "UTC",
         "serverTime": call.stamp(call.now_ns),
@@ -50,6 +52,27 @@ async def exchange_info(services: Services, call: Call) -> bytes:
         "exchangeFilters": [],
     }
     return b"".join((encoded(head)[:-1], b',"symbols":[', b",".join(bodies), b"]}"))
+
+
+async def _pages(services: Services, found: list[Instrument]) -> list[bytes]:
+    """Return all instruments, letting others have their turn behind each page that had to be encoded."""
+    texts = []
+    for begin in range(0, len(found), INSTRUMENTS_PER_TURN):
+        page = found[begin : begin + INSTRUMENTS_PER_TURN]
+        text, was_encoded = services.instrument_bodies.page(begin // INSTRUMENTS_PER_TURN, page)
+        texts.append(text)
+        if was_encoded:
+            await asyncio.sleep(0)
+    return texts
+
+
+async def _bodies(services: Services, found: list[Instrument]) -> list[bytes]:
+    bodies = []
+    for count, instrument in enumerate(found, 1):
+        bodies.append(services.instrument_bodies.body(instrument))
+        if count % INSTRUMENTS_PER_TURN == 0:
+            await asyncio.sleep(0)
+    return bodies
 
 
 async def coins(services: Services, call: Call) -> bytes:

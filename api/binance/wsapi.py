@@ -155,7 +155,9 @@ class ApiSession:
         if endpoint.scope is not None:
             self._authenticate(call, endpoint.scope, is_signed=endpoint.is_signed)
         self._strip(call)
-        return await endpoint.handler(self._services, call)
+        reply = await endpoint.handler(self._services, call)
+        assert isinstance(reply, bytes), "only HTTP has conditional requests"
+        return reply
 
     def _authenticate(self, call: Call, scope: Scope, *, is_signed: bool = True) -> None:
         """Find out whose request it is: by its own key and signature, or by the session's."""

@@ -75,7 +75,7 @@ class Action(NamedTuple):
 
     method: str
     path: str
-    handler: Callable[[Desk, Caller, Any], Awaitable[BaseModel | bytes]]
+    handler: Callable[[Desk, Caller, Any], Awaitable[BaseModel | bytes | Answer]]
     request: type[BaseModel]
     reply: type[BaseModel]
     scopes: tuple[Scope, ...] = ()  # one of them is needed; none: for everybody
@@ -102,6 +102,8 @@ async def answer(desk: Desk, action: Action, bodies: Limiter, call: Call, receiv
         call.headers_out.append((b"x-mbx-used-weight-1m", b"%d" % used))
         caller = await _admit(desk, action, bodies, call, receive)
         reply = await action.handler(desk, caller, _request(action, call))
+        if isinstance(reply, Answer):
+            return reply
         return Answer(200, reply if isinstance(reply, bytes) else reply.model_dump_json().encode(), call.headers_out)
     except RequestError as error:
         return refusal(error.problem, call.headers_out)
@@ -169,14 +171,14 @@ async def _admit(desk: Desk, action: Action, bodies: Limiter, call: Call, receiv
 
 
 def _request(action: Action, call: Call) -> BaseModel | None:
-    fields = action.request.model_fields
+    fields = {facts.alias or name for name, facts in action.request.model_fields.items()}
     if action.is_raw:
         return None
     try:
         if action.has_body:
             parameters.refuse_unknown(call.texts, parameters.AUTHENTICATION)
             return action.request.model_validate_json(call.body)
-        parameters.refuse_unknown(call.texts, fields.keys() | parameters.AUTHENTICATION)
+        parameters.refuse_unknown(call.texts, fields | parameters.AUTHENTICATION)
         return action.request.model_validate({name: text for name, text in call.texts.items() if name in fields})
     except ValidationError as error:
         raise RequestError(invalid_request(error)) from None

@@ -1,12 +1,12 @@
 """The operator's desk, products: assets, instruments, fees, bands, trading states."""
 
-from itertools import islice
-
 import msgspec
 
 from api.errors import RequestError
+from api.terms import InstrumentAnswer, instrument_answer
 from api.v1.desk import Action, Caller, Desk, register, submit
-from api.v1.problems import OTHER_TERMS, UNKNOWN_ACCOUNT, UNKNOWN_ASSET, UNKNOWN_SYMBOL, price_ticks, refused_document
+from api.v1.problems import OTHER_TERMS, UNKNOWN_ACCOUNT, UNKNOWN_ASSET, price_ticks, refused_document
+from api.v1.reference import find_instrument
 from api.v1.schemas import (
     AssetAnswer,
     AssetsAnswer,
@@ -14,9 +14,6 @@ from api.v1.schemas import (
     FeesRequest,
     HaltAnswer,
     HaltRequest,
-    InstrumentAnswer,
-    InstrumentsAnswer,
-    InstrumentsRequest,
     NewAsset,
     NewInstrument,
     Nothing,
@@ -27,7 +24,7 @@ from exchange.core.types import AssetKind, SelfTradePrevention, TradingState
 from exchange.registry.checks import DocumentRefusal, refuse
 from exchange.registry.documents import AssetNamed, InstrumentNamed, Scope
 from exchange.registry.entries import Asset, Entries, Instrument, Tables
-from exchange.registry.units import NumberRefusal, format_steps, parse_units
+from exchange.registry.units import NumberRefusal, parse_units
 
 LOT_DECIMALS = {AssetKind.ALLOWANCE: 6, AssetKind.LICENCE: 0}  # a lot is 10**decimals units
 
@@ -64,30 +61,20 @@ async def create_instrument(desk: Desk, caller: Caller, request: NewInstrument) 
             await register(desk, document, opened)
         elif not _is_same(known, terms, quote):
             raise RequestError(OTHER_TERMS)
-    return _instrument(desk, _find(desk, request.symbol))
-
-
-async def list_instruments(desk: Desk, caller: Caller, request: InstrumentsRequest) -> InstrumentsAnswer:
-    """Return one instrument, or a page of all: pass the last symbol as `after` for the next page."""
-    if request.symbol:
-        return InstrumentsAnswer(instruments=[_instrument(desk, _find(desk, request.symbol))])
-    first = _find(desk, request.after).index if request.after else 0
-    rest = islice(desk.exchange.registry.instruments, first, None)
-    page = islice((found for found in rest if found.is_listed), request.limit)
-    return InstrumentsAnswer(instruments=[_instrument(desk, found) for found in page])
+    return instrument_answer(desk.exchange.registry, find_instrument(desk, request.symbol))
 
 
 async def set_trading_state(desk: Desk, caller: Caller, request: TradingStateRequest) -> InstrumentAnswer:
     """Open, close, halt or suspend an instrument."""
-    instrument = _find(desk, request.symbol)
+    instrument = find_instrument(desk, request.symbol)
     await submit(desk, commands.set_trading_state(instrument.index, TradingState[request.state]))
-    return _instrument(desk, instrument)
+    return instrument_answer(desk.exchange.registry, instrument)
 
 
 async def halt(desk: Desk, caller: Caller, request: HaltRequest) -> HaltAnswer:
     """Halt all that trades or collects orders: orders rest, can be cancelled, nothing trades until set CONTINUOUS."""
     if request.symbols:
-        named = [_find(desk, symbol) for symbol in dict.fromkeys(request.symbols)]
+        named = [find_instrument(desk, symbol) for symbol in dict.fromkeys(request.symbols)]
     else:
         named = list(desk.exchange.registry.instruments)
     trading = [found.index for found in named if found.trading_state in _HALTABLE]
@@ -100,27 +87,20 @@ async def halt(desk: Desk, caller: Caller, request: HaltRequest) -> HaltAnswer:
 
 async def set_fees(desk: Desk, caller: Caller, request: FeesRequest) -> InstrumentAnswer:
     """Change the fee rates of orders accepted from now on; orders that rest keep theirs."""
-    instrument = _find(desk, request.symbol)
+    instrument = find_instrument(desk, request.symbol)
     await submit(desk, commands.set_fees(instrument.index, request.maker_bps, request.taker_bps))
-    return _instrument(desk, instrument)
+    return instrument_answer(desk.exchange.registry, instrument)
 
 
 async def set_price_band(desk: Desk, caller: Caller, request: BandRequest) -> InstrumentAnswer:
     """Change the lowest and highest price of orders accepted from now on; orders that rest outside stay."""
-    instrument = _find(desk, request.symbol)
+    instrument = find_instrument(desk, request.symbol)
     low, high = (
         price_ticks(name, text, instrument.price_step, instrument.price_decimals)
         for name, text in (("price_low", request.price_low), ("price_high", request.price_high))
     )
     await submit(desk, commands.set_price_band(instrument.index, low, high))
-    return _instrument(desk, instrument)
-
-
-def _find(desk: Desk, symbol: str) -> Instrument:
-    found = desk.exchange.registry.instrument(symbol)
-    if found is None or not found.is_listed:
-        raise RequestError(UNKNOWN_SYMBOL)
-    return found
+    return instrument_answer(desk.exchange.registry, instrument)
 
 
 async def _ensure_asset(desk: Desk, wanted: Asset) -> Asset:
@@ -211,34 +191,6 @@ def _asset(asset: Asset) -> AssetAnswer:
     )
 
 
-def _instrument(desk: Desk, instrument: Instrument) -> InstrumentAnswer:
-    base = desk.exchange.registry.asset_at(instrument.base)
-    assert base is not None
-    ticks = [format_steps(n, instrument.price_step, instrument.price_decimals) for n in _prices(instrument)]
-    return InstrumentAnswer(
-        symbol=instrument.symbol,
-        base=instrument.base_asset,
-        quote=instrument.quote_asset,
-        kind=base.kind.name,
-        issuer=base.issuer_account,
-        tick_size=ticks[0],
-        lot_units=instrument.lot_units,
-        quantity_min=instrument.quantity_min,
-        quantity_max=instrument.quantity_max,
-        price_low=ticks[1],
-        price_high=ticks[2],
-        maker_bps=instrument.maker_bps,
-        taker_bps=instrument.taker_bps,
-        self_trade_prevention=instrument.self_trade_prevention.name,
-        state=instrument.trading_state.name,
-        description=instrument.description,
-    )
-
-
-def _prices(instrument: Instrument) -> tuple[int, int, int]:
-    return 1, instrument.band_low_ticks, instrument.band_high_ticks
-
-
 _HALTABLE = frozenset((
     TradingState.CONTINUOUS,
     TradingState.PRE_OPEN,
@@ -252,7 +204,6 @@ ACTIONS = (
     Action("POST", "/v1/assets", create_asset, NewAsset, AssetAnswer, _OPERATE),
     Action("GET", "/v1/assets", list_assets, Nothing, AssetsAnswer, weight=10),
     Action("POST", "/v1/instruments", create_instrument, NewInstrument, InstrumentAnswer, _OPERATE),
-    Action("GET", "/v1/instruments", list_instruments, InstrumentsRequest, InstrumentsAnswer, weight=10),
     Action("PUT", "/v1/trading-state", set_trading_state, TradingStateRequest, InstrumentAnswer, _OPERATE),
     Action("POST", "/v1/halt", halt, HaltRequest, HaltAnswer, _OPERATE),
     Action("PUT", "/v1/fees", set_fees, FeesRequest, InstrumentAnswer, _OPERATE),

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from api.call import Disconnected, call_of
-from api.v1 import accounts, funds, health, instruments, ledger, participants, usage, venue
+from api.v1 import accounts, funds, health, instruments, ledger, participants, reference, usage, venue
 from api.v1.desk import Action, Desk, answer, body_limiter
 from api.v1.schemas import ErrorAnswer
 from api.v1.usage import LINES_TYPE
@@ -16,6 +16,7 @@ CLIENT_GONE = 499  # nobody hears it
 _TAGS = {
     participants: "participants and keys",
     instruments: "assets and instruments",
+    reference: "assets and instruments",
     venue: "running the market",
     funds: "money and issues",
     usage: "usage",
@@ -72,7 +73,7 @@ def _endpoint(desk: Desk, action: Action) -> Callable[[Request], Awaitable[Respo
         except Disconnected:
             return Response(status_code=CLIENT_GONE)
         named = {name.decode("ascii"): value.decode("ascii") for name, value in headers}
-        return Response(body, status, named, "application/json")
+        return Response(body, status, named, "application/json" if body else None)
 
     return serve
 

@@ -230,42 +230,6 @@ class NewInstrument(BaseModel):
     description: Text = ""
 
 
-class InstrumentAnswer(BaseModel):
-    """An instrument: its terms, and fees, band and state as they are now."""
-
-    symbol: str
-    base: str
-    quote: str
-    kind: str
-    issuer: int
-    tick_size: str
-    lot_units: int
-    quantity_min: int
-    quantity_max: int
-    price_low: str
-    price_high: str
-    maker_bps: int
-    taker_bps: int
-    self_trade_prevention: str
-    state: str
-    description: str
-
-
-class InstrumentsRequest(BaseModel):
-    """One instrument, or a page of all."""
-
-    model_config = REQUEST
-    symbol: str = ""
-    after: str = Field("", description="The last symbol of the page before.")
-    limit: int = Field(ROWS_MAX, ge=1, le=ROWS_MAX)
-
-
-class InstrumentsAnswer(BaseModel):
-    """Instruments in the order of listing."""
-
-    instruments: list[InstrumentAnswer]
-
-
 class TradingStateRequest(BaseModel):
     """The state of one instrument: CONTINUOUS trades, CLOSED and HALTED only cancel, SUSPENDED does nothing."""
 

@@ -1,5 +1,7 @@
 """What the registry knows now about each name: the terms of its document, and facts that events have changed since."""
 
+from operator import attrgetter
+
 import msgspec
 
 from exchange.core.types import (
@@ -8,6 +10,7 @@ from exchange.core.types import (
     AccountState,
     AssetKind,
     SelfTradePrevention,
+    TradingMode,
     TradingState,
 )
 from exchange.registry.documents import Role, Scope
@@ -76,6 +79,18 @@ class Instrument(msgspec.Struct):
     taker_bps: int = 0
     band_low_ticks: int = 1
     band_high_ticks: int = PRICE_TICKS_MAX
+    mode: TradingMode = TradingMode.CONTINUOUS
+    static_bps: int = 0  # guards; 0: none, as all limits and rules below
+    dynamic_bps: int = 0
+    reference_ticks: int = 0
+    open_orders_max: int = 0
+    notional_max: int = 0
+    position_bps: int = 0
+    anonymous: bool = False
+    turnaround_days: int = 0
+    holders_max: int = 0
+    changed_sequence: int = 0  # of the command that changed one of these last
+    changed_ns: int = 0
 
 
 class ApiKey(msgspec.Struct):
@@ -114,6 +129,9 @@ class Tables:
         self.instruments = {entry.symbol: entry for entry in entries.instruments}
         self.keys = {entry.key: entry for entry in entries.keys}
         self.key_counts: dict[int, int] = {}  # by account, the revoked ones included
+        listed = [found for found in entries.instruments if found.changed_sequence]
+        listed.sort(key=attrgetter("changed_sequence"))
+        self.changed = {found.index: found for found in listed}  # the latest last
         for key in entries.keys:
             self.key_counts[key.account] = self.key_counts.get(key.account, 0) + 1
 

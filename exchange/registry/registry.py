@@ -8,10 +8,10 @@ the second as the engine refuses its commands.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 
 import msgspec
 
-from exchange.core.types import AccountState, EventKind, TradingState
 from exchange.events import Event
 from exchange.registry.checks import DocumentRefusal, refuse
 from exchange.registry.documents import (
@@ -34,9 +34,8 @@ from exchange.registry.entries import (
     Tables,
     first_entries,
 )
+from exchange.registry.facts import FACTS, apply_fact
 
-_FIRST_FACT = int(EventKind.ASSET_CREATED)  # no kind of event below it is about names
-_LAST_FACT = int(EventKind.TRADING_STATE_SET)  # nor any above it
 _SNAPSHOT_DECODER = msgspec.json.Decoder(Entries)
 
 
@@ -77,8 +76,8 @@ class Registry:
     def apply_events(self, rows: Iterable[Event]) -> None:
         """Take the facts out of the next events; events that were applied before change nothing in the end."""
         for event in rows:
-            if _FIRST_FACT <= event.kind <= _LAST_FACT:
-                self._apply_fact(event)
+            if event.kind in FACTS:
+                apply_fact(self._tables, event)
                 self._tables.entries.revision += 1
 
     def snapshot(self) -> bytes:
@@ -95,6 +94,17 @@ class Registry:
     def revision(self) -> int:
         """Return a number that rises with every change: what was read at one revision holds while it lasts."""
         return self._tables.entries.revision
+
+    @property
+    def instruments_sequence(self) -> int:
+        """Return the command that changed an instrument last; 0 before the first."""
+        changed = self._tables.changed
+        return changed[next(reversed(changed))].changed_sequence if changed else 0
+
+    def instruments_changed(self, after: int) -> list[Instrument]:
+        """Return the instruments that changed behind a command, each as it is now, the latest changed last."""
+        latest = reversed(self._tables.changed.values())
+        return list(takewhile(lambda found: found.changed_sequence > after, latest))[::-1]
 
     @property
     def next_account(self) -> int:
@@ -250,27 +260,3 @@ class Registry:
         self._tables.entries.keys.append(key)
         self._tables.keys[key.key] = key
         self._tables.key_counts[key.account] = self._tables.key_counts.get(key.account, 0) + 1
-
-    def _apply_fact(self, event: Event) -> None:
-        match event.kind:
-            case EventKind.ACCOUNT_CREATED | EventKind.ACCOUNT_STATE_SET:
-                if (account := self._tables.account_at(event.account)) is not None:
-                    account.state = AccountState(event.state)
-            case EventKind.ASSET_CREATED:
-                if (asset := self._tables.asset_at(event.asset)) is not None:
-                    asset.is_created = True
-            case _:
-                if (instrument := self._tables.instrument_at(event.instrument)) is not None:
-                    _apply_instrument_fact(instrument, event)
-
-
-def _apply_instrument_fact(instrument: Instrument, event: Event) -> None:
-    match event.kind:
-        case EventKind.INSTRUMENT_LISTED:
-            instrument.is_listed = True
-        case EventKind.FEES_SET:
-            instrument.maker_bps, instrument.taker_bps = event.counter_fee, event.fee
-        case EventKind.PRICE_BAND_SET:
-            instrument.band_low_ticks, instrument.band_high_ticks = event.price_ticks, event.amount
-        case EventKind.TRADING_STATE_SET:
-            instrument.trading_state = TradingState(event.state)

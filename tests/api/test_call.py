@@ -15,7 +15,9 @@ from api.call import (
     check_headers,
     encoded,
     read_body,
+    read_headers,
     refusal,
+    unchanged,
     write,
 )
 from api.errors import Problem, RequestError
@@ -140,3 +142,26 @@ def test_an_answer_is_written_with_its_length():
         },
         {"type": "http.response.body", "body": b'{"a":1}'},
     ]
+
+
+@pytest.mark.parametrize(
+    ("known", "is_same"),
+    [(b"", False), (b'"a"', True), (b'W/"a"', True), (b'"b", W/"a"', True), (b"*", True), (b'"b"', False)],
+)
+def test_what_a_client_knows_is_not_sent_again(known, is_same):
+    for tag in ('"a"', 'W/"a"'):
+        call = Call("", b"", 0)
+        read_headers(call, [(b"if-none-match", known)])
+        same = unchanged(call, tag)
+        assert call.headers_out == [(b"etag", tag.encode())]
+        assert same == (Answer(304, b"", call.headers_out) if is_same else None)
+
+
+def test_an_answer_without_a_body_has_no_length():
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(write(send, Answer(304, b"", [(b"etag", b"1")])))
+    assert sent[0]["headers"] == [(b"etag", b"1")]

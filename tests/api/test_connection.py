@@ -243,3 +243,4 @@ def test_an_answer_is_one_piece_of_text():
     assert response(404, [(b"x-a", b"1")], b"{}") == (
         b"HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\ncontent-length: 2\r\nx-a: 1\r\n\r\n{}"
     )
+    assert response(304, [(b"etag", b"1")], b"") == b"HTTP/1.1 304 Not Modified\r\netag: 1\r\n\r\n"

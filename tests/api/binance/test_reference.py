@@ -121,3 +121,16 @@ def test_assets_and_fees_are_listed(market):
     fees = alice.signed("GET", "/sapi/v1/asset/tradeFee", symbol=SYMBOL).json()
     assert fees == [{"symbol": SYMBOL, "makerCommission": "-0.00010000", "takerCommission": "0.00050000"}]
     assert len(alice.signed("GET", "/sapi/v1/asset/tradeFee").json()) >= 3
+
+
+def test_unchanged_instruments_are_not_sent_again(market):
+    alice = market.client("alice")
+    tag = alice.get("/api/v3/exchangeInfo").headers["etag"]
+    for query in ("", f"symbol={SYMBOL}"):
+        again = alice.send("GET", "/api/v3/exchangeInfo", query, **{"If-None-Match": tag})
+        assert (again.status_code, again.content) == (304, b"")
+    market.submit(commands.set_fees(TOKENS, -1, 6))
+    changed = alice.send("GET", "/api/v3/exchangeInfo", "", **{"If-None-Match": tag})
+    market.submit(commands.set_fees(TOKENS, -1, 5))
+    assert changed.status_code == 200
+    assert changed.headers["etag"] != tag
