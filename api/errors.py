@@ -77,6 +77,10 @@ TRAILING_STOP = Problem(400, -2010, "Trailing stop orders are not supported for 
 BODY_TOO_LARGE = Problem(413, -8001, "Request body is larger than {} bytes.")
 WRONG_CONTENT_TYPE = Problem(415, -8002, "Parameters must be sent as application/x-www-form-urlencoded.")
 HEAD_TOO_LARGE = Problem(431, -8004, "The request's address and headers are too large together.")
+NOT_CLEARED = Problem(
+    403, -8201, "A licence of a registered dataset needs a clearance for its buyer: POST /v1/clearances first."
+)
+NO_RESALE = Problem(403, -8202, "The terms of this licence forbid its resale: only its issuer sells it.")
 INVALID_HTTP = Problem(400, -8003, "Invalid HTTP request received.")
 
 UNSUPPORTED_TYPES = {

@@ -25,6 +25,7 @@ from api.errors import (
     rejection,
     too_precise,
 )
+from api.gate import check_gate
 from api.orders import OrderTexts, Placed
 from api.turn import Turn
 from exchange.core import commands
@@ -70,6 +71,7 @@ class Gateway:
 
     def check(self, account: int, order: OrderTexts, instrument: Instrument) -> None:
         """Refuse what can be known to be refused without placing the order."""
+        check_gate(self._registry, account, order.side, instrument)
         ticks, lots = self._numbers(order, instrument)
         if instrument.trading_state is not TradingState.CONTINUOUS:
             raise RequestError(rejection(RejectReason.INSTRUMENT_NOT_TRADING))
@@ -133,6 +135,7 @@ class Gateway:
         )  # fmt: skip
 
     def _command(self, account: int, order: OrderTexts, instrument: Instrument) -> bytes:
+        check_gate(self._registry, account, order.side, instrument)
         ticks, lots = self._numbers(order, instrument)
         prevention = order.self_trade_prevention
         return commands.new_order(

@@ -63,6 +63,9 @@ _DOCUMENTS = {
         400, -8070, "In ip_allow stand addresses (10.0.0.7) and networks (10.0.0.0/8)."
     ),
     DocumentRefusal.NO_SCOPE: Problem(400, -8071, "A key without a scope may do nothing: give it one."),
+    DocumentRefusal.NOT_A_LICENCE: Problem(
+        404, -8200, "No licence of a registered dataset: GET /v1/licences lists all series."
+    ),
 }
 
 

@@ -8,10 +8,12 @@ from exchange.core.types import BPS, NOTIONAL_MAX, PRICE_TICKS_MAX, TICK_VALUE_M
 from exchange.registry.documents import (
     AccountNamed,
     AssetNamed,
+    BuyerCleared,
     Document,
     InstrumentNamed,
     KeyCreated,
     KeyRevoked,
+    LicenceGated,
     ParticipantCreated,
 )
 from exchange.registry.entries import Asset, Tables
@@ -46,6 +48,7 @@ class DocumentRefusal(StrEnum):
     BAD_TERMS = "a number is outside of its limits"
     BAD_ADDRESS = "not an address or a network"
     NO_SCOPE = "a key without a scope may do nothing"
+    NOT_A_LICENCE = "the instrument is no licence of a registered dataset"
 
 
 def refuse(tables: Tables, document: Document) -> DocumentRefusal | None:
@@ -64,6 +67,10 @@ def refuse(tables: Tables, document: Document) -> DocumentRefusal | None:
         case KeyRevoked():
             known = tables.keys.get(document.key)
             return DocumentRefusal.UNKNOWN_KEY if known is None or known.is_revoked else None
+        case LicenceGated():
+            return _refuse_gate(tables, document)
+        case BuyerCleared():
+            return _refuse_clearance(tables, document)
 
 
 def _refuse_participant(tables: Tables, document: ParticipantCreated) -> DocumentRefusal | None:
@@ -174,6 +181,20 @@ def _refuse_key(tables: Tables, document: KeyCreated) -> DocumentRefusal | None:
     if not all(_is_network(text) for text in document.ip_allow):
         return DocumentRefusal.BAD_ADDRESS
     return None if document.scopes else DocumentRefusal.NO_SCOPE
+
+
+def _refuse_gate(tables: Tables, document: LicenceGated) -> DocumentRefusal | None:
+    instrument = tables.instrument_at(document.instrument)
+    base = None if instrument is None else tables.asset_at(instrument.base)
+    if base is None or base.kind is not AssetKind.LICENCE:
+        return DocumentRefusal.NOT_A_LICENCE
+    return DocumentRefusal.NAME_TAKEN if document.instrument in tables.entries.gates else None
+
+
+def _refuse_clearance(tables: Tables, document: BuyerCleared) -> DocumentRefusal | None:
+    if document.instrument not in tables.entries.gates:
+        return DocumentRefusal.NOT_A_LICENCE
+    return DocumentRefusal.UNKNOWN_ACCOUNT if tables.account_at(document.account) is None else None
 
 
 def _is_network(text: str) -> bool:

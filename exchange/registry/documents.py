@@ -109,7 +109,31 @@ class KeyRevoked(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=Tr
     key: str
 
 
-Document: TypeAlias = ParticipantCreated | AccountNamed | AssetNamed | InstrumentNamed | KeyCreated | KeyRevoked
+class LicenceGated(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
+    """An instrument that is a licence of a registered dataset: only cleared accounts may buy it."""
+
+    instrument: int
+    may_resell: bool  # others than the issuer
+
+
+class BuyerCleared(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
+    """An account that the terms of a licence let in, or no longer do."""
+
+    instrument: int
+    account: int
+    is_cleared: bool = True
+
+
+Document: TypeAlias = (
+    ParticipantCreated
+    | AccountNamed
+    | AssetNamed
+    | InstrumentNamed
+    | KeyCreated
+    | KeyRevoked
+    | LicenceGated
+    | BuyerCleared
+)
 _DECODER: msgspec.json.Decoder[Document] = msgspec.json.Decoder(Document)
 
 

@@ -14,6 +14,7 @@ from exchange.core.types import (
     TradingState,
 )
 from exchange.registry.documents import Role, Scope
+from exchange.registry.gates import Gate
 
 EXCHANGE_NAME = "EXCHANGE"  # of the participant and the account that are there from the start
 
@@ -116,6 +117,7 @@ class Entries(msgspec.Struct):
     instruments: list[Instrument]
     keys: list[ApiKey]
     revision: int = 0
+    gates: dict[int, Gate] = msgspec.field(default_factory=dict)  # by instrument
 
 
 class Tables:

@@ -7,7 +7,7 @@ that were checked side by side and exclude each other the first wins, live and i
 the second as the engine refuses its commands.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 
 import msgspec
@@ -17,10 +17,12 @@ from exchange.registry.checks import DocumentRefusal, refuse
 from exchange.registry.documents import (
     AccountNamed,
     AssetNamed,
+    BuyerCleared,
     Document,
     InstrumentNamed,
     KeyCreated,
     KeyRevoked,
+    LicenceGated,
     ParticipantCreated,
     decode,
 )
@@ -35,6 +37,7 @@ from exchange.registry.entries import (
     first_entries,
 )
 from exchange.registry.facts import FACTS, apply_fact
+from exchange.registry.gates import Gate
 
 _SNAPSHOT_DECODER = msgspec.json.Decoder(Entries)
 
@@ -182,6 +185,11 @@ class Registry:
         """Return an account's keys in the order of creation, the revoked ones included."""
         return [key for key in self._tables.entries.keys if key.account == account]
 
+    @property
+    def gates(self) -> Mapping[int, Gate]:
+        """Return the gates of all licences of registered datasets by instrument."""
+        return self._tables.entries.gates
+
     # --- how it changes ---
 
     def _add(self, document: Document) -> None:
@@ -202,6 +210,11 @@ class Registry:
                 key = self._tables.keys[document.key]
                 key.is_revoked = True
                 key.encrypted_secret = b""
+            case LicenceGated():
+                self._add_gate(document)
+            case BuyerCleared():
+                gate = self._tables.entries.gates[document.instrument]
+                (gate.cleared.add if document.is_cleared else gate.cleared.discard)(document.account)
 
     def _add_account(self, document: AccountNamed) -> None:
         group = document.group or document.index
@@ -260,3 +273,11 @@ class Registry:
         self._tables.entries.keys.append(key)
         self._tables.keys[key.key] = key
         self._tables.key_counts[key.account] = self._tables.key_counts.get(key.account, 0) + 1
+
+    def _add_gate(self, document: LicenceGated) -> None:
+        instrument = self._tables.instrument_at(document.instrument)
+        assert instrument is not None
+        base = self._tables.asset_at(instrument.base)
+        assert base is not None
+        gate = Gate(instrument.index, base.issuer_account, document.may_resell)
+        self._tables.entries.gates[instrument.index] = gate
