@@ -9,6 +9,9 @@ A stream slower than the batches adds each batch's update to a `DepthAccumulator
 from bisect import bisect_left, insort
 from typing import NamedTuple
 
+from exchange.core.types import Side
+from exchange.marketdata.resting import OrdersUpdate, RestingDepth, RestingOrders
+
 Levels = list[tuple[int, int]]  # (price_ticks, quantity_lots)
 
 
@@ -86,21 +89,26 @@ class _BookSide:
 class DepthBook:
     """Both sides of one instrument, aggregated by price."""
 
-    __slots__ = ("_previous_update_id", "_sides", "last_update_id")
+    __slots__ = ("_previous_update_id", "_resting", "_sides", "last_update_id")
 
     def __init__(self) -> None:
         self._sides = (_BookSide(1), _BookSide(-1))  # indexed by Side
+        self._resting = RestingOrders()
         self.last_update_id = 0
         self._previous_update_id = 0
 
-    def change(self, side: int, price_ticks: int, delta_lots: int) -> None:
-        """Add lots to a level, or take them away: one update."""
+    def change(
+        self, side: int, price_ticks: int, delta_lots: int, order_id: int, cause: int, trade_id: int = 0
+    ) -> None:
+        """Add an order's lots to a level, or take them away: one update."""
         self.last_update_id += 1
         self._sides[side].change(price_ticks, delta_lots)
+        self._resting.change(self.last_update_id, order_id, side, price_ticks, delta_lots, cause, trade_id)
 
-    def take_back(self, side: int, price_ticks: int, lots: int) -> None:
-        """Undo the last `change`, which added these lots, its update id included."""
+    def take_back(self, side: int, price_ticks: int, lots: int, order_id: int) -> None:
+        """Undo the last `change`, which brought an order with these lots, its update id included."""
         self._sides[side].change(price_ticks, -lots)
+        self._resting.take_back(order_id)
         self.last_update_id -= 1
 
     def begin_batch(self) -> None:
@@ -109,6 +117,7 @@ class DepthBook:
         bids, asks = self._sides
         bids.changed.clear()
         asks.changed.clear()
+        self._resting.clear_changes()
 
     def changes(self) -> DepthUpdate:
         """Return what changed since `begin_batch`; with nothing changed, first is last + 1 and there are no levels."""
@@ -120,6 +129,16 @@ class DepthBook:
         """Return at most `limit` best levels of each side."""
         bids, asks = self._sides
         return Depth(self.last_update_id, bids.levels(limit), asks.levels(limit))
+
+    def order_changes(self) -> OrdersUpdate:
+        """Return how orders changed since `begin_batch`, one change an update id."""
+        previous = self._previous_update_id
+        return OrdersUpdate(previous + 1, self.last_update_id, previous, self._resting.changes())
+
+    def orders(self, limit: int) -> RestingDepth:
+        """Return at most `limit` orders of each side, those that would trade first."""
+        bids, asks = self._resting.side(Side.BUY, limit), self._resting.side(Side.SELL, limit)
+        return RestingDepth(self.last_update_id, bids, asks)
 
     def ticker(self) -> BookTicker:
         """Return the best level of each side."""

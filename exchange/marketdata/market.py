@@ -17,6 +17,7 @@ from exchange.events import Event
 from exchange.marketdata.candles import Candle, Candles
 from exchange.marketdata.depth import BookTicker, Depth, DepthBook, DepthUpdate
 from exchange.marketdata.intervals import DAY_MS, MINUTE_MS, Interval
+from exchange.marketdata.resting import Cause, OrdersUpdate, RestingDepth
 from exchange.marketdata.statistics import Statistics, Window, empty_statistics
 from exchange.marketdata.trades import Trade, Trades
 
@@ -29,6 +30,8 @@ _UNSHOWN = int(OrderFlag.SLEEPING | OrderFlag.UNPRICED)
 _DECREMENT = int(SelfTradePrevention.DECREMENT)
 _BUY, _SELL = int(Side.BUY), int(Side.SELL)
 _UNCROSSING = int(TradingState.UNCROSSING)
+_NEW, _TRADE, _END = int(Cause.NEW), int(Cause.TRADE), int(Cause.END)
+_REDUCE, _MOVE, _SHOW = int(Cause.REDUCE), int(Cause.MOVE), int(Cause.SHOW)
 _new = tuple.__new__  # half the time of a NamedTuple's own constructor
 
 
@@ -139,6 +142,16 @@ class MarketData:
         book = self._books.get(instrument)
         return DepthUpdate(1, 0, 0, [], []) if book is None else book.changes()
 
+    def orders(self, instrument: int, limit: int) -> RestingDepth:
+        """Return at most `limit` orders of each side, those that would trade first."""
+        book = self._books.get(instrument)
+        return RestingDepth(0, [], []) if book is None else book.orders(limit)
+
+    def order_changes(self, instrument: int) -> OrdersUpdate:
+        """Return how the last `apply` changed single orders: ask as for `depth_changes`."""
+        book = self._books.get(instrument)
+        return OrdersUpdate(1, 0, 0, []) if book is None else book.order_changes()
+
     def book_ticker(self, instrument: int) -> BookTicker:
         """Return the best level of each side."""
         book = self._books.get(instrument)
@@ -194,11 +207,11 @@ class MarketData:
         instrument = event.instrument
         price, lots = event.price_ticks, event.quantity_lots
         if self._taker is None:
-            self._take_auctioned(instrument, event.order_id, _BUY, lots)
-            self._take_auctioned(instrument, event.counter_order_id, _SELL, lots)
+            self._take_auctioned(event, event.order_id, _BUY)
+            self._take_auctioned(event, event.counter_order_id, _SELL)
         else:
             self._taker_lots = event.leaves_lots
-            self._change(instrument, 1 - side, price, -lots)
+            self._change(instrument, 1 - side, price, -lots, event.counter_order_id, _TRADE, event.trade_id)
             if self._icebergs:
                 self._show_less(event.counter_order_id, lots)
         traded = self._traded.get(instrument)
@@ -209,13 +222,15 @@ class MarketData:
         traded.trades.add(_new(Trade, (trade_id, event.time_ns, price, lots, amount, not is_taker_buyer)))
         traded.candles.add_trade(event.time_ns, trade_id, price, lots, amount, is_taker_buyer)
 
-    def _take_auctioned(self, instrument: int, order_id: int, side: int, lots: int) -> None:
+    def _take_auctioned(self, event: Event, order_id: int, side: int) -> None:
         """Take lots from the best level, which is the order's own: an auction trades the best of each side."""
+        instrument, lots = event.instrument, event.quantity_lots
         self._touched.add(instrument)
         if order_id in self._unshown:
             return
         ticker = self._books[instrument].ticker()
-        self._change(instrument, side, ticker.bid_ticks if side == _BUY else ticker.ask_ticks, -lots)
+        price_ticks = ticker.bid_ticks if side == _BUY else ticker.ask_ticks
+        self._change(instrument, side, price_ticks, -lots, order_id, _TRADE, event.trade_id)
         self._show_less(order_id, lots)
 
     def _show_less(self, order_id: int, lots: int) -> None:
@@ -228,7 +243,7 @@ class MarketData:
     def _on_replenished(self, event: Event) -> None:
         iceberg = self._icebergs[event.order_id]
         iceberg.shown_lots, iceberg.hidden_lots = event.quantity_lots, event.leaves_lots
-        self._change(event.instrument, event.side, event.price_ticks, event.quantity_lots)
+        self._change(event.instrument, event.side, event.price_ticks, event.quantity_lots, event.order_id, _SHOW)
 
     def _on_ended(self, event: Event) -> None:
         order_id, lots = event.order_id, event.leaves_lots
@@ -244,7 +259,7 @@ class MarketData:
         if iceberg is not None:
             lots = iceberg.shown_lots
         if lots:
-            self._change(event.instrument, event.side, event.price_ticks, -lots)
+            self._change(event.instrument, event.side, event.price_ticks, -lots, order_id, _END)
 
     def _on_replaced(self, event: Event) -> None:
         order_id = event.order_id
@@ -257,20 +272,20 @@ class MarketData:
             if iceberg is not None:
                 lots = iceberg.shrink(lots)
             if lots:
-                self._change(event.instrument, event.side, previous_ticks, -lots)
+                self._change(event.instrument, event.side, previous_ticks, -lots, order_id, _REDUCE)
             return
-        self._change(
-            event.instrument, event.side, previous_ticks, -(previous_lots if iceberg is None else iceberg.shown_lots)
-        )
+        shown_lots = previous_lots if iceberg is None else iceberg.shown_lots
+        self._change(event.instrument, event.side, previous_ticks, -shown_lots, order_id, _MOVE)
         self._come_in(event, event.leaves_lots)
 
     def _on_match_prevented(self, event: Event) -> None:
         if event.self_trade_prevention == _DECREMENT:
             self._taker_lots = event.leaves_lots
-            self._change(event.instrument, 1 - event.side, event.price_ticks, -event.quantity_lots)
-            iceberg = self._icebergs.get(event.counter_order_id)
+            maker_id, lots = event.counter_order_id, event.quantity_lots
+            self._change(event.instrument, 1 - event.side, event.price_ticks, -lots, maker_id, _REDUCE)
+            iceberg = self._icebergs.get(maker_id)
             if iceberg is not None:
-                iceberg.shown_lots -= event.quantity_lots
+                iceberg.shown_lots -= lots
 
     def _on_uncrossed(self, event: Event) -> None:
         """Forget the unpriced orders of an auction that is over: all of them have traded or ended."""
@@ -289,7 +304,7 @@ class MarketData:
         if iceberg is not None:
             lots = iceberg.split(lots)
         if lots:
-            self._change(instrument, side, price_ticks, lots)
+            self._change(instrument, side, price_ticks, lots, order_id, _NEW)
         elif iceberg is not None:
             del self._icebergs[order_id]
 
@@ -300,11 +315,20 @@ class MarketData:
         instrument, side, price_ticks, order_id = self._taker
         iceberg = self._icebergs.get(order_id)
         lots = self._taker_lots if iceberg is None else iceberg.shown_lots
-        self._books[instrument].take_back(side, price_ticks, lots)
+        self._books[instrument].take_back(side, price_ticks, lots, order_id)
 
-    def _change(self, instrument: int, side: int, price_ticks: int, delta_lots: int) -> None:
+    def _change(
+        self,
+        instrument: int,
+        side: int,
+        price_ticks: int,
+        delta_lots: int,
+        order_id: int,
+        cause: int,
+        trade_id: int = 0,
+    ) -> None:
         book = self._books.get(instrument)
         if book is None:
             book = self._books[instrument] = DepthBook()
         self._touched.add(instrument)
-        book.change(side, price_ticks, delta_lots)
+        book.change(side, price_ticks, delta_lots, order_id, cause, trade_id)

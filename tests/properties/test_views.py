@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exchange.core import commands
+from exchange.core.reference_book import resting
 from exchange.core.types import (
     ClearScope,
     EventKind,
@@ -134,6 +135,51 @@ def assert_depth_is_the_engine_s(view, market):
         assert view.book_ticker(instrument) == (depth.last_update_id, *best)
 
 
+def queued(market, instrument, side):
+    """What others may see of each order of one side, in the order in which they trade."""
+    book = market.engine.tables.instruments[instrument]
+    return [
+        (order.order_id, order.price_ticks, order.displayed_lots) for order in resting(book, side) if not order.unpriced
+    ]
+
+
+def assert_orders_are_the_engine_s(depth, market, instrument):
+    for side, found in ((Side.BUY, depth.bids), (Side.SELL, depth.asks)):
+        assert [(order.order_id, order.price_ticks, order.lots) for order in found] == queued(market, instrument, side)
+
+
+def followed(orders, update):
+    """Return single orders after an update, as a reader of the stream keeps them: by place, who is gone taken out."""
+    kept = dict(orders)
+    for change in update.changes:
+        kept[change.place] = (change.order_id, change.side, change.price_ticks, change.lots)
+    return {place: kept[place] for place in sorted(kept) if kept[place][-1]}
+
+
+def told(depth):
+    sides = ((Side.BUY, depth.bids), (Side.SELL, depth.asks))
+    rows = {order.place: (order.order_id, side, order.price_ticks, order.lots) for side, of in sides for order in of}
+    return {place: rows[place] for place in sorted(rows)}
+
+
+@settings(max_examples=100, deadline=None)
+@given(STREAMS, st.integers(1, 4))
+def test_single_orders_and_their_changes_are_the_engine_s_in_the_order_in_which_they_trade(actions, step):
+    market, view = Market(), MarketData()
+    view.apply(market.setup_events)
+    replicas = {instrument: told(view.orders(instrument, 1_000)) for instrument in INSTRUMENTS}
+    for begin in range(0, len(actions), step):
+        batch = actions[begin : begin + step]
+        view.apply([row for action in batch for row in chain(*market.send(command(market, action)))])
+        for instrument in INSTRUMENTS:
+            update, depth = view.order_changes(instrument), view.orders(instrument, 1_000)
+            assert_orders_are_the_engine_s(depth, market, instrument)
+            assert update[:3] == view.depth_changes(instrument)[:3]
+            assert len(update.changes) == update.last_update_id - update.previous_update_id
+            replicas[instrument] = followed(replicas[instrument], update)
+            assert replicas[instrument] == told(depth)
+
+
 def with_update(levels, changes):
     levels = dict(levels) | dict(changes)
     return {price: lots for price, lots in levels.items() if lots}
@@ -185,6 +231,7 @@ def test_views_do_not_depend_on_how_the_events_are_cut(actions, step):
     assert_depth_is_the_engine_s(cut, market)
     for instrument in INSTRUMENTS:
         assert cut.depth(instrument, 1_000) == whole.depth(instrument, 1_000)
+        assert cut.orders(instrument, 1_000) == whole.orders(instrument, 1_000)
         assert cut.trades(instrument, 1_000) == whole.trades(instrument, 1_000)
 
 
