@@ -25,6 +25,7 @@ from api.errors import (
     invalid,
     missing,
 )
+from api.heads import Heads
 from api.openapi import described
 
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -37,6 +38,7 @@ class Application:
     def __init__(self, services: Services, fastapi: FastAPI, websocket: Asgi | None) -> None:
         """Put the short cut in front of FastAPI, and hand websockets to their own application."""
         self.services = services
+        self.heads = Heads()
         self.fastapi = fastapi
         self._websocket = websocket
 

@@ -8,16 +8,19 @@ of answers, keep-alive and shutdown are uvicorn's business in both cases.
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.app import Application
+from api.binance.placing import PLACE, place
 from api.binance.rest import ENDPOINTS
 from api.call import NOT_MODIFIED, Answer, Call, read_headers, refusal
 from api.door import Endpoint, answer
 from api.errors import HEAD_TOO_LARGE, INVALID_HTTP, Problem, RequestError
+from api.heads import END, Head
 
 _ENDPOINTS = {(method.encode(), path.encode()): endpoint for (method, path), endpoint in ENDPOINTS.items()}
 _STATUS = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
@@ -107,6 +110,8 @@ class HttpConnection(HttpToolsProtocol):
         self._is_counted = False
         self._is_in_head = False
         self._head_bytes = 0
+        self._heads = application.heads
+        self._whole: Pending | None = None  # the request that all of what came last was, if it was just that
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Count the connection; close it at once if there are too many."""
@@ -124,7 +129,18 @@ class HttpConnection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what has come; the parser would take a head without end."""
+        is_fresh = not self._is_in_head and (self.cycle is None or self.cycle.response_complete)
+        if is_fresh and not self.flow.write_paused:
+            end = data.find(END) + len(END)
+            head = self._heads.find(data[:end])
+            if head is not None and end + head.body_bytes == len(data):
+                self._take(head, data[end:])
+                return
+        self._whole = None
         super().data_received(data)
+        whole = self._whole
+        if is_fresh and whole is not None and whole is self.cycle:
+            self._heads.remember(data, whole.endpoint, whole.call, keep_alive=whole.keep_alive)
         if self._is_in_head:
             self._head_bytes += len(data)
             if self._head_bytes > self._limiter.limits.head_bytes_max and not self.transport.is_closing():
@@ -181,6 +197,7 @@ class HttpConnection(HttpToolsProtocol):
         if not isinstance(cycle, Pending):
             super().on_message_complete()
         elif not cycle.response_complete:
+            self._whole = cycle
             self._begin(cycle)
 
     def is_waiting(self) -> bool:
@@ -201,6 +218,14 @@ class HttpConnection(HttpToolsProtocol):
             return None
         return _ENDPOINTS.get((self.parser.get_method(), self.url.partition(b"?")[0]))
 
+    def _take(self, head: Head, body: bytes) -> None:
+        """Serve a request that has come whole and whose head is known."""
+        call = head.call(self._address, self._services.exchange.clock.now_ns())
+        pending = Pending(head.endpoint, call, keep_alive=head.keep_alive)
+        pending.add(body, self._limiter.limits.body_bytes_max)
+        self.cycle = pending  # type: ignore[assignment] # see the top
+        self._begin(pending)
+
     def _begin(self, pending: Pending) -> None:
         pending.more_body = False
         try:
@@ -209,8 +234,11 @@ class HttpConnection(HttpToolsProtocol):
             self._finish(pending, refusal(error.problem, []))
             return
         pending.call.body = b"".join(pending.parts)
-        steps = answer(pending.endpoint, self._services, pending.call)
-        Steps(steps, lambda result: self._finish(pending, result), self.loop).step()
+        finish = partial(self._finish, pending)
+        if pending.endpoint is PLACE:
+            place(self._services, pending.call, finish)
+        else:
+            Steps(answer(pending.endpoint, self._services, pending.call), finish, self.loop).step()
 
     def _finish(self, pending: Pending, result: Answer) -> None:
         pending.response_complete = True

@@ -72,24 +72,32 @@ class Endpoint(NamedTuple):
 async def answer(endpoint: Endpoint, services: Services, call: Call) -> Answer:
     """Answer a call whose body is read; no exception gets out."""
     try:
-        used = services.limiter.take_weight(call.address, endpoint.weight, call.now_ns)
-        call.headers_out.append((b"x-mbx-used-weight-1m", b"%d" % used))
-        check_headers(call)
-        if endpoint.scope is not None:
-            _authenticate(services, endpoint, endpoint.scope, call)
-        else:
-            call.texts = parameters.parse(call.query, call.body)
+        admit(endpoint, services, call)
         reply = await endpoint.handler(services, call)
         return Answer(200, reply, call.headers_out) if isinstance(reply, bytes) else reply
-    except RequestError as error:
+    except Exception as error:  # noqa: BLE001 - nothing is caught here that is not answered
+        return refused(endpoint, error, call)
+
+
+def admit(endpoint: Endpoint, services: Services, call: Call) -> None:
+    """Take what everybody must pass: weight, headers, key, signature, time; leave the parameters in the call."""
+    used = services.limiter.take_weight(call.address, endpoint.weight, call.now_ns)
+    call.headers_out.append((b"x-mbx-used-weight-1m", b"%d" % used))
+    check_headers(call)
+    if endpoint.scope is not None:
+        _authenticate(services, endpoint, endpoint.scope, call)
+    else:
+        call.texts = parameters.parse(call.query, call.body)
+
+
+def refused(endpoint: Endpoint, error: Exception, call: Call) -> Answer:
+    """Return the answer that tells why a call failed."""
+    if isinstance(error, RequestError):
         return refusal(error.problem, call.headers_out)
-    except Overloaded:
-        return refusal(OVERLOADED, call.headers_out)
-    except Stopped:
-        return refusal(STOPPED, call.headers_out)
-    except Exception:
-        log.exception("an endpoint failed", method=endpoint.method, path=endpoint.path)
-        return refusal(UNKNOWN_ERROR, call.headers_out)
+    if isinstance(error, (Overloaded, Stopped)):
+        return refusal(OVERLOADED if isinstance(error, Overloaded) else STOPPED, call.headers_out)
+    log.error("an endpoint failed", method=endpoint.method, path=endpoint.path, exc_info=error)
+    return refusal(UNKNOWN_ERROR, call.headers_out)
 
 
 def charge(services: Services, call: Call, rows: int) -> None:

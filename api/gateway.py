@@ -5,6 +5,7 @@ is the engine's decision. An order without a client order id goes by a name made
 engine nothing, and it is found by it like by any other.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from api import orders, parameters
@@ -27,7 +28,7 @@ from api.errors import (
 )
 from api.gate import check_gate
 from api.orders import OrderTexts, Placed
-from api.turn import Turn
+from api.turn import Receiver, Turn
 from exchange.core import commands
 from exchange.core.types import (
     PRICE_TICKS_MAX,
@@ -61,7 +62,14 @@ class Gateway:
 
     async def place(self, account: int, order: OrderTexts, instrument: Instrument) -> Placed:
         """Place an order. A client order id that was used before returns what became of the order that has it."""
-        events = await self._turn.submit(self._command(account, order, instrument))
+        return self.outcome(await self._turn.submit(self._command(account, order, instrument)), order, instrument)
+
+    def begin(self, account: int, order: OrderTexts, instrument: Instrument, receiver: Receiver) -> None:
+        """Place an order whose events a receiver takes: `outcome` says what they mean."""
+        self._turn.add(self._command(account, order, instrument), receiver)
+
+    def outcome(self, events: Sequence[Event], order: OrderTexts, instrument: Instrument) -> Placed:
+        """Say what became of an order by the events of its command."""
         first = events[0]
         if first.kind == _REJECTED:
             raise RequestError(rejection(first.reason))

@@ -8,6 +8,7 @@ the loop; gathered until its end they are one batch instead of many, and nobody 
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from typing import Protocol
 
 from api.errors import OVERLOADED, STATUS_UNKNOWN, STOPPED, RequestError
 from exchange.events import Event
@@ -19,6 +20,19 @@ Answer = asyncio.Future[list[Event]]
 Submit = Callable[[bytes], Answer]
 
 
+class Receiver(Protocol):
+    """Who waits for the events of a command: a future, or whatever else takes them."""
+
+    def done(self) -> bool:
+        """Return whether nobody waits any more."""
+
+    def set_result(self, result: list[Event], /) -> None:
+        """Take the events."""
+
+    def set_exception(self, exception: Exception, /) -> None:
+        """Take a RequestError that says why there are none."""
+
+
 class Turn:
     """Gathers single commands, and gives each its own events back."""
 
@@ -26,19 +40,23 @@ class Turn:
         """Submit to the sequencer."""
         self._submit = submit
         self._commands: list[bytes] = []
-        self._answers: list[Answer] = []
+        self._answers: list[Receiver] = []
 
     def submit(self, command: bytes) -> Answer:
         """Put one command into the next submission; the result is its events, or a RequestError that says why not."""
-        loop = asyncio.get_running_loop()
-        answer: Answer = loop.create_future()
-        self._commands.append(command)
-        self._answers.append(answer)
-        if len(self._commands) == 1:
-            loop.call_soon(self._end)
-        elif len(self._commands) == COMMANDS_MAX:
-            self._end()
+        answer: Answer = asyncio.get_running_loop().create_future()
+        self.add(command, answer)
         return answer
+
+    def add(self, command: bytes, receiver: Receiver) -> None:
+        """Put one command into the next submission, and let a receiver take what comes of it."""
+        commands = self._commands
+        commands.append(command)
+        self._answers.append(receiver)
+        if len(commands) == 1:
+            asyncio.get_running_loop().call_soon(self._end)
+        elif len(commands) == COMMANDS_MAX:
+            self._end()
 
     def _end(self) -> None:
         answers = self._answers
@@ -56,7 +74,7 @@ class Turn:
             joint.add_done_callback(partial(_share, answers))
 
 
-def _share(answers: list[Answer], joint: Answer) -> None:
+def _share(answers: list[Receiver], joint: Answer) -> None:
     """Give each answer the events of its command: those of one sequence number."""
     if joint.exception() is not None:
         _refuse(answers, RequestError(STATUS_UNKNOWN))
@@ -74,7 +92,7 @@ def _share(answers: list[Answer], joint: Answer) -> None:
     assert begin == count
 
 
-def _refuse(answers: list[Answer], error: RequestError) -> None:
+def _refuse(answers: list[Receiver], error: RequestError) -> None:
     for answer in answers:
         if not answer.done():
             answer.set_exception(error)

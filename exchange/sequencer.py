@@ -383,6 +383,8 @@ def entries(data: bytes, submissions: list[_Item]) -> Entries:
 def share(submissions: list[_Item], events: np.ndarray, sequence: int) -> _Answers:
     """Tell which rows are whose; `sequence` is that of the last command before the batch."""
     futures = [item[0] for item in submissions]
+    if len(submissions) == 1:
+        return _Answers(futures, [len(events)], len(submissions[0][1]) // _COMMAND_BYTES or 1)
     counts = [len(item[1]) // _COMMAND_BYTES for item in submissions]
     last = np.cumsum(counts) + sequence
     ends = np.searchsorted(events["sequence"], last, side="right").tolist()

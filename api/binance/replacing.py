@@ -1,6 +1,6 @@
 """Orders changed: cancelled for another one, or made smaller without losing their place."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from api.binance import replies
 from api.binance.requests import AmendRequest, CancelPart
@@ -23,14 +23,13 @@ from api.schemas import names, validated
 from exchange.registry.entries import Instrument
 from exchange.registry.units import NumberRefusal, parse_steps
 
-Body = dict[str, Any]
 _CANCEL_NAMES = names(CancelPart) - {"symbol"}
 
 
 class _Half(NamedTuple):
     """What became of the cancellation, or of the new order: an answer, a problem, or neither where it was not tried."""
 
-    body: Body | None = None
+    body: object = None
     problem: Problem | None = None
 
     @property
@@ -41,7 +40,7 @@ class _Half(NamedTuple):
         return "NOT_ATTEMPTED" if self.body is None else "SUCCESS"
 
     @property
-    def told(self) -> Body | None:
+    def told(self) -> object:
         """Return it in full."""
         return self.body if self.problem is None else {"code": self.problem.code, "msg": self.problem.message}
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
+from msgspec import Raw
+
 from api.binance.texts import InstrumentTexts
 from api.orders import Placed, name_of, status_of
 from exchange.core.types import OrderFlag, OrderType, SelfTradePrevention, Side, TimeInForce, TradingState
@@ -34,6 +36,7 @@ STATES = {
     TradingState.GATE_CLOSED: "BREAK",
     TradingState.EXPIRED: "END_OF_DAY",
 }
+TERMS_CACHED_MAX = 1 << 12
 TEXTS_CACHED_MAX = 1 << 16  # of each kind: an order's answer shows prices and quantities that others showed before
 _price = lru_cache(TEXTS_CACHED_MAX)(InstrumentTexts.price)
 _quantity = lru_cache(TEXTS_CACHED_MAX)(InstrumentTexts.quantity)
@@ -61,40 +64,48 @@ def shown_ticks(order_type: int, price_ticks: int) -> int:
     return price_ticks if order_type in {_LIMIT, _STOP_LIMIT} else 0
 
 
-def acknowledged(order: Placed, texts: InstrumentTexts, stamp: Stamp) -> Body:
-    """Say that an order was accepted: ACK."""
-    return {
-        "symbol": texts.symbol,
-        "orderId": order.order_id,
-        "orderListId": -1,
-        "clientOrderId": order.client_order_id,
-        "transactTime": stamp(order.time_ns),
-    }
+def placed(order: Placed, texts: InstrumentTexts, quote_asset: str, stamp: Stamp, response: str) -> Raw:
+    """Say what became of an order, as JSON: ACK, RESULT, or FULL with every trade.
 
-
-def result(order: Placed, texts: InstrumentTexts, stamp: Stamp) -> Body:
-    """Say what became of an order: RESULT."""
+    Written as text, for every order is answered: its words are of symbols and names that need no escaping.
+    """
     time = stamp(order.time_ns)
+    head = (
+        f'{{"symbol":"{texts.symbol}","orderId":{order.order_id},"orderListId":-1,'
+        f'"clientOrderId":"{order.client_order_id}","transactTime":{time}'
+    )
+    if response == "ACK":
+        return Raw(f"{head}}}")
     zero = _amount(texts, 0)
-    body = {
-        "symbol": texts.symbol,
-        "orderId": order.order_id,
-        "orderListId": -1,
-        "clientOrderId": order.client_order_id,
-        "transactTime": time,
-        "price": _price(texts, shown_ticks(order.order_type, order.price_ticks)),
-        "origQty": _quantity(texts, order.quantity_lots),
-        "executedQty": _quantity(texts, order.filled_lots),
-        "origQuoteOrderQty": zero,
-        "cummulativeQuoteQty": texts.amount(order.quote_filled) if order.quote_filled else zero,
-        "status": order.status,
-        "timeInForce": TIMES_IN_FORCE[order.time_in_force],
-        "type": type_name(order.order_type, order.flags),
-        "side": SIDES[order.side],
-        "workingTime": time,
-        "selfTradePreventionMode": PREVENTIONS[order.self_trade_prevention],
-    }
-    return body | _conditions(order, texts) if order.stop_ticks or order.display_lots else body
+    terms = _terms(*order[2:7])
+    more = _conditions(order, texts) if order.stop_ticks or order.display_lots else {}
+    working = more.pop("workingTime", time)
+    tail = "".join([f',"{name}":"{text}"' for name, text in more.items()])
+    return Raw(
+        f'{head},"price":"{_price(texts, shown_ticks(order.order_type, order.price_ticks))}",'
+        f'"origQty":"{_quantity(texts, order.quantity_lots)}","executedQty":"{_quantity(texts, order.filled_lots)}",'
+        f'"origQuoteOrderQty":"{zero}","cummulativeQuoteQty":'
+        f'"{texts.amount(order.quote_filled) if order.quote_filled else zero}","status":"{order.status}",{terms},'
+        f'"workingTime":{working}{tail}{_fills(order, texts, quote_asset) if response == "FULL" else ""}}}'
+    )
+
+
+def _fills(order: Placed, texts: InstrumentTexts, quote_asset: str) -> str:
+    told = [
+        f'{{"price":"{_price(texts, fill.price_ticks)}","qty":"{_quantity(texts, fill.quantity_lots)}",'
+        f'"commission":"{texts.amount(fill.fee)}","commissionAsset":"{quote_asset}","tradeId":{fill.trade_id}}}'
+        for fill in order.fills
+    ]
+    return f',"fills":[{",".join(told)}]'
+
+
+@lru_cache(TERMS_CACHED_MAX)
+def _terms(side: int, order_type: int, time_in_force: int, prevention: int, flags: int) -> str:
+    """Say what an order asked for besides numbers."""
+    return (
+        f'"timeInForce":"{TIMES_IN_FORCE[time_in_force]}","type":"{type_name(order_type, flags)}",'
+        f'"side":"{SIDES[side]}","selfTradePreventionMode":"{PREVENTIONS[prevention]}"'
+    )
 
 
 def _conditions(order: Placed | OrderView, texts: InstrumentTexts) -> Body:
@@ -106,22 +117,6 @@ def _conditions(order: Placed | OrderView, texts: InstrumentTexts) -> Body:
         body["icebergQty"] = texts.quantity(order.display_lots)
     if order.flags & _SLEEPING:
         body["workingTime"] = -1
-    return body
-
-
-def full(order: Placed, texts: InstrumentTexts, quote_asset: str, stamp: Stamp) -> Body:
-    """Say what became of an order, trade by trade: FULL."""
-    body = result(order, texts, stamp)
-    body["fills"] = [
-        {
-            "price": _price(texts, fill.price_ticks),
-            "qty": _quantity(texts, fill.quantity_lots),
-            "commission": texts.amount(fill.fee),
-            "commissionAsset": quote_asset,
-            "tradeId": fill.trade_id,
-        }
-        for fill in order.fills
-    ]
     return body
 
 

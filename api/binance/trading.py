@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from msgspec import Raw
+
 from api.binance import replies
 from api.binance.requests import CancelRequest, OneSymbol, OpenOrdersRequest, OrderRequest, OrdersRequest
 from api.call import Call, encoded
@@ -15,12 +17,17 @@ from exchange.registry.entries import Instrument
 
 async def place(services: Services, call: Call) -> bytes:
     """Place an order and say what became of it."""
+    order, instrument = ordered(services, call)
+    result = await services.gateway.place(call.account, order, instrument)
+    return bytes(answered(services, call, order, instrument, result))
+
+
+def ordered(services: Services, call: Call) -> tuple[OrderTexts, Instrument]:
+    """Count an order, and return what is ordered."""
     used = services.limiter.take_orders(call.account, 1, call.now_ns)
     call.headers_out.append((b"x-mbx-order-count-10s", b"%d" % used))
     order = decode(call.texts)
-    instrument = services.directory.instrument(order.symbol)
-    result = await services.gateway.place(call.account, order, instrument)
-    return encoded(answered(services, call, order, instrument, result))
+    return order, services.directory.instrument(order.symbol)
 
 
 async def test(services: Services, call: Call) -> bytes:
@@ -90,12 +97,7 @@ def _listed(services: Services, call: Call, found: Sequence[OrderView]) -> bytes
     return encoded([replies.order_view(order, texts(order.instrument), call.stamp) for order in found])
 
 
-def answered(
-    services: Services, call: Call, order: OrderTexts, instrument: Instrument, result: Placed
-) -> dict[str, object]:
-    """Say what became of a new order, in the length that was asked for."""
+def answered(services: Services, call: Call, order: OrderTexts, instrument: Instrument, result: Placed) -> Raw:
+    """Say what became of a new order, as JSON in the length that was asked for."""
     texts = services.directory.texts(instrument.index)
-    if order.response == "FULL":
-        return replies.full(result, texts, instrument.quote_asset, call.stamp)
-    shape = replies.result if order.response == "RESULT" else replies.acknowledged
-    return shape(result, texts, call.stamp)
+    return replies.placed(result, texts, instrument.quote_asset, call.stamp, order.response)

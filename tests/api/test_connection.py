@@ -72,6 +72,26 @@ def test_a_client_that_goes_away_in_the_middle_does_no_harm(market):
     assert market.client("alice").get("/api/v3/ping").status_code == 200
 
 
+def test_a_head_that_came_before_is_served_like_the_first(market):
+    alice = market.client("alice")
+    terms = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": 1, "price": PRICE}
+    texts = [alice.sign(terms | {"newClientOrderId": f"head-{number}"}) for number in range(3)]
+    head = f"POST /api/v3/order HTTP/1.1\r\nhost: y\r\nx-mbx-apikey: {alice.key}\r\ncontent-length: {len(texts[0])}"
+    with opened(market) as line:
+        answers = []
+        for text in (*texts, texts[0][:-1] + "x"):
+            line.sendall(f"{head}\r\n\r\n{text}".encode())
+            answers.append(line.recv(65536))
+        line.sendall(f"{head}\r\n\r\n{texts[1][:50]}".encode())  # the head is known, the body is not all there
+        line.sendall(texts[1][50:].encode())
+        again = line.recv(65536)
+    assert [f'"head-{number}"'.encode() in answer for number, answer in enumerate(answers[:3])] == [True] * 3
+    assert b'"code":-1022' in answers[3]
+    assert answers[3].startswith(b"HTTP/1.1 400 ")
+    assert b'"head-1"' in again
+    assert b"x-mbx-order-count-10s" in again
+
+
 def test_either_way_answers_come_in_order(market):
     alice = market.client("alice")
     order = alice.sign(

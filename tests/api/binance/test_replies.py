@@ -1,5 +1,7 @@
 """Answers in the dialect's words, each held against its published model."""
 
+import json
+
 import pytest
 
 from api.binance import replies, schema
@@ -27,6 +29,10 @@ VIEW = OrderView(
 )  # fmt: skip
 
 
+def told(order, response):
+    return json.loads(bytes(replies.placed(order, TEXTS, "CNY", STAMP, response)))
+
+
 @pytest.mark.parametrize(
     ("order_type", "flags", "name"),
     [
@@ -44,9 +50,7 @@ def test_every_trading_state_has_a_name():
 
 
 def test_what_became_of_an_order_is_told_in_three_lengths():
-    short = replies.acknowledged(PLACED, TEXTS, STAMP)
-    longer = replies.result(PLACED, TEXTS, STAMP)
-    longest = replies.full(PLACED, TEXTS, "CNY", STAMP)
+    short, longer, longest = (told(PLACED, response) for response in ("ACK", "RESULT", "FULL"))
     schema.Acknowledged.model_validate(short)
     schema.Result.model_validate(longer)
     schema.Full.model_validate(longest)
@@ -66,7 +70,15 @@ def test_what_became_of_an_order_is_told_in_three_lengths():
 
 def test_a_market_order_has_no_price():
     market = PLACED._replace(order_type=OrderType.MARKET)
-    assert replies.result(market, TEXTS, STAMP)["price"] == TEXTS.price(0)
+    assert told(market, "RESULT")["price"] == TEXTS.price(0)
+
+
+def test_a_sleeping_stop_and_an_iceberg_say_their_conditions():
+    asleep = PLACED._replace(flags=OrderFlag.SLEEPING, stop_ticks=90, display_lots=2)
+    body = told(asleep, "FULL")
+    schema.Full.model_validate(body)
+    assert (body["workingTime"], body["stopPrice"], body["icebergQty"]) == (-1, TEXTS.price(90), TEXTS.quantity(2))
+    assert told(asleep._replace(flags=0), "RESULT")["workingTime"] == TIME_MS
 
 
 def test_how_an_order_stands():

@@ -1,0 +1,52 @@
+"""What heads of requests say, remembered: a client sends the same one again and again.
+
+Parsing a head costs more than signing an order. What it says depends on nothing but its bytes, so a head that the
+parser has read once, as the whole of what came with nothing left over, need not be read again.
+"""
+
+from typing import NamedTuple
+
+from api.call import Call
+from api.door import Endpoint
+
+HEADS_MAX = 4096
+HEAD_BYTES_MAX = 1024  # a longer one is parsed each time
+END = b"\r\n\r\n"
+
+
+class Head(NamedTuple):
+    """A request but for its body: one of the table's, without a query, that asks for nothing special."""
+
+    endpoint: Endpoint
+    key: str
+    content_type: bytes
+    time_unit_ns: int
+    keep_alive: bool
+    body_bytes: int
+
+    def call(self, address: str, now_ns: int) -> Call:
+        """Return the call that this begins."""
+        call = Call(address, b"", now_ns)
+        call.key = self.key
+        call.content_type = self.content_type
+        call.time_unit_ns = self.time_unit_ns
+        return call
+
+
+class Heads:
+    """Heads by their bytes, the blank line included; all are forgotten when there are too many."""
+
+    def __init__(self) -> None:
+        """Remember nothing yet."""
+        self._known: dict[bytes, Head] = {}
+        self.find = self._known.get  # bytes -> Head or None; once per request, so without a call in between
+
+    def remember(self, data: bytes, endpoint: Endpoint, call: Call, *, keep_alive: bool) -> None:
+        """Remember the head of a request that `data` holds whole, and nothing else, as read into `call`."""
+        end = data.find(END) + len(END)
+        body_bytes = len(data) - end
+        if call.query or end > HEAD_BYTES_MAX or body_bytes != len(call.body):
+            return
+        if len(self._known) >= HEADS_MAX:
+            self._known.clear()
+        self._known[data[:end]] = Head(endpoint, call.key, call.content_type, call.time_unit_ns, keep_alive, body_bytes)
