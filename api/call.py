@@ -61,6 +61,15 @@ class Call:
         self.texts: dict[str, str] = {}  # the parameters, once parsed
         self.headers_out: list[tuple[bytes, bytes]] = []
 
+    def again(self, address: str, now_ns: int) -> "Call":
+        """Return a call with the same headers."""
+        call = Call(address, self.query, now_ns)
+        call.key = self.key
+        call.content_type = self.content_type
+        call.time_unit_ns = self.time_unit_ns
+        call.if_none_match = self.if_none_match
+        return call
+
     def stamp(self, time_ns: int) -> int:
         """Return a time in the unit that the client asked for."""
         return time_ns // self.time_unit_ns

@@ -220,7 +220,7 @@ class HttpConnection(HttpToolsProtocol):
 
     def _take(self, head: Head, body: bytes) -> None:
         """Serve a request that has come whole and whose head is known."""
-        call = head.call(self._address, self._services.exchange.clock.now_ns())
+        call = head.call.again(self._address, self._services.exchange.clock.now_ns())
         pending = Pending(head.endpoint, call, keep_alive=head.keep_alive)
         pending.add(body, self._limiter.limits.body_bytes_max)
         self.cycle = pending  # type: ignore[assignment] # see the top

@@ -18,19 +18,9 @@ class Head(NamedTuple):
     """A request but for its body: one of the table's, without a query, that asks for nothing special."""
 
     endpoint: Endpoint
-    key: str
-    content_type: bytes
-    time_unit_ns: int
+    call: Call  # as the head alone makes it
     keep_alive: bool
     body_bytes: int
-
-    def call(self, address: str, now_ns: int) -> Call:
-        """Return the call that this begins."""
-        call = Call(address, b"", now_ns)
-        call.key = self.key
-        call.content_type = self.content_type
-        call.time_unit_ns = self.time_unit_ns
-        return call
 
 
 class Heads:
@@ -49,4 +39,4 @@ class Heads:
             return
         if len(self._known) >= HEADS_MAX:
             self._known.clear()
-        self._known[data[:end]] = Head(endpoint, call.key, call.content_type, call.time_unit_ns, keep_alive, body_bytes)
+        self._known[data[:end]] = Head(endpoint, call.again("", 0), keep_alive, body_bytes)

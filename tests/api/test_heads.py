@@ -2,7 +2,7 @@
 
 from api.binance.placing import PLACE
 from api.binance.rest import ENDPOINTS
-from api.call import Call
+from api.call import Call, read_headers
 from api.heads import HEAD_BYTES_MAX, HEADS_MAX, Heads
 
 HEAD = b"POST /api/v3/order HTTP/1.1\r\ncontent-length: 3\r\n\r\n"
@@ -19,8 +19,18 @@ def test_a_head_that_was_read_once_is_known_and_makes_the_same_call():
     heads.remember(HEAD + b"a=1", PLACE, call_with(b"a=1"), keep_alive=True)
     head = heads.find(HEAD)
     assert (head.endpoint, head.keep_alive, head.body_bytes) == (PLACE, True, 3)
-    call = head.call("1.2.3.4", 7)
+    call = head.call.again("1.2.3.4", 7)
     assert (call.address, call.key, call.content_type, call.now_ns) == ("1.2.3.4", "a key", b"text", 7)
+
+
+def test_everything_that_a_header_says_is_in_the_call_that_comes_again():
+    names = (b"x-mbx-apikey", b"content-type", b"x-mbx-time-unit", b"if-none-match")
+    call, plain = Call("", b"", 1), Call("", b"", 1)
+    read_headers(call, [(name, b"MICROSECOND") for name in names])
+    again = call.again("", 1)
+    differing = {name for name in Call.__slots__ if getattr(call, name) != getattr(plain, name)}
+    assert len(differing) == len(names)
+    assert all(getattr(again, name) == getattr(call, name) for name in Call.__slots__)
 
 
 def test_a_head_is_not_remembered_with_a_query_or_with_a_body_that_did_not_follow_it_as_it_was():
