@@ -13,7 +13,7 @@ import structlog
 import typer
 from rich.status import Status
 
-from api import compose, ledgercli
+from api import cataloguecli, compose, ledgercli
 from api.compose import Observer, Options, Started
 from api.demo.day import Plan, run_day
 from api.ledgercli import EXIT_DIFFERENCE, Directory, Dsn, err, failures, out
@@ -28,6 +28,8 @@ EXAMPLES = """
 `tokenbourse serve --data ./exchange` serves on http://127.0.0.1:8080, the API described at /docs
 
 `tokenbourse serve --data ./exchange --dsn postgresql://user@host/ledger` settles in a Postgres of your own
+
+`tokenbourse catalogue import prices.csv --rate USD=7.10 --issuer 1` lists the models of a price list
 
 `tokenbourse reconcile --data ./exchange` proves that journal, engine, ledger and tape agree
 
@@ -45,6 +47,7 @@ app = typer.Typer(
     add_completion=False,
 )
 ledgercli.register(app)
+cataloguecli.register(app)
 
 
 @app.command()

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from api.call import Disconnected, call_of
-from api.v1 import accounts, funds, health, instruments, ledger, participants, reference, usage, venue
+from api.v1 import accounts, catalogue, funds, health, instruments, ledger, participants, reference, usage, venue
 from api.v1.desk import Action, Desk, answer, body_limiter
 from api.v1.schemas import ErrorAnswer
 from api.v1.usage import LINES_TYPE
@@ -17,6 +17,7 @@ _TAGS = {
     participants: "participants and keys",
     instruments: "assets and instruments",
     reference: "assets and instruments",
+    catalogue: "assets and instruments",
     venue: "running the market",
     funds: "money and issues",
     usage: "usage",

@@ -9,6 +9,7 @@ from exchange.registry.documents import (
     AccountNamed,
     AssetNamed,
     BuyerCleared,
+    CatalogueListed,
     Document,
     InstrumentNamed,
     KeyCreated,
@@ -61,7 +62,9 @@ def refuse(tables: Tables, document: Document) -> DocumentRefusal | None:
         case AssetNamed():
             return _refuse_asset(tables, document)
         case InstrumentNamed():
-            return _refuse_instrument(tables, document)
+            return _refuse_instrument(tables, document, tables.asset_at(document.base))
+        case CatalogueListed():
+            return _refuse_catalogue(tables, document)
         case KeyCreated():
             return _refuse_key(tables, document)
         case KeyRevoked():
@@ -97,12 +100,13 @@ def _refuse_account(tables: Tables, document: AccountNamed) -> DocumentRefusal |
     return None
 
 
-def _refuse_asset(tables: Tables, document: AssetNamed) -> DocumentRefusal | None:
+def _refuse_asset(tables: Tables, document: AssetNamed, ahead: int = 0) -> DocumentRefusal | None:
+    """Say why an asset cannot be the next one, or the one after `ahead` others."""
     if not _SYMBOL.fullmatch(document.name):
         return DocumentRefusal.BAD_NAME
     if document.name in tables.assets:
         return DocumentRefusal.NAME_TAKEN
-    if document.index != len(tables.entries.assets) + 1:
+    if document.index != len(tables.entries.assets) + 1 + ahead:
         return DocumentRefusal.INDEX_NOT_NEXT
     if len(document.description) > DESCRIPTION_CHARACTERS_MAX:
         return DocumentRefusal.TOO_LONG
@@ -115,16 +119,19 @@ def _refuse_asset(tables: Tables, document: AssetNamed) -> DocumentRefusal | Non
     return None
 
 
-def _refuse_instrument(tables: Tables, document: InstrumentNamed) -> DocumentRefusal | None:
+def _refuse_instrument(
+    tables: Tables, document: InstrumentNamed, base: Asset | None, ahead: int = 0
+) -> DocumentRefusal | None:
+    """Say why an instrument of a base asset cannot be the next one, or the one after `ahead` others."""
     if not _SYMBOL.fullmatch(document.symbol):
         return DocumentRefusal.BAD_NAME
     if document.symbol in tables.instruments:
         return DocumentRefusal.NAME_TAKEN
-    if document.index != len(tables.entries.instruments) + 1:
+    if document.index != len(tables.entries.instruments) + 1 + ahead:
         return DocumentRefusal.INDEX_NOT_NEXT
     if len(document.description) > DESCRIPTION_CHARACTERS_MAX:
         return DocumentRefusal.TOO_LONG
-    base, quote = tables.asset_at(document.base), tables.asset_at(document.quote)
+    quote = tables.asset_at(document.quote)
     if base is None or quote is None:
         return DocumentRefusal.UNKNOWN_ASSET
     if base.kind == AssetKind.CASH or quote.kind != AssetKind.CASH:
@@ -133,6 +140,21 @@ def _refuse_instrument(tables: Tables, document: InstrumentNamed) -> DocumentRef
         return DocumentRefusal.BAD_DECIMALS
     if not _are_within_limits(document):
         return DocumentRefusal.BAD_TERMS
+    return None
+
+
+def _refuse_catalogue(tables: Tables, document: CatalogueListed) -> DocumentRefusal | None:
+    if len({row.symbol for row in document.rows}) < len(document.rows):
+        return DocumentRefusal.NAME_TAKEN
+    if not 0 <= document.decimals <= DECIMALS_MAX:
+        return DocumentRefusal.BAD_DECIMALS
+    for ahead, (asset, instrument, reference) in enumerate(document.listings()):
+        base = Asset(asset.index, asset.name, asset.kind, asset.decimals, asset.issuer_account, "")
+        reason = _refuse_asset(tables, asset, ahead) or _refuse_instrument(tables, instrument, base, ahead)
+        if reason is not None:
+            return reason
+        if reference and not instrument.band_low_ticks <= reference <= instrument.band_high_ticks:
+            return DocumentRefusal.BAD_TERMS
     return None
 
 

@@ -4,13 +4,14 @@ The engine knows accounts, assets and instruments by index alone; a document giv
 people read. It is journaled before the commands that make it true, which `commands_of` builds, so the two agree.
 """
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import TypeAlias
 
 import msgspec
 
 from exchange.core import commands
-from exchange.core.types import AssetKind, SelfTradePrevention
+from exchange.core.types import AssetKind, SelfTradePrevention, TradingMode
 
 
 class Role(StrEnum):
@@ -90,6 +91,57 @@ class InstrumentNamed(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fiel
     description: str = ""
 
 
+class CatalogueRow(msgspec.Struct, frozen=True, array_like=True):
+    """One instrument of a catalogue, and the asset of the same name that it trades."""
+
+    symbol: str
+    issuer_account: int
+    band_low_ticks: int
+    band_high_ticks: int
+    reference_ticks: int = 0  # of auctions; 0: none
+    description: str = ""
+
+
+class CatalogueListed(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
+    """Many instruments on the same terms, listed together or not at all: the next assets and the next instruments."""
+
+    asset: int  # index of the first row's
+    instrument: int  # index of the first row's
+    kind: AssetKind
+    quote: int  # asset index
+    decimals: int
+    tick_value: int
+    price_decimals: int
+    quantity_max: int
+    maker_bps: int
+    taker_bps: int
+    mode: TradingMode
+    rows: tuple[CatalogueRow, ...]
+
+    def listings(self) -> Iterator[tuple[AssetNamed, InstrumentNamed, int]]:
+        """Yield the documents that each row stands for, and its reference price; a lot is 10**decimals units."""
+        for ahead, row in enumerate(self.rows):
+            asset = AssetNamed(self.asset + ahead, row.symbol, self.kind, self.decimals, row.issuer_account)
+            instrument = InstrumentNamed(
+                index=self.instrument + ahead,
+                symbol=row.symbol,
+                base=asset.index,
+                quote=self.quote,
+                tick_value=self.tick_value,
+                lot_units=10**self.decimals,
+                price_decimals=self.price_decimals,
+                quantity_decimals=0,
+                quantity_min=1,
+                quantity_max=self.quantity_max,
+                band_low_ticks=row.band_low_ticks,
+                band_high_ticks=row.band_high_ticks,
+                maker_bps=self.maker_bps,
+                taker_bps=self.taker_bps,
+                description=row.description,
+            )
+            yield asset, instrument, row.reference_ticks
+
+
 class KeyCreated(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
     """An API key of an account; its secret is encrypted with a key that is not in the journal."""
 
@@ -129,6 +181,7 @@ Document: TypeAlias = (
     | AccountNamed
     | AssetNamed
     | InstrumentNamed
+    | CatalogueListed
     | KeyCreated
     | KeyRevoked
     | LicenceGated
@@ -156,6 +209,8 @@ def commands_of(document: Document) -> bytes:
             return commands.create_asset(document.index, document.kind, document.issuer_account)
         case InstrumentNamed():
             return _listing(document)
+        case CatalogueListed():
+            return b"".join([_catalogued(document, *listing) for listing in document.listings()])
         case _:
             return b""
 
@@ -173,3 +228,10 @@ def _listing(document: InstrumentNamed) -> bytes:
     )
     fees = commands.set_fees(index, document.maker_bps, document.taker_bps)
     return listed + fees + commands.set_price_band(index, document.band_low_ticks, document.band_high_ticks)
+
+
+def _catalogued(catalogue: CatalogueListed, asset: AssetNamed, instrument: InstrumentNamed, reference: int) -> bytes:
+    made = commands_of(asset) + _listing(instrument)
+    if catalogue.mode != TradingMode.CONTINUOUS:
+        made += commands.set_mode(instrument.index, catalogue.mode)
+    return made + (commands.set_guards(instrument.index, 0, 0, reference) if reference else b"")

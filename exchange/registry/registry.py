@@ -18,6 +18,7 @@ from exchange.registry.documents import (
     AccountNamed,
     AssetNamed,
     BuyerCleared,
+    CatalogueListed,
     Document,
     InstrumentNamed,
     KeyCreated,
@@ -204,6 +205,10 @@ class Registry:
                 self._add_asset(document)
             case InstrumentNamed():
                 self._add_instrument(document)
+            case CatalogueListed():
+                for asset, instrument, _ in document.listings():
+                    self._add_asset(asset)
+                    self._add_instrument(instrument)
             case KeyCreated():
                 self._add_key(document)
             case KeyRevoked():

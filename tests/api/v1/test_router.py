@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from api.v1 import accounts, funds, health, instruments, ledger, participants, usage
+from api.v1 import accounts, catalogue, funds, health, instruments, ledger, participants, usage
 from tests.api.v1.office import Office, office
 
 ACTIONS = [
     action
-    for module in (accounts, funds, health, instruments, ledger, participants, usage)
+    for module in (accounts, catalogue, funds, health, instruments, ledger, participants, usage)
     for action in module.ACTIONS
 ]
 

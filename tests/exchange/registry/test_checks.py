@@ -19,6 +19,7 @@ from tests.exchange.registry.builders import (
     ALL,
     ALLOWANCE,
     CASH,
+    CATALOGUE,
     INSTRUMENT,
     KEY,
     PARTICIPANT,
@@ -75,6 +76,17 @@ REFUSALS = [
     (INSTRUMENT, {"maker_bps": 10_001}, DocumentRefusal.BAD_TERMS),
     (INSTRUMENT, {"taker_bps": 10_001}, DocumentRefusal.BAD_TERMS),
     (INSTRUMENT, {"taker_bps": -1, "maker_bps": 5}, DocumentRefusal.BAD_TERMS),
+    (CATALOGUE, {"asset": 4}, DocumentRefusal.INDEX_NOT_NEXT),
+    (CATALOGUE, {"instrument": 1}, DocumentRefusal.INDEX_NOT_NEXT),
+    (CATALOGUE, {"decimals": 19}, DocumentRefusal.BAD_DECIMALS),
+    (CATALOGUE, {"price_decimals": 3, "tick_value": 10_100}, DocumentRefusal.BAD_DECIMALS),
+    (CATALOGUE, {"quote": 2}, DocumentRefusal.WRONG_ASSET_KIND),
+    (CATALOGUE, {"kind": AssetKind.CASH}, DocumentRefusal.WRONG_ASSET_KIND),
+    (CATALOGUE, {"rows": CATALOGUE.rows[:1] * 2}, DocumentRefusal.NAME_TAKEN),
+    (CATALOGUE, {"rows": (replace(CATALOGUE.rows[1], symbol=SYMBOL),)}, DocumentRefusal.NAME_TAKEN),
+    (CATALOGUE, {"rows": (replace(CATALOGUE.rows[1], issuer_account=9),)}, DocumentRefusal.UNKNOWN_ACCOUNT),
+    (CATALOGUE, {"rows": (replace(CATALOGUE.rows[1], band_high_ticks=9),)}, DocumentRefusal.BAD_TERMS),
+    (CATALOGUE, {"rows": (replace(CATALOGUE.rows[1], reference_ticks=1_001),)}, DocumentRefusal.BAD_TERMS),
     (KEY, {"key": "short"}, DocumentRefusal.BAD_NAME),
     (KEY, {"label": "x" * (LABEL_CHARACTERS_MAX + 1)}, DocumentRefusal.TOO_LONG),
     (KEY, {"encrypted_secret": b"x" * (SECRET_BYTES_MAX + 1)}, DocumentRefusal.TOO_LONG),
@@ -88,13 +100,13 @@ REFUSALS = [
 
 
 def tables_before(document):
-    return registry_of(*ALL[: ALL.index(document)])._tables
+    return registry_of(*ALL[: ALL.index(document) if document in ALL else None])._tables
 
 
-@pytest.mark.parametrize("document", ALL, ids=lambda document: type(document).__name__)
+@pytest.mark.parametrize("document", [*ALL, CATALOGUE], ids=lambda document: type(document).__name__)
 def test_a_right_document_is_taken_once(document):
     assert refuse(tables_before(document), document) is None
-    assert refuse(registry_of(*ALL)._tables, document) is DocumentRefusal.NAME_TAKEN
+    assert refuse(registry_of(*ALL, CATALOGUE)._tables, document) is DocumentRefusal.NAME_TAKEN
 
 
 @pytest.mark.parametrize(("document", "spoiled", "refusal"), REFUSALS)

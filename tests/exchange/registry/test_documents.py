@@ -10,10 +10,12 @@ from exchange.core.state import TEST
 from exchange.core.types import EventKind
 from exchange.events import rows
 from exchange.registry.documents import KeyRevoked, commands_of, decode, encode
-from tests.exchange.registry.builders import ACCOUNT, ALL, ALLOWANCE, CASH, INSTRUMENT, KEY, PARTICIPANT
+from tests.exchange.registry.builders import ACCOUNT, ALL, ALLOWANCE, CASH, CATALOGUE, INSTRUMENT, KEY, PARTICIPANT
 
 
-@pytest.mark.parametrize("document", [*ALL, KeyRevoked("k" * 64)], ids=lambda document: type(document).__name__)
+@pytest.mark.parametrize(
+    "document", [*ALL, CATALOGUE, KeyRevoked("k" * 64)], ids=lambda document: type(document).__name__
+)
 def test_a_document_survives_its_bytes(document):
     assert decode(encode(document)) == document
 
@@ -50,6 +52,17 @@ def test_the_commands_make_the_documents_true():
     assert (listed.quantity_lots, listed.leaves_lots) == (1, 1_000_000)
     assert (fees.counter_fee, fees.fee) == (-1, 5)
     assert (band.price_ticks, band.amount) == (10, 90_000)
+
+
+def test_a_catalogue_lists_the_assets_and_instruments_of_all_its_rows():
+    batch = b"".join(commands_of(document) for document in (ACCOUNT, CASH, ALLOWANCE, INSTRUMENT, CATALOGUE))
+    events = rows(Reference(TEST).apply(np.frombuffer(bytearray(batch), COMMAND)))[6:]
+    listed = [EventKind.ASSET_CREATED, EventKind.INSTRUMENT_LISTED, EventKind.FEES_SET, EventKind.PRICE_BAND_SET]
+    assert [event.kind for event in events] == [
+        *listed, EventKind.MODE_SET, *listed, EventKind.MODE_SET, EventKind.GUARDS_SET,
+    ]  # fmt: skip
+    assert [(event.asset, event.account) for event in events[::5][:2]] == [(3, 1), (4, 0)]
+    assert events[-1].price_ticks == 100
 
 
 def test_names_alone_need_no_command():

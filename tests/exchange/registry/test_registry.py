@@ -13,7 +13,17 @@ from exchange.events import rows
 from exchange.registry.checks import DocumentRefusal
 from exchange.registry.documents import KeyRevoked, Scope, commands_of, encode
 from exchange.registry.registry import DocumentRefusedError, Registry
-from tests.exchange.registry.builders import ACCOUNT, ALL, CASH, INSTRUMENT, KEY, PARTICIPANT, SYMBOL, registry_of
+from tests.exchange.registry.builders import (
+    ACCOUNT,
+    ALL,
+    CASH,
+    CATALOGUE,
+    INSTRUMENT,
+    KEY,
+    PARTICIPANT,
+    SYMBOL,
+    registry_of,
+)
 
 
 def events_of(*batches):
@@ -52,6 +62,16 @@ def test_indices_follow_each_other():
     assert [asset.name for asset in registry.assets] == ["CNY", SYMBOL]
     assert [instrument.symbol for instrument in registry.instruments] == [SYMBOL]
     assert [participant.name for participant in registry.participants] == ["EXCHANGE", "ctel"]
+
+
+def test_a_catalogue_names_an_asset_and_an_instrument_for_each_row():
+    registry = registry_of(*ALL, CATALOGUE)
+    assert (registry.next_asset, registry.next_instrument) == (5, 4)
+    found = registry.instrument("DL.B")
+    assert (found.index, found.base, found.base_asset, found.description) == (3, 4, "DL.B", "the second")
+    assert (registry.asset("DL.A").issuer_account, registry.asset("DL.B").kind) == (1, CATALOGUE.kind)
+    registry.apply(encode(CATALOGUE))
+    assert registry.next_asset == 5
 
 
 def test_an_instrument_knows_its_names_and_its_steps():

@@ -1,0 +1,91 @@
+"""Many instruments by one request: all or none, again without effect, each refused row with its reason."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from api.v1.catalogue import refused_room
+from api.v1.problems import OTHER_TERMS, UNKNOWN_ACCOUNT, UNKNOWN_ASSET
+from tests.api.v1.office import Office, office
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    with office(tmp_path_factory.mktemp("exchange")) as served:
+        served.admit("acme", "read")
+        yield served
+
+
+def send(desk: Office, *rows: dict[str, Any], kind: str = "ALLOWANCE", **terms: Any) -> dict[str, Any]:
+    answer = desk.operator.post("/v1/catalogue", kind=kind, rows=rows, **terms)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def row(symbol: str, price: str | None = "12.5000", **terms: Any) -> dict[str, Any]:
+    return {"symbol": symbol, "issuer": 1, "price": price} | terms
+
+
+def shown(desk: Office, symbol: str) -> dict[str, Any]:
+    return desk.operator.http.get("/v1/instruments", params={"symbol": symbol}).json()["instruments"][0]
+
+
+def test_rows_are_listed_once(desk: Office) -> None:
+    rows = [row("TA.ACME.A.IN.NAT.E90.G0A", description="a model"), row("TA.ACME.A.OUT.NAT.E90.G0A")]
+    made = send(desk, *rows, state="CONTINUOUS", maker_bps=-1, taker_bps=5)
+    assert (made["listed"], made["known"], made["refused"]) == (2, 0, [])
+    found = shown(desk, "TA.ACME.A.IN.NAT.E90.G0A")
+    wanted = {"price_low": "1.2500", "price_high": "125.0000", "tick_size": "0.0001", "lot_units": 1_000_000}
+    wanted |= {"state": "CONTINUOUS", "taker_bps": 5, "issuer": 1, "kind": "ALLOWANCE", "description": "a model"}
+    assert {name: found[name] for name in wanted} == wanted
+    journal = desk.exchange.events.count
+    again = send(desk, *rows, row("TA.ACME.A.OUT.NAT.E90.G0A"))
+    assert (again["listed"], again["known"], again["room"]) == (0, 3, made["room"])
+    assert desk.exchange.events.count == journal
+
+
+def test_licences_are_auctioned_and_need_no_price(desk: Office) -> None:
+    send(desk, row("DL.X.PT.Y1S1", None), kind="LICENCE")
+    found = shown(desk, "DL.X.PT.Y1S1")
+    assert (found["kind"], found["state"], found["tick_size"], found["lot_units"]) == ("LICENCE", "CLOSED", "0.01", 1)
+    opened = desk.operator.put("/v1/trading-state", symbol="DL.X.PT.Y1S1", state="CONTINUOUS")
+    assert opened.status_code == 409, "a licence trades by auction alone"
+
+
+def test_one_refused_row_keeps_all_from_being_listed(desk: Office) -> None:
+    rows = [
+        row("TA.ACME.B.IN.NAT.E90.G0A"),
+        row("TA.ACME.B.OUT.NAT.E90.G0A", issuer=99),
+        row("TA.ACME.C.OUT.NAT.E90.G0A", "0.00001"),
+        row("TA.ACME.D.OUT.NAT.E90.G0A", "30000"),
+        row("TA.ACME.A.IN.NAT.E90.G0A", issuer=0),
+        row("TA.ACME.B.IN.NAT.E90.G0A", "13"),
+        row("CNY"),
+    ]
+    told = send(desk, *rows)
+    assert (told["listed"], told["known"]) == (0, 0)
+    assert [refused["row"] for refused in told["refused"]] == [1, 2, 3, 4, 5, 6]
+    codes = [refused["code"] for refused in told["refused"]]
+    assert (codes[0], codes[3], codes[4]) == (UNKNOWN_ACCOUNT.code, OTHER_TERMS.code, OTHER_TERMS.code)
+    assert desk.exchange.registry.instrument("TA.ACME.B.IN.NAT.E90.G0A") is None
+
+
+def test_a_dry_run_lists_nothing(desk: Office) -> None:
+    told = send(desk, row("TA.ACME.E.IN.NAT.E90.G0A"), dry_run=True)
+    assert (told["listed"], told["refused"]) == (1, [])
+    assert desk.exchange.registry.instrument("TA.ACME.E.IN.NAT.E90.G0A") is None
+
+
+def test_more_than_there_is_room_for_is_refused(desk: Office) -> None:
+    rows = [row(f"TA.ACME.M{number}.IN.NAT.E90.G0A") for number in range(40)]
+    told = send(desk, *rows)
+    assert told["refused"][-1]["code"] == refused_room(0).code
+    assert told["listed"] == 0
+
+
+def test_the_quote_is_cash_and_the_key_an_operators(desk: Office) -> None:
+    for quote in ("USD", "TA.ACME.A.IN.NAT.E90.G0A"):
+        answer = desk.operator.post("/v1/catalogue", kind="ALLOWANCE", quote=quote, rows=[row("TA.F")])
+        assert answer.json()["code"] == UNKNOWN_ASSET.code
+    assert desk.key(1, "trade").post("/v1/catalogue", kind="ALLOWANCE", rows=[row("TA.F")]).status_code == 401
