@@ -34,3 +34,9 @@ REPLAY_RECORDS_MAX = 4_096  # of the journal, applied with one call
 COMPARED_EVENTS_MAX = 65_536  # of whole batches, fetched and compared at once
 COMPARED_BALANCE_BYTES_MAX = 128 << 20  # of the balance log held in memory and compared at once
 COMPARED_BATCHES_MAX = 4_096  # the same, for small batches
+
+# the register
+REGISTER_CONNECTIONS_MAX = 4
+REGISTER_ROWS_MAX = 200  # of one page
+CHAIN_ROWS = 1_000  # of the register's history, checked at once
+ESCROWS_MAX = 500  # looked at in one round of the clerk

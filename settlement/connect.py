@@ -9,6 +9,7 @@ OWNER_ROLE = "tokenbourse_owner"
 POSTER_ROLE = "tokenbourse_poster"
 READER_ROLE = "tokenbourse_reader"
 AUDITOR_ROLE = "tokenbourse_auditor"
+REGISTRAR_ROLE = "tokenbourse_registrar"
 _DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 
 # what may pass when the server restarts or the network comes back; every other error is a fault of ours
