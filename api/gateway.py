@@ -7,6 +7,7 @@ engine nothing, and it is found by it like by any other.
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from api import orders, parameters
 from api.errors import (
@@ -34,9 +35,12 @@ from exchange.core.types import (
     PRICE_TICKS_MAX,
     AccountState,
     CommandKind,
+    EndReason,
     EventKind,
     OrderFlag,
+    OrderType,
     RejectReason,
+    Side,
     TimeInForce,
     TradingState,
 )
@@ -49,24 +53,37 @@ from exchange.server import Exchange
 NUMBERS_CACHED_MAX = 1 << 16  # texts of prices and quantities, which come again and again
 _steps = lru_cache(NUMBERS_CACHED_MAX)(parse_steps)
 _REJECTED, _DUPLICATED = int(EventKind.COMMAND_REJECTED), int(EventKind.ORDER_DUPLICATED)
+_PRICED = frozenset((OrderType.LIMIT, OrderType.STOP_LIMIT))
+
+
+class Names(NamedTuple):
+    """What a dialect calls the numbers of an order, for refusals."""
+
+    quantity: str = "quantity"
+    price: str = "price"
+    stop_price: str = "stopPrice"
+    iceberg: str = "icebergQty"
+    amount: str = "quoteOrderQty"
 
 
 class Gateway:
     """Puts orders and cancellations into the one order of commands, and says what became of them."""
 
-    def __init__(self, exchange: Exchange) -> None:
-        """Work with an exchange, which another starts and stops."""
+    def __init__(self, exchange: Exchange, names: Names | None = None) -> None:
+        """Work with an exchange, which another starts and stops; speak of numbers by their names."""
         self._turn = Turn(exchange.submit)
+        self._exchange = exchange
         self._registry = exchange.registry
         self._orders = exchange.orders
+        self._names = names or Names()
 
     async def place(self, account: int, order: OrderTexts, instrument: Instrument) -> Placed:
         """Place an order. A client order id that was used before returns what became of the order that has it."""
-        return self.outcome(await self._turn.submit(self._command(account, order, instrument)), order, instrument)
+        return self.outcome(await self._turn.submit(self.command(account, order, instrument)), order, instrument)
 
     def begin(self, account: int, order: OrderTexts, instrument: Instrument, receiver: Receiver) -> None:
         """Place an order whose events a receiver takes: `outcome` says what they mean."""
-        self._turn.add(self._command(account, order, instrument), receiver)
+        self._turn.add(self.command(account, order, instrument), receiver)
 
     def outcome(self, events: Sequence[Event], order: OrderTexts, instrument: Instrument) -> Placed:
         """Say what became of an order by the events of its command."""
@@ -76,6 +93,17 @@ class Gateway:
         if first.kind == _DUPLICATED:
             return self._placed_before(first.order_id, order, instrument)
         return orders.placed(events, order.client_order_id)
+
+    async def send(self, command: bytes) -> list[Event]:
+        """Submit a command; return its events, or refuse for the reason that the first of them gives."""
+        events = await self._turn.submit(command)
+        if events[0].kind == _REJECTED:
+            raise RequestError(rejection(events[0].reason, events[0].state))
+        return events
+
+    async def send_together(self, made: Sequence[bytes]) -> list[list[Event]]:
+        """Submit commands that stand one behind the other, with none of anybody else's between them."""
+        return await self._turn.submit_together(made)
 
     def check(self, account: int, order: OrderTexts, instrument: Instrument) -> None:
         """Refuse what can be known to be refused without placing the order."""
@@ -91,15 +119,18 @@ class Gateway:
         if owner is None or owner.state is not AccountState.ACTIVE:
             raise RequestError(rejection(RejectReason.ACCOUNT_NOT_ACTIVE))
 
-    def find(self, account: int, instrument: Instrument, order_id: int | None, name: str | None) -> OrderView | None:
+    def find(
+        self, account: int, instrument: Instrument | None, order_id: int | None, name: str | None
+    ) -> OrderView | None:
         """Return the account's order with this order id, or this name, or, where both are given, with both."""
         order = self._named(account, name) if name is not None else None
         if order_id is not None:
             named, order = order, self._orders.order(order_id)
             if name is not None and named is not order:
                 return None
-        fits = order is not None and order.account == account and order.instrument == instrument.index
-        return order if fits else None
+        if order is None or order.account != account:
+            return None
+        return order if instrument is None or order.instrument == instrument.index else None
 
     async def cancel(self, account: int, order: OrderView) -> OrderView:
         """End an open order."""
@@ -112,16 +143,22 @@ class Gateway:
         """End all open orders of an account on one instrument, or on all; return those that ended, oldest first."""
         index = 0 if instrument is None else instrument.index
         known = {order.order_id: order for order in self._orders.open_orders(account, index)}
-        ended: list[OrderView] = []
-        open_count = 1
-        while open_count:
-            events = await self._turn.submit(commands.mass_cancel(account, index))
-            last = events[-1]
+        events, _ = await self.mass_cancel(account, index)
+        ended = [known.get(event.order_id) or self._ended(event) for event in events]
+        return sorted(ended, key=lambda order: order.time_ns)
+
+    async def mass_cancel(
+        self, account: int, index: int = 0, side: Side = Side.BOTH, reason: EndReason = EndReason.NONE
+    ) -> tuple[list[Event], int]:
+        """End open orders; return the event of each end, and how many are left that may not be ended now."""
+        ended: list[Event] = []
+        while True:  # one command ends a bounded number
+            *ends, last = await self._turn.submit(commands.mass_cancel(account, index, side, reason))
             if last.kind == _REJECTED:
                 raise RequestError(rejection(last.reason, CommandKind.MASS_CANCEL))
-            open_count = last.leaves_lots
-            ended += [known.get(event.order_id) or self._ended(event) for event in events[:-1]]
-        return sorted(ended, key=lambda order: order.time_ns)
+            ended += ends
+            if not last.leaves_lots or not ends:
+                return ended, last.leaves_lots
 
     async def shrink(self, account: int, order: OrderView, quantity_lots: int) -> Event:
         """Lower an open order's total quantity; it keeps its priority."""
@@ -142,10 +179,11 @@ class Gateway:
             filled_lots=filled, status=OrderStatus.CANCELED,
         )  # fmt: skip
 
-    def _command(self, account: int, order: OrderTexts, instrument: Instrument) -> bytes:
+    def command(self, account: int, order: OrderTexts, instrument: Instrument) -> bytes:
+        """Return the command of a new order, or refuse a number that only its text shows to be wrong."""
         check_gate(self._registry, account, order.side, instrument)
         ticks, lots = self._numbers(order, instrument)
-        prevention = order.self_trade_prevention
+        prevention, names = order.self_trade_prevention, self._names
         return commands.new_order(
             account,
             instrument.index,
@@ -158,17 +196,20 @@ class Gateway:
             flags=order.flags,
             client_order_id=order.client_order_id,
             amount=self._amount(order, instrument),
-            stop_ticks=self._ticks("stopPrice", order.stop_price, instrument, ZERO_STOP) if order.stop_price else 0,
-            display_lots=self._lots("icebergQty", order.iceberg, instrument, ZERO_ICEBERG) if order.iceberg else 0,
+            until_ns=order.until_ns,
+            stop_ticks=self.ticks(names.stop_price, order.stop_price, instrument, ZERO_STOP) if order.stop_price else 0,
+            display_lots=self.lots(names.iceberg, order.iceberg, instrument, ZERO_ICEBERG) if order.iceberg else 0,
         )
 
     def _numbers(self, order: OrderTexts, instrument: Instrument) -> tuple[int, int]:
         """Return ticks (0 without a price) and lots (0 with an amount)."""
-        lots = self._lots("quantity", order.quantity, instrument, ZERO_QUANTITY) if order.quantity else 0
-        ticks = self._ticks("price", order.price, instrument, ZERO_PRICE) if order.price else 0
+        names = self._names
+        lots = self.lots(names.quantity, order.quantity, instrument) if order.quantity else 0
+        ticks = self.ticks(names.price, order.price, instrument) if order.price else 0
         return ticks, lots
 
-    def _lots(self, name: str, text: str, instrument: Instrument, zero: Problem) -> int:
+    def lots(self, name: str, text: str, instrument: Instrument, zero: Problem = ZERO_QUANTITY) -> int:
+        """Return the lots of a quantity, or refuse it."""
         lots = _steps(text, instrument.quantity_step, instrument.quantity_decimals)
         if isinstance(lots, NumberRefusal):
             raise RequestError(self._refused(name, text, lots, instrument.base, LOT_SIZE))
@@ -176,7 +217,8 @@ class Gateway:
             raise RequestError(zero)
         return lots
 
-    def _ticks(self, name: str, text: str, instrument: Instrument, zero: Problem) -> int:
+    def ticks(self, name: str, text: str, instrument: Instrument, zero: Problem = ZERO_PRICE) -> int:
+        """Return the ticks of a price, or refuse it."""
         ticks = _steps(text, instrument.price_step, instrument.price_decimals)
         if isinstance(ticks, NumberRefusal):
             raise RequestError(self._refused(name, text, ticks, instrument.quote, PRICE_FILTER))
@@ -193,7 +235,7 @@ class Gateway:
         assert quote is not None
         units = parse_units(order.amount, quote.decimals)
         if isinstance(units, NumberRefusal):
-            name = "quoteOrderQty"
+            name = self._names.amount
             raise RequestError(self._refused(name, order.amount, units, instrument.quote, too_precise(name)))
         if units == 0:
             raise RequestError(ZERO_QUOTE_QUANTITY)
@@ -209,15 +251,26 @@ class Gateway:
         return too_precise(name) if len(text.partition(".")[2].rstrip("0")) > found.decimals else filter_problem
 
     def _placed_before(self, order_id: int, order: OrderTexts, instrument: Instrument) -> Placed:
-        """Return the first order of a client order id; another order under the same id is refused."""
-        first = self._orders.order(order_id)
-        if first is None:
+        """Return what became of the first order of a client order id by its own command, whatever happened since."""
+        known = self._orders.order(order_id)
+        if known is None:
             raise RequestError(ORDER_ARCHIVED)
-        terms = (instrument.index, order.side, order.order_type, order.time_in_force, order.flags)
-        flags = first.flags & OrderFlag.POST_ONLY  # the others say how it stands
-        if terms != (first.instrument, first.side, first.order_type, first.time_in_force, flags):
+        if known.end_reason == EndReason.BATCH:
+            raise RequestError(rejection(RejectReason.BATCH_REFUSED))
+        events = self._exchange.events.of_command(known.event_number)
+        if not self._is_same(events[0], order, instrument):
             raise RequestError(DUPLICATE_ORDER)
-        return orders.placed_before(first)
+        return orders.placed(events, known.client_order_id)
+
+    def _is_same(self, accepted: Event, order: OrderTexts, instrument: Instrument) -> bool:
+        """Return whether an order asks for what another one asked for when it was accepted."""
+        asked = (instrument.index, order.side, order.order_type, order.time_in_force, order.flags)
+        flags = accepted.flags & OrderFlag.POST_ONLY  # the others say how it stood
+        if asked != (accepted.instrument, accepted.side, accepted.order_type, accepted.time_in_force, flags):
+            return False
+        ticks, lots = self._numbers(order, instrument)
+        same_price = order.order_type not in _PRICED or ticks == accepted.price_ticks
+        return same_price and (not order.quantity or lots == accepted.quantity_lots)
 
     def _named(self, account: int, name: str) -> OrderView | None:
         digits = name.removeprefix(parameters.OWN_NAME)

@@ -83,6 +83,7 @@ class OrderTexts(NamedTuple):
     amount: str = ""  # quote to spend or to earn
     stop_price: str = ""
     iceberg: str = ""  # quantity to show at a time
+    until_ns: int = 0  # end of a GTD order
 
 
 class Fill(NamedTuple):
@@ -92,6 +93,9 @@ class Fill(NamedTuple):
     quantity_lots: int
     fee: int
     trade_id: int
+    amount: int = 0  # notional
+    is_maker: bool = False
+    offset: int = 0  # of its event from that of the order's acceptance
 
 
 class Placed(NamedTuple):
@@ -113,6 +117,9 @@ class Placed(NamedTuple):
     fills: Sequence[Fill]
     stop_ticks: int = 0
     display_lots: int = 0
+    until_ns: int = 0
+    end_reason: int = 0
+    sequence: int = 0  # of its command
 
 
 def decode(texts: Mapping[str, str]) -> OrderTexts:
@@ -190,25 +197,26 @@ def placed(events: Sequence[Event], client_order_id: str) -> Placed:
     fills = []
     filled = quote = 0
     quantity = first.quantity_lots
-    stop_ticks = display_lots = 0
+    stop_ticks = display_lots = until_ns = 0
     end: Event | None = None
-    for event in events[1:]:
+    for offset, event in enumerate(events):
         kind = event.kind
         is_maker = event.counter_order_id == order_id  # it rested, and a stop that it woke met it
         if not is_maker and event.order_id != order_id:
             continue
         if kind == _TRADED:
             fee = event.counter_fee if is_maker else event.fee
-            fills.append(Fill(event.price_ticks, event.quantity_lots, fee, event.trade_id))
-            filled += event.quantity_lots
-            quote += event.amount
+            lots, amount = event.quantity_lots, event.amount
+            fills.append(Fill(event.price_ticks, lots, fee, event.trade_id, amount, is_maker, offset))
+            filled += lots
+            quote += amount
         elif kind == _EXPIRED:
             end = event
             quantity = event.quantity_lots
         elif kind == _PREVENTED and event.self_trade_prevention == SelfTradePrevention.DECREMENT:
             quantity -= event.quantity_lots
         elif kind == _TERMS_TOLD:
-            stop_ticks, display_lots = event.price_ticks, event.quantity_lots
+            stop_ticks, display_lots, until_ns = event.price_ticks, event.quantity_lots, event.amount
     if end is not None:
         status = _status(OrderStatus.EXPIRED, end.reason)
     elif filled == quantity:
@@ -218,17 +226,7 @@ def placed(events: Sequence[Event], client_order_id: str) -> Placed:
     return Placed(
         order_id, client_order_id or own_name(order_id), first.side, first.order_type, first.time_in_force,
         first.self_trade_prevention, first.flags, first.price_ticks, quantity, filled, quote, status, first.time_ns,
-        fills, stop_ticks, display_lots,
-    )  # fmt: skip
-
-
-def placed_before(order: OrderView) -> Placed:
-    """Return what became, up to now, of an order that was placed before."""
-    fills = [Fill(fill.price_ticks, fill.quantity_lots, fill.fee, fill.trade_id) for fill in order.fills]
-    return Placed(
-        order.order_id, name_of(order), order.side, order.order_type, order.time_in_force,
-        order.self_trade_prevention, order.flags, order.price_ticks, order.quantity_lots, order.filled_lots,
-        order.quote_filled, status_of(order), order.time_ns, fills, order.stop_ticks, order.display_lots,
+        fills, stop_ticks, display_lots, until_ns, end.reason if end is not None else 0, first.sequence,
     )  # fmt: skip
 
 

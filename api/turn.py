@@ -6,7 +6,7 @@ the loop; gathered until its end they are one batch instead of many, and nobody 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -58,12 +58,27 @@ class Turn:
         elif len(commands) == COMMANDS_MAX:
             self._end()
 
+    async def submit_together(self, made: Sequence[bytes]) -> list[list[Event]]:
+        """Put commands into a submission of their own, behind what waits; return the events of each."""
+        self._end()
+        loop = asyncio.get_running_loop()
+        answers: list[Answer] = [loop.create_future() for _ in made]
+        self._send(b"".join(made), answers)
+        done = await asyncio.gather(*answers, return_exceptions=True)
+        for result in done:
+            if isinstance(result, BaseException):
+                raise result
+        return [answer.result() for answer in answers]
+
     def _end(self) -> None:
         answers = self._answers
         if not answers:  # the turn was so full that all of it is on its way
             return
         commands = b"".join(self._commands)
         self._commands, self._answers = [], []
+        self._send(commands, answers)
+
+    def _send(self, commands: bytes, answers: Sequence[Receiver]) -> None:
         try:
             joint = self._submit(commands)
         except Overloaded:
@@ -74,7 +89,7 @@ class Turn:
             joint.add_done_callback(partial(_share, answers))
 
 
-def _share(answers: list[Receiver], joint: Answer) -> None:
+def _share(answers: Sequence[Receiver], joint: Answer) -> None:
     """Give each answer the events of its command: those of one sequence number."""
     if joint.exception() is not None:
         _refuse(answers, RequestError(STATUS_UNKNOWN))
@@ -92,7 +107,7 @@ def _share(answers: list[Receiver], joint: Answer) -> None:
     assert begin == count
 
 
-def _refuse(answers: list[Receiver], error: RequestError) -> None:
+def _refuse(answers: Sequence[Receiver], error: RequestError) -> None:
     for answer in answers:
         if not answer.done():
             answer.set_exception(error)

@@ -16,6 +16,7 @@ from exchange.core.records import EVENT, EVENT_STRUCT
 
 EVENT_BYTES = EVENT.itemsize
 SUFFIX = ".events"
+COMMAND_CHUNK_EVENTS = 64  # read at once where one command's are wanted: most have fewer
 
 
 class Event(NamedTuple):
@@ -144,6 +145,28 @@ class EventLog:
     def read(self, after: int, limit: int) -> np.ndarray:
         """Return up to `limit` events, those numbered `after` + 1 and up."""
         return self._reader.read(after, min(limit, max(0, self.count - after)))
+
+    def first_of(self, sequence: int) -> int:
+        """Return the number of the first event of a command that is in the log, or of the next one's."""
+        low, high = 0, self.count
+        while low < high:
+            middle = (low + high) // 2
+            if int(self.read(middle, 1)["sequence"][0]) < sequence:
+                low = middle + 1
+            else:
+                high = middle
+        return low + 1
+
+    def of_command(self, number: int) -> list[Event]:
+        """Return an event and those behind it that the same command caused."""
+        found = rows(self.read(number - 1, COMMAND_CHUNK_EVENTS))
+        sequence = found[0].sequence
+        while found[-1].sequence == sequence:
+            more = rows(self.read(number - 1 + len(found), COMMAND_CHUNK_EVENTS))
+            if not more:
+                break
+            found += more
+        return [event for event in found if event.sequence == sequence]
 
     def cut(self, count: int) -> None:
         """Drop every event behind number `count`, and what there may be of another at the end."""

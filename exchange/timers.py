@@ -68,6 +68,10 @@ class Timers:
                 del self._due[what, number]
         return found[:limit]
 
+    def deadman_ns(self, account: int) -> int:
+        """Return when an account's dead-man timer runs out, 0 if none is set."""
+        return self._deadmen.get(account, 0)
+
     def _is_pending(self, what: int, number: int, time_ns: int) -> bool:
         """Say whether a timer still stands, and not for a later time; forget that of an order that was filled."""
         if what == _DEADMAN:

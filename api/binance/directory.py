@@ -41,14 +41,14 @@ class Directory:
         """Return how an instrument's numbers are shown; its terms never change."""
         texts = self._texts.get(index)
         if texts is None:
-            instrument = self._at(index)
+            instrument = self.at(index)
             quote_decimals = self._asset(instrument.quote).decimals
             texts = self._texts[index] = InstrumentTexts(instrument, quote_decimals)
         return texts
 
     def assets(self, index: int) -> tuple[int, int]:
         """Return an instrument's base and quote asset."""
-        instrument = self._at(index)
+        instrument = self.at(index)
         return instrument.base, instrument.quote
 
     def decimals(self, asset: int) -> int:
@@ -63,7 +63,8 @@ class Directory:
         """Return an amount of an asset."""
         return format_units(units, self._asset(asset).decimals)
 
-    def _at(self, index: int) -> Instrument:
+    def at(self, index: int) -> Instrument:
+        """Return an instrument by its index."""
         instrument = self._registry.instrument_at(index)
         assert instrument is not None
         return instrument

@@ -14,9 +14,12 @@ from pydantic import BaseModel, ValidationError
 
 from api import auth, parameters
 from api.auth import KeyRing
+from api.binance.directory import Directory
 from api.call import Answer, Call, Disconnected, Receive, read_body, refusal
 from api.errors import OVERLOADED, STATUS_UNKNOWN, STOPPED, UNKNOWN_ERROR, RequestError, rejection
+from api.gateway import Gateway, Names
 from api.limits import Limiter, Limits
+from api.v1.orderanswers import OrderAnswers
 from api.v1.problems import FOREIGN_ACCOUNT, NOT_JSON, invalid_request, refused_document
 from api.vault import Vault
 from api.version import own_version
@@ -32,6 +35,7 @@ from settlement.ledger import Ledger
 T = TypeVar("T")
 BODY_BYTES_MAX = 64 * 1024
 SEES_ALL = frozenset((Scope.OPERATE, Scope.AUDIT))
+OWN_NAMES = Names("quantity", "price", "stop_price", "displayed", "amount")
 JSON_TYPES = (b"application/json",)
 log = structlog.get_logger()
 
@@ -47,11 +51,27 @@ class Desk(NamedTuple):
     registrations: asyncio.Lock  # held while a document is checked and applied: each gets the next index
     version: str
     started_ns: int  # of the monotonic clock
+    gateway: Gateway
+    directory: Directory
+    answers: OrderAnswers
 
     @classmethod
     def of(cls, exchange: Exchange, ledger: Ledger | None, keys: KeyRing, vault: Vault, limiter: Limiter) -> "Desk":
         """Return the desk of an exchange that starts now."""
-        return cls(exchange, ledger, keys, vault, limiter, asyncio.Lock(), own_version(), exchange.clock.monotonic_ns())
+        directory = Directory(exchange.registry)
+        return cls(
+            exchange,
+            ledger,
+            keys,
+            vault,
+            limiter,
+            asyncio.Lock(),
+            own_version(),
+            exchange.clock.monotonic_ns(),
+            Gateway(exchange, OWN_NAMES),
+            directory,
+            OrderAnswers(directory, exchange.events),
+        )
 
 
 class Caller(NamedTuple):

@@ -7,7 +7,21 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from api.call import Disconnected, call_of
-from api.v1 import accounts, catalogue, funds, health, instruments, ledger, participants, reference, usage, venue
+from api.v1 import (
+    accounts,
+    bundles,
+    catalogue,
+    funds,
+    health,
+    instruments,
+    ledger,
+    orders,
+    participants,
+    reference,
+    transfers,
+    usage,
+    venue,
+)
 from api.v1.desk import Action, Desk, answer, body_limiter
 from api.v1.schemas import ErrorAnswer
 from api.v1.usage import LINES_TYPE
@@ -20,6 +34,9 @@ _TAGS = {
     catalogue: "assets and instruments",
     venue: "running the market",
     funds: "money and issues",
+    orders: "orders",
+    bundles: "orders",
+    transfers: "transfers",
     usage: "usage",
     accounts: "own account",
     ledger: "ledger",

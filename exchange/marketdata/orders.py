@@ -86,6 +86,7 @@ class OrderView(msgspec.Struct, gc=False):
     display_lots: int = 0  # what an iceberg shows at a time
     until_ns: int = 0  # the end of a GTD order
     triggered_ns: int = 0  # when a stop was woken
+    event_number: int = 0  # of its acceptance
     fills: list[FillView] = []  # the latest ones
 
     @property
@@ -102,7 +103,7 @@ class OrderView(msgspec.Struct, gc=False):
 class _Account:
     """One account's orders in the order of their acceptance, and its fills."""
 
-    __slots__ = ("closed", "fills", "named", "opened", "orders")
+    __slots__ = ("closed", "fills", "forgot", "named", "opened", "orders")
 
     def __init__(self, fills_max: int) -> None:
         self.orders: dict[int, OrderView] = {}
@@ -110,6 +111,7 @@ class _Account:
         self.closed: deque[OrderView] = deque()
         self.named: dict[str, OrderView] = {}
         self.fills: deque[FillView] = deque(maxlen=fills_max)
+        self.forgot = False  # any order
 
 
 class OrderHistory:
@@ -158,6 +160,11 @@ class OrderHistory:
         """Return the latest order an account gave this id."""
         owner = self._accounts.get(account)
         return None if owner is None else owner.named.get(client_order_id)
+
+    def has_forgotten(self, account: int) -> bool:
+        """Return whether an order of the account is no longer known here, so that there may have been any."""
+        owner = self._accounts.get(account)
+        return owner is not None and owner.forgot
 
     def open_orders(self, account: int, instrument: int = 0) -> list[OrderView]:
         """Return the open orders on one instrument or (0) on all, in the order of acceptance."""
@@ -234,6 +241,7 @@ class OrderHistory:
             event.quantity_lots,
             time_ns,
             time_ns,
+            event_number=self.event_count,
         )
         owner = self._accounts.get(account)
         if owner is None:
@@ -324,6 +332,7 @@ class OrderHistory:
             self._forget(owner, owner.closed.popleft())
 
     def _forget(self, owner: _Account, order: OrderView) -> None:
+        owner.forgot = True
         del self._orders[order.order_id]
         del owner.orders[order.order_id]
         if owner.named.get(order.client_order_id) is order:

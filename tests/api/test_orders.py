@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from api import errors
 from api.binance.requests import NewOrderRequest
 from api.errors import RequestError
-from api.orders import Fill, OrderTexts, Placed, decode, name_of, own_name, placed, placed_before, status_of
+from api.orders import Fill, OrderTexts, Placed, decode, name_of, own_name, placed, status_of
 from api.parameters import DECIMAL_RANGE, SYMBOL_RANGE
 from api.schemas import validated
 from exchange.core.types import (
@@ -22,7 +22,7 @@ from exchange.core.types import (
     TimeInForce,
 )
 from exchange.events import Event
-from exchange.marketdata.orders import FillView, OrderStatus, OrderView
+from exchange.marketdata.orders import OrderStatus, OrderView
 from exchange.registry.units import NumberRefusal, parse_units
 
 LIMIT = {"symbol": "TA.X", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "1", "price": "2.5"}
@@ -228,7 +228,7 @@ def test_an_order_without_a_name_gets_one():
 def test_fills_are_summed_up():
     order = placed((ACCEPTED, TRADED, TRADED._replace(quantity_lots=6, amount=600, leaves_lots=0, trade_id=2)), "")
     assert (order.status, order.filled_lots, order.quote_filled) == ("FILLED", 10, 996)
-    assert order.fills == [Fill(99, 4, 2, 1), Fill(99, 6, 2, 2)]
+    assert order.fills == [Fill(99, 4, 2, 1, 396, False, 1), Fill(99, 6, 2, 2, 600, False, 2)]
 
 
 def test_a_part_may_be_filled():
@@ -253,7 +253,7 @@ def test_what_becomes_of_others_does_not_count():
 def test_a_stop_that_the_order_woke_may_meet_it():
     woken = TRADED._replace(order_id=9, counter_order_id=5, fee=7, counter_fee=-1)
     assert became(woken) == ("PARTIALLY_FILLED", 10, 4, 396)
-    assert placed((ACCEPTED, woken), "").fills == [Fill(99, 4, -1, 1)]
+    assert placed((ACCEPTED, woken), "").fills == [Fill(99, 4, -1, 1, 396, True, 1)]
     assert became(TRADED, woken._replace(counter_order_id=8)) == ("PARTIALLY_FILLED", 10, 4, 396)
 
 
@@ -279,13 +279,3 @@ def test_names_and_states_of_known_orders():
     assert status_of(VIEW) == "NEW"
     ended = SimpleNamespace(status=OrderStatus.EXPIRED, end_reason=EndReason.SELF_TRADE)
     assert status_of(ended) == "EXPIRED_IN_MATCH"
-
-
-def test_an_order_placed_before_is_told_with_its_fills():
-    fill = FillView(1, 5, 1, 1, 99, 4, 396, 2, is_maker=False, is_buyer=True, time_ns=8, event_number=3)
-    view = OrderView(
-        5, 1, 1, Side.BUY, OrderType.LIMIT, TimeInForce.GTC, 1, 0, 100, 10, 7, 8,
-        filled_lots=4, quote_filled=396, status=OrderStatus.PARTIALLY_FILLED, fills=[fill],
-    )  # fmt: skip
-    expected = Placed(5, "tb-5", 0, 0, 0, 1, 0, 100, 10, 4, 396, "PARTIALLY_FILLED", 7, [Fill(99, 4, 2, 1)])
-    assert placed_before(view) == expected

@@ -168,3 +168,19 @@ def test_a_full_disk_is_an_error(log) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert log.count == 0
+
+
+def test_the_events_of_a_command_are_found_by_its_sequence_and_by_their_first(tmp_path: Path) -> None:
+    log = EventLog.open(tmp_path, segment_events=8)
+    counts = [1, 3, 70, 1, 64, 2]
+    events = np.zeros(sum(counts), EVENT)
+    events["sequence"] = np.repeat(np.arange(10, 10 + len(counts)), counts)
+    log.append(events)
+
+    first = 1
+    for sequence, count in enumerate(counts, 10):
+        assert log.first_of(sequence) == first
+        assert [event.sequence for event in log.of_command(first)] == [sequence] * count
+        first += count
+    assert log.first_of(99) == first
+    log.close()
