@@ -1,4 +1,4 @@
-"""The command line: `tokenbourse serve`, `demo`, `version`, and what `ledgercli` adds for the ledger."""
+"""The command line: `tokenbourse serve`, `demo`, `version`; `ledgercli` adds the ledger's, `tradecli` the traders'."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ import structlog
 import typer
 from rich.status import Status
 
-from api import cataloguecli, compose, ledgercli
+from api import cataloguecli, compose, ledgercli, tradecli
 from api.compose import Observer, Options, Started
 from api.demo.day import Plan, run_day
 from api.ledgercli import EXIT_DIFFERENCE, Directory, Dsn, err, failures, out
@@ -36,6 +36,10 @@ EXAMPLES = """
 `tokenbourse audit --data ./exchange` follows the chain of hashes and computes every fee again
 
 `tokenbourse statement 3 --data ./exchange --csv` lists what happened to an account
+
+`tokenbourse book TA.CTEL.Q3.OUT.GZ.M2701.G80A --watch` follows a book of the exchange at `--url`
+
+`tokenbourse buy TA.CTEL.Q3.OUT.GZ.M2701.G80A 5 0.2 --key-file alice.json` buys 5 lots at 0.2 or less
 """
 
 app = typer.Typer(
@@ -44,10 +48,11 @@ app = typer.Typer(
     epilog=EXAMPLES,
     no_args_is_help=True,
     rich_markup_mode="markdown",
-    add_completion=False,
+    pretty_exceptions_show_locals=False,  # a local variable may be a secret
 )
 ledgercli.register(app)
 cataloguecli.register(app)
+tradecli.register(app)
 
 
 @app.command()

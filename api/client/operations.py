@@ -72,8 +72,7 @@ def instruments(after: str = "", limit: int = 1000) -> Operation[owned.Instrumen
 
 def exchange_info(*symbols: str) -> Operation[answers.ExchangeInfo]:
     """Return limits, and the instruments named, or all."""
-    texts = {"symbols": msgspec.json.encode(symbols).decode()} if symbols else {}
-    return Operation("GET", "/api/v3/exchangeInfo", answers.ExchangeInfo, texts, method="exchangeInfo")
+    return Operation("GET", "/api/v3/exchangeInfo", answers.ExchangeInfo, _symbols(symbols), method="exchangeInfo")
 
 
 def depth(symbol: str, limit: int = 100) -> Operation[answers.Depth]:
@@ -111,9 +110,10 @@ def statistics(symbol: str) -> Operation[answers.Statistics]:
     return Operation("GET", "/api/v3/ticker/24hr", answers.Statistics, {"symbol": symbol}, method="ticker.24hr")
 
 
-def all_statistics() -> Operation[list[answers.Statistics]]:
-    """Return how the last 24 hours of every instrument were."""
-    return Operation("GET", "/api/v3/ticker/24hr", list[answers.Statistics], method="ticker.24hr")
+def all_statistics(*symbols: str) -> Operation[list[answers.Statistics]]:
+    """Return how the last 24 hours of the instruments named, or of all, were."""
+    texts = _symbols(symbols)
+    return Operation("GET", "/api/v3/ticker/24hr", list[answers.Statistics], texts, method="ticker.24hr")
 
 
 def price(symbol: str) -> Operation[answers.LastPrice]:
@@ -345,6 +345,10 @@ def _terms(
         stopPrice=stop_price,
         icebergQty=iceberg,
     )
+
+
+def _symbols(symbols: tuple[str, ...]) -> dict[str, str]:
+    return {"symbols": msgspec.json.encode(symbols).decode()} if symbols else {}
 
 
 def _texts(**values: object) -> dict[str, str]:

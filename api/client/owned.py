@@ -6,7 +6,7 @@ import msgspec
 
 
 class InstrumentAnswer(msgspec.Struct, frozen=True):
-    """An instrument: its terms, and fees, band and state as they are now."""
+    """An instrument: its terms, and all that may change, as of command `sequence`. A limit of 0 is none."""
 
     symbol: str
     base: str
@@ -23,7 +23,19 @@ class InstrumentAnswer(msgspec.Struct, frozen=True):
     taker_bps: int
     self_trade_prevention: str
     state: str
+    mode: str
+    static_guard_bps: int
+    dynamic_guard_bps: int
+    reference_price: Decimal
+    open_orders_max: int
+    notional_max: Decimal
+    position_bps: int
+    anonymous: bool
+    turnaround_days: int
+    holders_max: int
     description: str
+    sequence: int
+    time: int
 
 
 class InstrumentsAnswer(msgspec.Struct, frozen=True):

@@ -10,11 +10,9 @@ from api.binance.wsapi import METHODS
 from api.client import operations
 from api.client.operations import Access, Operation
 from api.schemas import names
-from api.v1 import accounts, health, instruments
+from api.v1.router import _TAGS
 
-ACTIONS = {
-    (action.method, action.path): action for module in (accounts, health, instruments) for action in module.ACTIONS
-}
+ACTIONS = {(action.method, action.path): action for module in _TAGS for action in module.ACTIONS}
 NEEDED = {
     "symbol": "X",
     "side": "BUY",

@@ -1,0 +1,299 @@
+"""The command line of those who trade: `markets`, `book`, `tape`, `buy`, `sell`, `cancel`, `orders`, `balance`.
+
+The key comes from a file or from the environment, never from the command line, where others could read it. Exit codes:
+0 done, 1 refused by the exchange, 2 wrongly asked or not reached.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from api import shown
+from api.client import answers, owned
+from api.client.faults import ClientError, OutcomeUnknownError, Refused
+from api.client.operations import new_order_id
+from api.client.rest import URL, Client
+from api.client.signing import KEY_FILE_VARIABLE, BadKeyError, Key, find_key
+from api.client.wire import NoKeyError
+
+EXIT_REFUSED, EXIT_FAILURE = 1, 2
+URL_VARIABLE = "TOKENBOURSE_URL"
+PAGE = 1_000  # instruments asked for at a time
+MARKETS_MAX = 100  # shown at a time
+EVERY_S = 1.0  # of --watch
+out, err = Console(), Console(stderr=True)
+
+Url = Annotated[str, typer.Option("--url", envvar=URL_VARIABLE, help="Address of the exchange.")]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        envvar=KEY_FILE_VARIABLE,
+        dir_okay=False,
+        help="JSON file with `key` and `secret`; else TOKENBOURSE_API_KEY and TOKENBOURSE_API_SECRET are used.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one text a line.")]
+Watch = Annotated[bool, typer.Option("--watch", "-w", help="Look again every second until interrupted.")]
+Symbol = Annotated[str, typer.Argument(help="Symbol of the instrument.", show_default=False)]
+Quantity = Annotated[str, typer.Argument(help="Lots: of an allowance, millions of tokens.", show_default=False)]
+Price = Annotated[str | None, typer.Argument(help="Limit price of a lot; without one at the market.")]
+Name = Annotated[
+    str | None, typer.Option("--name", help="Your own id of the order: a repeat under it is the same order.")
+]
+TimeInForce = Annotated[str, typer.Option("--tif", help="GTC: until cancelled, IOC: at once, FOK: all or nothing.")]
+PostOnly = Annotated[bool, typer.Option("--post-only", help="Refuse rather than match on entry.")]
+_EXAMPLES = {
+    "markets": "`tokenbourse markets CTEL --watch` follows the instruments whose symbols contain CTEL",
+    "book": "`tokenbourse book TA.CTEL.Q3.OUT.GZ.M2701.G80A --levels 20 --watch`",
+    "tape": "`tokenbourse tape TA.CTEL.Q3.OUT.GZ.M2701.G80A --json` prints the last trades for a program",
+    "buy": "`tokenbourse buy TA.CTEL.Q3.OUT.GZ.M2701.G80A 5 0.2 --key-file alice.json` buys 5 lots at 0.2 or less",
+    "sell": "`tokenbourse sell TA.CTEL.Q3.OUT.GZ.M2701.G80A 5 0.3 --post-only` offers 5 lots and never takes",
+    "cancel": "`tokenbourse cancel TA.CTEL.Q3.OUT.GZ.M2701.G80A 4194305` or `... --name mine-7` or `... --all`",
+    "orders": "`tokenbourse orders --watch` follows all open orders",
+    "balance": "`tokenbourse balance --json`",
+}
+
+
+class _Options(NamedTuple):
+    url: str
+    key: Key | None
+    as_json: bool
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of those who trade."""
+    for command in (markets, book, tape, buy, sell, cancel, orders, balance):
+        name = command.__name__
+        app.command(name, epilog=f"**Example** {_EXAMPLES[name]}", rich_help_panel="Trading")(command)
+
+
+def markets(
+    text: Annotated[str, typer.Argument(help="Part of the symbols to show.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=MARKETS_MAX, help="How many to show.")] = 50,
+    url: Url = URL,
+    watch: Watch = False,  # noqa: FBT002 - a switch
+    as_json: AsJson = False,  # noqa: FBT002 - a switch
+) -> None:
+    """List instruments with their state and their last 24 hours."""
+
+    def look(client: Client) -> tuple[object, Table]:
+        found = _instruments(client, text.upper(), limit)
+        days = client.all_statistics(*[one.symbol for one in found]) if found else []
+        states = {one.symbol: one.state for one in found}
+        rows = [{**msgspec.to_builtins(day), "state": states[day.symbol]} for day in days]
+        return rows, shown.markets(found, days)
+
+    _look(_Options(url, None, as_json), look, watch=watch)
+
+
+def book(
+    symbol: Symbol,
+    levels: Annotated[int, typer.Option(min=1, max=5_000, help="Levels of each side.")] = 10,
+    url: Url = URL,
+    watch: Watch = False,  # noqa: FBT002 - a switch
+    as_json: AsJson = False,  # noqa: FBT002 - a switch
+) -> None:
+    """Show the book of an instrument."""
+
+    def look(client: Client) -> tuple[object, Table]:
+        depth = client.depth(symbol, levels)
+        return depth, shown.book(symbol, depth)
+
+    _look(_Options(url, None, as_json), look, watch=watch)
+
+
+def tape(
+    symbol: Symbol,
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many trades.")] = 20,
+    url: Url = URL,
+    watch: Watch = False,  # noqa: FBT002 - a switch
+    as_json: AsJson = False,  # noqa: FBT002 - a switch
+) -> None:
+    """Show the last trades of an instrument, the latest first."""
+
+    def look(client: Client) -> tuple[object, Table]:
+        found = client.trades(symbol, limit)
+        return found, shown.tape(symbol, found)
+
+    _look(_Options(url, None, as_json), look, watch=watch)
+
+
+def buy(
+    symbol: Symbol,
+    quantity: Quantity,
+    price: Price = None,
+    tif: TimeInForce = "GTC",
+    name: Name = None,
+    url: Url = URL,
+    key_file: KeyFile = None,
+    post_only: PostOnly = False,  # noqa: FBT002 - a switch
+    as_json: AsJson = False,  # noqa: FBT002 - a switch
+) -> None:
+    """Buy at a limit price or better, or at the market."""
+    with _client(_options(url, key_file, as_json)) as client, _named(name) as own:
+        order = client.buy(symbol, quantity, price, time_in_force=tif, post_only=post_only, client_order_id=own)  # type: ignore[arg-type] # the exchange says what it thinks of another time in force
+        _told(order, shown.placed(order), as_json=as_json)
+
+
+def sell(
+    symbol: Symbol,
+    quantity: Quantity,
+    price: Price = None,
+    tif: TimeInForce = "GTC",
+    name: Name = None,
+    url: Url = URL,
+    key_file: KeyFile = None,
+    post_only: PostOnly = False,  # noqa: FBT002 - a switch
+    as_json: AsJson = False,  # noqa: FBT002 - a switch
+) -> None:
+    """Sell at a limit price or better, or at the market."""
+    with _client(_options(url, key_file, as_json)) as client, _named(name) as own:
+        order = client.sell(symbol, quantity, price, time_in_force=tif, post_only=post_only, client_order_id=own)  # type: ignore[arg-type] # the exchange says what it thinks of another time in force
+        _told(order, shown.placed(order), as_json=as_json)
+
+
+def cancel(
+    symbol: Symbol,
+    order_id: Annotated[int | None, typer.Argument(help="Number of the order.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Your own id of the order.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All open orders on the instrument.")] = False,  # noqa: FBT002 - a switch
+    url: Url = URL,
+    key_file: KeyFile = None,
+    as_json: AsJson = False,  # noqa: FBT002 - a switch
+) -> None:
+    """End an open order, or all on an instrument."""
+    if (order_id is not None) + (name is not None) + every != 1:
+        raise typer.BadParameter("name one order, by its number or by --name, or say --all")
+    with _client(_options(url, key_file, as_json)) as client:
+        ended = client.cancel_all(symbol) if every else [client.cancel(symbol, order_id, name)]
+        _told(ended, "\n".join(map(shown.canceled, ended)), as_json=as_json)
+
+
+def orders(
+    symbol: Annotated[str | None, typer.Argument(help="Symbol of the instrument; without one all.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Those that have ended, too.")] = False,  # noqa: FBT002 - a switch
+    url: Url = URL,
+    key_file: KeyFile = None,
+    watch: Watch = False,  # noqa: FBT002 - a switch
+    as_json: AsJson = False,  # noqa: FBT002 - a switch
+) -> None:
+    """List orders, the latest first."""
+    if every and symbol is None:
+        raise typer.BadParameter("name an instrument to see the orders that have ended, too")
+
+    def look(client: Client) -> tuple[object, Table]:
+        found: list[answers.Order] = (
+            client.all_orders(symbol) if every and symbol is not None else client.open_orders(symbol)
+        )
+        return found, shown.orders(found)
+
+    _look(_options(url, key_file, as_json), look, watch=watch)
+
+
+def balance(
+    url: Url = URL,
+    key_file: KeyFile = None,
+    watch: Watch = False,  # noqa: FBT002 - a switch
+    as_json: AsJson = False,  # noqa: FBT002 - a switch
+) -> None:
+    """Show what the key's account owns."""
+
+    def look(client: Client) -> tuple[object, Table]:
+        found = client.balances()
+        return found, shown.balances(found)
+
+    _look(_options(url, key_file, as_json), look, watch=watch)
+
+
+def _instruments(client: Client, text: str, limit: int) -> list[owned.InstrumentAnswer]:
+    """Return the first instruments whose symbols contain a text."""
+    found: list[owned.InstrumentAnswer] = []
+    after = ""
+    while len(found) < limit:
+        page = client.instruments(after, PAGE).instruments
+        found += [one for one in page if text in one.symbol]
+        if len(page) < PAGE:
+            break
+        after = page[-1].symbol
+    return found[:limit]
+
+
+def _options(url: str, key_file: Path | None, as_json: bool) -> _Options:  # noqa: FBT001 - a switch
+    try:
+        return _Options(url, find_key(key_file, os.environ), as_json)
+    except BadKeyError as error:
+        _fail(str(error), EXIT_FAILURE)
+        raise
+
+
+def _look(options: _Options, look: Callable[[Client], tuple[object, Table]], *, watch: bool) -> None:
+    """Print what is seen, once or again and again."""
+    with _client(options) as client:
+        value, made = look(client)
+        if options.as_json or not watch:
+            _told(value, made, as_json=options.as_json)
+        if not watch:
+            return
+        with _live(made, quiet=options.as_json) as show:
+            while True:
+                time.sleep(EVERY_S)
+                value, made = look(client)
+                show(value, made)
+
+
+@contextmanager
+def _live(first: Table, *, quiet: bool) -> Iterator[Callable[[object, Table], None]]:
+    """Yield what shows the next sight in the place of the last, or as a line of JSON."""
+    if quiet:
+        yield lambda value, _: _told(value, "", as_json=True)
+        return
+    with Live(first, console=out, auto_refresh=False) as live:
+        yield lambda _, made: live.update(made, refresh=True)
+
+
+@contextmanager
+def _named(name: str | None) -> Iterator[str]:
+    """Yield the order's own id, and name it if nobody knows what became of the order."""
+    own = name or new_order_id()
+    try:
+        yield own
+    except OutcomeUnknownError:
+        err.print(f"repeat with --name {own} to learn what became of it: it will not be placed twice", highlight=False)
+        raise
+
+
+@contextmanager
+def _client(options: _Options) -> Iterator[Client]:
+    """Yield a client; turn what goes wrong into a line and an exit code."""
+    try:
+        with Client(options.url, options.key) as client:
+            yield client
+    except Refused as error:
+        _fail(str(error), EXIT_REFUSED)
+    except NoKeyError:
+        _fail(f"this needs a key: name its file by --key-file or {KEY_FILE_VARIABLE}", EXIT_FAILURE)
+    except ClientError as error:
+        _fail(f"{options.url}: {error}", EXIT_FAILURE)
+    except KeyboardInterrupt:
+        raise typer.Exit from None
+
+
+def _told(value: object, words: Any, *, as_json: bool) -> None:  # noqa: ANN401 - whatever rich prints
+    if as_json:
+        typer.echo(msgspec.json.encode(value).decode())
+    else:
+        out.print(words, highlight=False)
+
+
+def _fail(text: str, status: int) -> None:
+    err.print(text, style="bold red", highlight=False, soft_wrap=True)
+    raise typer.Exit(status)
