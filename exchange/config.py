@@ -23,8 +23,8 @@ class Config:
     # the sequencer
     queue_commands_max: int = 65_536  # accepted but not yet answered; beyond that the exchange is overloaded
     batch_submissions_max: int = 4_096  # written with one sync and applied with one call
-    submission_commands_max: int = 4_096  # of one caller at once
-    document_bytes_max: int = 65_536  # of one document of the registry
+    submission_commands_max: int = 32_768  # of one caller at once: a batch of metered use is one submission
+    document_bytes_max: int = 262_144  # of one document of the registry
     thread_switch_us: int = 200  # how long one thread may keep the others of the process waiting
     collector_objects: int = 20_000  # new ones between two runs of the cyclic collector over the youngest
 

@@ -27,6 +27,7 @@ from exchange.registry.registry import Registry
 from exchange.sequencer import Batch, Overloaded, Sequencer, Stopped
 from exchange.snapshots import Snapshots
 from exchange.timers import Timers
+from exchange.usage.ids import UsageIndex
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -57,6 +58,7 @@ class Exchange:
         self.market = MarketData(config.trades_max, config.candles_max)
         self.orders = OrderHistory(config.closed_orders_max, config.fills_max, config.order_fills_max)
         self.timers = Timers(self._is_open)
+        self.usage = UsageIndex()
         self._timing: asyncio.Task[None] | None = None
         self.touched: set[int] = set()  # instruments whose depth or trades the last batch changed
         self._snapshots = snapshots
@@ -113,6 +115,7 @@ class Exchange:
     def _recover(self, progress: Progress) -> None:
         recovered = recover(self.journal, self.events, self._snapshots, self.registry, self.config, progress)
         rebuild(self.events, self._show, self.config.rebuild_events_max, progress)
+        self.usage.rebuild(self.events)
         epoch = self.journal.claim()
         log.info("exchange opened", epoch=epoch, position=self.journal.position, events=self.events.count)
         self.sequencer = Sequencer(
@@ -133,6 +136,7 @@ class Exchange:
             self.registry.apply(document)
         self.registry.apply_events(batch.rows)
         self._show(batch.rows)
+        self.usage.apply(batch.events, batch.first_event_number)
 
     def _show(self, rows: list[Event]) -> None:
         self.touched = self.market.apply(rows)

@@ -216,9 +216,9 @@ class Tape:
 
 
 class Meter:
-    """The issuer's gateway: reports use in numbered batches, two of them in the wrong order, some records twice."""
+    """The issuer's gateway: reports use in numbered batches, some records twice."""
 
-    def __init__(self, key: Key, symbol: str, holder: int, http: httpx.AsyncClient, facts: Facts) -> None:
+    def __init__(self, key: Key, symbol: str, holder: str, http: httpx.AsyncClient, facts: Facts) -> None:
         self._rest = Rest(http, key)
         self._symbol = symbol
         self._holder = holder
@@ -226,20 +226,17 @@ class Meter:
 
     async def run(self, batches: list[list[tuple[str, Request]]], pause_s: float) -> None:
         """Send every batch until it is answered."""
-        numbered = list(enumerate(batches))
-        if len(numbered) > 1:
-            numbered[0], numbered[1] = numbered[1], numbered[0]
-        for number, batch in numbered:
+        for number, batch in enumerate(batches, 1):
             body = {"batch": number, "records": [self._record(name, request) for name, request in batch]}
-            await insist(self._facts, lambda body=body: self._send(body), _nothing)  # type: ignore[misc]
+            answer = await insist(self._facts, lambda body=body: self._send(body), _nothing)  # type: ignore[misc]
+            if answer is not None:
+                self._facts.usage_applied += answer["applied"]
+                self._facts.usage_duplicates += answer["duplicates"]
+                self._facts.usage_tokens += answer["tokens"]
             await asyncio.sleep(pause_s)
 
     async def _send(self, body: dict[str, Any]) -> Any:
-        answer = await self._rest.json("POST", "/v1/usage", body)
-        self._facts.usage_applied += answer["applied"]
-        self._facts.usage_duplicates += answer["duplicates"]
-        self._facts.usage_tokens += answer["tokens"]
-        return answer
+        return await self._rest.json("POST", "/v1/usage", body)
 
     def _record(self, name: str, request: Request) -> dict[str, Any]:
         return {
@@ -248,5 +245,5 @@ class Meter:
             "symbol": self._symbol,
             "tokens_in": request.tokens_in,
             "tokens_out": request.tokens_out,
-            "account": self._holder,
+            "key": self._holder,
         }

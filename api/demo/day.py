@@ -104,16 +104,17 @@ def _pause(plan: Plan, requests: list[Request]) -> float:
 def _meter(day: _Day) -> Meter:
     metered = day.world[0]
     holder = day.market.keys[opening.METERED_BUYER]
-    return Meter(day.market.keys[metered.issuer], metered.symbol, holder.account, day.http, day.facts)
+    return Meter(day.market.keys[metered.issuer], metered.symbol, holder.key, day.http, day.facts)
 
 
 async def _buy_allowance(day: _Day, requests: list[Request]) -> int:
-    """Let the metered user buy as many lots as its requests will need; return how many."""
+    """Let the metered user buy the lots that its requests will need and nominate them to its key; return how many."""
     tokens = sum(request.tokens_in + request.tokens_out for request in requests)
     lots = -(-tokens // MILLION)
     metered = day.world[0]
     holder = day.market.keys[opening.METERED_BUYER]
     await opening.sell(day.http, day.market.keys[metered.issuer], holder, metered, lots)
+    await opening.nominate(day.http, holder, metered, lots)
     return lots
 
 
@@ -169,8 +170,9 @@ async def _check_orders(day: _Day, before: list[tuple[Key, str, str, int]]) -> C
 async def _check_usage(day: _Day, requests: list[Request], lots: int) -> Check:
     """Compare what is left of the allowance with what the trace used."""
     tokens = sum(request.tokens_in + request.tokens_out for request in requests)
-    answer = await Rest(day.http, day.market.keys[opening.METERED_BUYER]).signed("GET", "/v1/balances")
-    shown = {row["asset"]: Decimal(row["total"]) for row in answer["balances"]}
+    holder = day.market.keys[opening.METERED_BUYER]
+    answer = await Rest(day.http, holder).signed("GET", "/v1/nominations", key=holder.key)
+    shown = {row["asset"]: Decimal(row["available"]) for row in answer["assets"]}
     left = int(shown[day.world[0].symbol] * MILLION)
     expected = lots * MILLION - tokens
     return Check("every usage record burned its tokens once", left == expected, f"{left:,} left of {lots} M tokens")

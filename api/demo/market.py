@@ -86,3 +86,9 @@ async def sell(http: httpx.AsyncClient, seller: Key, buyer: Key, listing: Listin
     terms = {"symbol": listing.symbol, "type": "LIMIT", "timeInForce": "GTC", "price": listing.price, "quantity": lots}
     for key, side in ((seller, "SELL"), (buyer, "BUY")):
         await Rest(http, key).signed("POST", "/api/v3/order", side=side, **terms)
+
+
+async def nominate(http: httpx.AsyncClient, holder: Key, listing: Listing, lots: int) -> None:
+    """Set lots aside for the holder's key, so that its use is paid from them."""
+    body = {"key": holder.key, "asset": listing.symbol, "amount": str(lots), "id": "demo"}
+    await Rest(http, holder).json("POST", "/v1/nominations", body)

@@ -49,6 +49,7 @@ class Desk(NamedTuple):
     vault: Vault
     limiter: Limiter
     registrations: asyncio.Lock  # held while a document is checked and applied: each gets the next index
+    metering: asyncio.Lock  # held while units leave the accounts of keys: what is planned there then holds
     version: str
     started_ns: int  # of the monotonic clock
     gateway: Gateway
@@ -65,6 +66,7 @@ class Desk(NamedTuple):
             keys,
             vault,
             limiter,
+            asyncio.Lock(),
             asyncio.Lock(),
             own_version(),
             exchange.clock.monotonic_ns(),

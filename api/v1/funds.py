@@ -1,11 +1,11 @@
-"""Money and allowances that enter and leave: deposits and withdrawals by the operator, issues by the issuer."""
+"""Money that enters and leaves: deposits and withdrawals by the operator."""
 
 from collections.abc import Callable
 
 from api.errors import RequestError
 from api.v1.desk import Action, Caller, Desk, submit
 from api.v1.problems import UNKNOWN_ASSET, amount_units
-from api.v1.schemas import IssueRequest, TransferAnswer, TransferRequest
+from api.v1.schemas import TransferAnswer, TransferRequest
 from exchange.core import commands
 from exchange.registry.documents import Scope
 from exchange.registry.units import format_units
@@ -21,11 +21,6 @@ async def deposit(desk: Desk, caller: Caller, request: TransferRequest) -> Trans
 async def withdraw(desk: Desk, caller: Caller, request: TransferRequest) -> TransferAnswer:
     """Debit available cash that goes outside. Each call counts: after a time-out look at the balance first."""
     return await _transfer(desk, commands.withdraw, request.account, request.asset, request.amount)
-
-
-async def issue(desk: Desk, caller: Caller, request: IssueRequest) -> TransferAnswer:
-    """Mint an allowance or licence to the key's account, which must be its issuer."""
-    return await _transfer(desk, commands.issue, caller.account, request.asset, request.amount)
 
 
 async def _transfer(
@@ -48,5 +43,4 @@ async def _transfer(
 ACTIONS = (
     Action("POST", "/v1/deposits", deposit, TransferRequest, TransferAnswer, (Scope.OPERATE,)),
     Action("POST", "/v1/withdrawals", withdraw, TransferRequest, TransferAnswer, (Scope.OPERATE,)),
-    Action("POST", "/v1/issues", issue, IssueRequest, TransferAnswer, (Scope.ISSUE,)),
 )

@@ -21,9 +21,10 @@ from api.v1.schemas import (
 )
 from exchange.core import commands
 from exchange.core.types import AssetKind, SelfTradePrevention, TradingState
-from exchange.registry.checks import DocumentRefusal, refuse
+from exchange.registry.checks import refuse
 from exchange.registry.documents import AssetNamed, InstrumentNamed, Scope
 from exchange.registry.entries import Asset, Entries, Instrument, Tables
+from exchange.registry.refusals import DocumentRefusal
 from exchange.registry.units import NumberRefusal, parse_units
 
 LOT_DECIMALS = {AssetKind.ALLOWANCE: 6, AssetKind.LICENCE: 0}  # a lot is 10**decimals units

@@ -1,148 +1,172 @@
-"""From usage records to redemptions: who used how much of what, under which id; nothing is sent from here.
+"""From the body of a batch to columns, and back from what became of it to an answer; nothing is sent from here."""
 
-The usage id is a hash of issuer and record id. The engine remembers usage ids for a window, and a record is taken only
-while its own time lies inside that window: one that comes after its id was forgotten is refused, not counted twice.
-"""
-
-from hashlib import blake2b
 from typing import Annotated, NamedTuple
 
 import msgspec
 import numpy as np
 
-from api.errors import Problem
+from api.call import Call
+from api.errors import Problem, RequestError
+from api.parameters import AUTHENTICATION, long, refuse_unknown
 from api.v1.problems import (
-    NO_HOLDER,
-    NOT_AN_ALLOWANCE,
-    NOT_ITS_ISSUER,
+    ALLOWANCE_EXHAUSTED,
+    KEY_WITHOUT_ALLOWANCE,
+    NO_MEANS,
     NOTHING_METERED,
     OUTSIDE_TIME,
+    OVERTAKEN,
     UNKNOWN_HOLDER,
+    invalid_json,
 )
-from exchange.core.records import COMMAND
-from exchange.core.types import USAGE_ID_WINDOW_NS, AssetKind, CommandKind
-from exchange.registry.registry import Registry
+from exchange.registry.series import Factors
+from exchange.usage.answers import Told
+from exchange.usage.ids import usage_words
+from exchange.usage.plan import TOKENS_MAX, Batch, Outcome, needs
 
 RECORDS_MAX = 10_000  # of one batch
 NUMBER_MAX = 1 << 53  # exact in every JSON reader
 ID_LENGTH_MAX = 128
 KEY_LENGTH_MAX = 128
-USAGE_ID_BYTES = 16
-MILLISECOND_NS = 1_000_000
-AHEAD_NS_MAX = 60_000 * MILLISECOND_NS  # of the sender's clock
-AGE_NS_MAX = USAGE_ID_WINDOW_NS - 3_600_000 * MILLISECOND_NS  # an hour below the window, for what is under way
-DIRECTION_PART = 3  # of a symbol like TA.CTEL.Q3.OUT.GZ.M2701.G80A
-_COUNTED = {"IN": (1, 0), "OUT": (0, 1)}
+NAME_LENGTH_MAX = 64
+LINES_TYPE = b"application/x-ndjson"
+_COUNTS = ("tokens_in", "tokens_out", "tokens_cached", "tokens_reasoning", "tokens_image", "tokens_audio")
+_FACTOR_OF = dict(zip(_COUNTS, ("tokens_in", "tokens_out", "cached", "reasoning", "image", "audio"), strict=True))
+PROBLEMS = {
+    Outcome.UNKNOWN_KEY: UNKNOWN_HOLDER,
+    Outcome.NO_ALLOWANCE: KEY_WITHOUT_ALLOWANCE,
+    Outcome.OUTSIDE_TIME: OUTSIDE_TIME,
+    Outcome.NOTHING_METERED: NOTHING_METERED,
+    Outcome.EXHAUSTED: ALLOWANCE_EXHAUSTED,
+    Outcome.NO_MEANS: NO_MEANS,
+    Outcome.REJECTED: OVERTAKEN,
+}
 
 _Number = Annotated[int, msgspec.Meta(ge=0, le=NUMBER_MAX)]
+_Tokens = Annotated[int, msgspec.Meta(ge=0, le=TOKENS_MAX)]
+_Name = Annotated[str, msgspec.Meta(max_length=NAME_LENGTH_MAX)]
 
 
 class Record(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=False):
     """One metered request, as in the schema UsageRecord."""
 
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=ID_LENGTH_MAX)]
+    key: Annotated[str, msgspec.Meta(min_length=1, max_length=KEY_LENGTH_MAX)]
     time: _Number
-    symbol: str
-    tokens_in: _Number
-    tokens_out: _Number
-    account: Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)] = 0
-    key: Annotated[str, msgspec.Meta(max_length=KEY_LENGTH_MAX)] = ""
+    tokens_in: _Tokens = 0
+    tokens_out: _Tokens = 0
+    tokens_cached: _Tokens = 0
+    tokens_reasoning: _Tokens = 0
+    tokens_image: _Tokens = 0
+    tokens_audio: _Tokens = 0
+    model: _Name = ""
+    symbol: _Name = ""
 
 
 class Usage(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A numbered batch, as in the schema UsageRequest."""
 
-    batch: _Number
+    batch: Annotated[int, msgspec.Meta(ge=1, le=NUMBER_MAX)]
     records: Annotated[list[Record], msgspec.Meta(min_length=1, max_length=RECORDS_MAX)]
 
 
-class Series(NamedTuple):
-    """An allowance: its asset, and whether input and output count, each 0 or 1."""
+class Result(msgspec.Struct, omit_defaults=True, gc=False):
+    """What became of one record, as in the schema UsageResult."""
 
-    asset: int
-    counts_in: int
-    counts_out: int
-
-
-Holding = tuple[int, int]  # account, asset
-
-
-class Plan:
-    """What a batch asks of the engine: one redemption for each record, or the problem why there is none."""
-
-    def __init__(self, registry: Registry, issuer: int, now_ns: int) -> None:
-        """Plan for an issuer and a moment."""
-        self._registry = registry
-        self._issuer = issuer
-        self._from_ms = (now_ns - AGE_NS_MAX) // MILLISECOND_NS
-        self._upto_ms = (now_ns + AHEAD_NS_MAX) // MILLISECOND_NS
-        self._series: dict[str, Series | Problem] = {}
-        self._holders: dict[tuple[int, str], int | Problem] = {}
-        self.problems: list[Problem | None] = []  # of every record
-        self.holdings: list[Holding] = []  # of those without a problem, as the lists below
-        self._tokens: list[int] = []
-        self._usage_ids: list[bytes] = []
-
-    def add(self, record: Record) -> None:
-        """Plan the next record."""
-        series = self._series.get(record.symbol) or self._find_series(record.symbol)
-        holder = self._holders.get((record.account, record.key)) or self._find_holder(record.account, record.key)
-        problem = None
-        if isinstance(series, Problem):
-            problem = series
-        elif isinstance(holder, Problem):
-            problem = holder
-        elif not self._from_ms <= record.time <= self._upto_ms:
-            problem = OUTSIDE_TIME
-        elif not (tokens := series.counts_in * record.tokens_in + series.counts_out * record.tokens_out):
-            problem = NOTHING_METERED
-        else:
-            self.holdings.append((holder, series.asset))
-            self._tokens.append(tokens)
-            self._usage_ids.append(usage_id(self._issuer, record.id))
-        self.problems.append(problem)
-
-    def commands(self) -> bytes:
-        """Return what `redeem` makes of each redemption, one after the other, at a fraction of its time."""
-        made = np.zeros(len(self.holdings), COMMAND)
-        if len(made):
-            made["kind"] = CommandKind.REDEEM
-            made["account"], made["asset"] = zip(*self.holdings, strict=True)
-            made["amount"] = self._tokens
-            made["words"][:, :2] = np.frombuffer(b"".join(self._usage_ids), "<i8").reshape(-1, 2)
-        return made.tobytes()
-
-    def _find_series(self, symbol: str) -> Series | Problem:
-        asset = self._registry.asset(symbol)
-        found: Series | Problem
-        if asset is None or asset.kind is not AssetKind.ALLOWANCE:
-            found = NOT_AN_ALLOWANCE
-        elif asset.issuer_account != self._issuer:
-            found = NOT_ITS_ISSUER
-        else:
-            found = Series(asset.index, *counted(symbol))
-        self._series[symbol] = found
-        return found
-
-    def _find_holder(self, account: int, key: str) -> int | Problem:
-        """Return the account whose allowance is used."""
-        found: int | Problem = UNKNOWN_HOLDER
-        if bool(account) == bool(key):
-            found = NO_HOLDER
-        elif account and self._registry.account_at(account) is not None:
-            found = account
-        elif key and (known := self._registry.key(key)) is not None:
-            found = known.account
-        self._holders[account, key] = found
-        return found
+    id: str
+    status: str
+    tokens: int
+    overrun: int = 0
+    cost: str = ""
+    code: int = 0
+    msg: str = ""
 
 
-def usage_id(issuer: int, record_id: str) -> bytes:
-    """Return the 16 bytes under which the engine remembers a record of an issuer."""
-    return blake2b(record_id.encode(), digest_size=USAGE_ID_BYTES, salt=issuer.to_bytes(8, "little")).digest()
+class Answered(msgspec.Struct):
+    """What became of a batch, as in the schema UsageAnswer."""
+
+    batch: int
+    applied: int
+    duplicates: int
+    refused: int
+    tokens: int
+    overrun: int
+    cost: str
+    remaining: dict[str, int]
+    results: list[Result]
 
 
-def counted(symbol: str) -> tuple[int, int]:
-    """Return whether an allowance counts input and output: by its direction, both where it is BLEND or none."""
-    parts = symbol.split(".")
-    return _COUNTED.get(parts[DIRECTION_PART] if len(parts) > DIRECTION_PART else "", (1, 1))
+class Columns(NamedTuple):
+    """The records of a batch, side by side."""
+
+    ids: list[str]
+    time_ms: np.ndarray
+    counts: dict[str, np.ndarray]
+    group: np.ndarray
+    groups: list[tuple[str, str, str]]
+
+
+_DECODER = msgspec.json.Decoder(Usage)
+_LINES_DECODER = msgspec.json.Decoder(Record)
+
+
+def decode(call: Call) -> Usage:
+    """Return the batch that a call carries, or refuse it with the place where it is wrong."""
+    is_lines = call.content_type.split(b";")[0].strip().lower() == LINES_TYPE
+    refuse_unknown(call.texts, AUTHENTICATION | ({"batch"} if is_lines else set()))
+    try:
+        if not is_lines:
+            return _DECODER.decode(call.body)
+        records = _LINES_DECODER.decode_lines(call.body)
+        batch = long("batch", call.texts.get("batch", "0"))
+        return msgspec.convert(Usage(batch, records), Usage, from_attributes=True)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RequestError(invalid_json(str(error))) from None
+
+
+def columns(records: list[Record]) -> Columns:
+    """Return the records as columns; counts that nobody gives are left out."""
+    groups: dict[tuple[str, str, str], int] = {}
+    group = [groups.setdefault((one.key, one.symbol, one.model), len(groups)) for one in records]
+    counts = {}
+    for name in _COUNTS:
+        column = np.array([getattr(one, name) for one in records], np.int64)
+        if name in _COUNTS[:2] or column.any():
+            counts[_FACTOR_OF[name]] = column
+    time_ms = np.array([one.time for one in records], np.int64)
+    return Columns([one.id for one in records], time_ms, counts, np.array(group), list(groups))
+
+
+def batch_of(found: Columns, issuer: int, factors: Factors) -> Batch:
+    """Return what is to be planned."""
+    words = usage_words(issuer, found.ids)
+    return Batch(words, found.time_ms, needs(found.counts, factors), found.group, found.groups)
+
+
+def answered(number: int, ids: list[str], told: Told, cost: str, costs: dict[int, str]) -> Answered:
+    """Return the answer, record by record in the order sent; `costs` are the texts of those that cost anything."""
+    outcome = told.outcome.tolist()
+    burned, overrun = told.burned.tolist(), told.overrun.tolist()
+    results = list(map(_result, ids, outcome, burned))
+    for row, text in costs.items():
+        results[row].overrun, results[row].cost = overrun[row], text
+    applied, duplicates = outcome.count(Outcome.APPLIED), outcome.count(Outcome.DUPLICATE)
+    return Answered(
+        number,
+        applied=applied,
+        duplicates=duplicates,
+        refused=len(ids) - applied - duplicates,
+        tokens=sum(burned),
+        overrun=sum(overrun),
+        cost=cost,
+        remaining=told.left,
+        results=results,
+    )
+
+
+def _result(name: str, outcome: int, tokens: int) -> Result:
+    if outcome == 0:
+        return Result(name, "APPLIED", tokens)
+    if outcome == 1:
+        return Result(name, "DUPLICATE", 0)
+    problem: Problem = PROBLEMS[Outcome(outcome)]
+    return Result(name, "REFUSED", 0, 0, "", problem.code, problem.message)

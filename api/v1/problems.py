@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from api.errors import Problem, RequestError, illegal, missing, overflowed, too_precise
 from api.parameters import DECIMAL_RANGE
-from exchange.registry.checks import DocumentRefusal
+from exchange.registry.refusals import DocumentRefusal
 from exchange.registry.units import NumberRefusal, parse_steps, parse_units
 
 NOT_JSON = Problem(415, -8030, "Send the body as application/json.")
@@ -22,17 +22,32 @@ OTHER_TERMS = Problem(409, -8036, "The name is taken, with other terms: choose a
 NO_LEDGER = Problem(503, -8037, "The ledger's database is away: try again; trading goes on meanwhile.", 5)
 NOT_ON_A_TICK = Problem(400, -8038, "A price is a whole number of ticks: round it to the instrument's tick size.")
 
-NO_HOLDER = Problem(400, -8050, "Send either 'account' or 'key', not both: it says whose allowance is used.")
-UNKNOWN_HOLDER = Problem(404, -8051, "No such account or key: send an account's number, or an API key that is valid.")
+UNKNOWN_HOLDER = Problem(404, -8051, "Nothing was ever nominated to this key: POST /v1/nominations gives it units.")
 NOT_AN_ALLOWANCE = Problem(404, -8052, "No token allowance of this symbol: GET /v1/instruments lists all.")
-NOT_ITS_ISSUER = Problem(403, -8053, "Another account issues this allowance: its issuer's key alone may meter it.")
+NOT_ITS_ISSUER = Problem(403, -8053, "Another account issues this allowance: its issuer's key alone may do this.")
 OUTSIDE_TIME = Problem(
-    400, -8054, "The record's time is ahead or too old: report use within 71 hours, in milliseconds."
+    400, -8054, "The record's time is ahead or too old: report use within 72 hours, in milliseconds."
 )
-NOTHING_METERED = Problem(400, -8055, "No tokens of the kind that this allowance counts: leave the record out.")
+NOTHING_METERED = Problem(400, -8055, "No tokens that the meter counts: leave the record out.")
 ALLOWANCE_EXHAUSTED = Problem(
-    409, -8056, "The holder has fewer tokens left than this record used: bill it, or send less."
+    409, -8056, "The key has fewer tokens left than this record used: nominate more, or bill it."
 )
+KEY_WITHOUT_ALLOWANCE = Problem(
+    409, -8057, "The key has no allowance of yours for this model, symbol and time: nominate one, or bill it."
+)
+NO_MEANS = Problem(
+    409, -8058, "Units and prepaid cash of the key do not cover this record: nominate more of either, or bill it."
+)
+OVERTAKEN = Problem(409, -8059, "The engine refused what the record needed: send it again in a later batch.")
+BATCH_DIFFERS = Problem(409, -8041, "A batch of this number was answered, with another body: give it the next number.")
+BATCH_FORGOTTEN = Problem(
+    410, -8042, "This batch was answered long ago, and the answer is no longer kept: its records count once in any."
+)
+GATE_CLOSED = Problem(409, -8043, "The gate of this series is closed: its units can no longer be moved.")
+FOREIGN_KEY = Problem(403, -8044, "The key is of another participant: nominate to keys of your own.")
+NOT_APPLIED = Problem(404, -8045, "No such record of yours was applied within 72 hours: there is nothing to take back.")
+ALREADY_REVERSED = Problem(409, -8046, "The record was taken back already.")
+COLLATERAL_SHORT = Problem(409, -8047, "Available cash does not cover the collateral: deposit, or issue less.")
 
 _DOCUMENTS = {
     DocumentRefusal.MALFORMED: Problem(400, -8060, "The registry cannot read this: {}."),
@@ -65,6 +80,19 @@ _DOCUMENTS = {
     DocumentRefusal.NO_SCOPE: Problem(400, -8071, "A key without a scope may do nothing: give it one."),
     DocumentRefusal.NOT_A_LICENCE: Problem(
         404, -8200, "No licence of a registered dataset: GET /v1/licences lists all series."
+    ),
+    DocumentRefusal.UNKNOWN_SERIES: Problem(404, -8080, "No terms are written down for this series: PUT /v1/series."),
+    DocumentRefusal.OVER_CAPACITY: Problem(
+        409, -8081, "The attested capacity of hub and window does not allow this much: attest more, or issue less."
+    ),
+    DocumentRefusal.CERTIFICATE_SPENT: Problem(
+        409, -8082, "A green certificate is not registered for you, named twice, or spent: name others."
+    ),
+    DocumentRefusal.NOT_GREEN_ENOUGH: Problem(
+        409, -8083, "The certificates cover less of the energy than the series promises: add more."
+    ),
+    DocumentRefusal.BATCH_NOT_NEXT: Problem(
+        409, -8040, "Not the next batch: GET /v1/usage-batch says which number that has."
     ),
 }
 

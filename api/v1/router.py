@@ -15,16 +15,18 @@ from api.v1 import (
     health,
     instruments,
     ledger,
+    nominations,
     orders,
     participants,
     reference,
+    series,
     transfers,
     usage,
     venue,
 )
 from api.v1.desk import Action, Desk, answer, body_limiter
+from api.v1.metering import LINES_TYPE
 from api.v1.schemas import ErrorAnswer
-from api.v1.usage import LINES_TYPE
 
 CLIENT_GONE = 499  # nobody hears it
 _TAGS = {
@@ -37,6 +39,8 @@ _TAGS = {
     orders: "orders",
     bundles: "orders",
     transfers: "transfers",
+    series: "series of allowances",
+    nominations: "nominations to keys",
     usage: "usage",
     accounts: "own account",
     ledger: "ledger",

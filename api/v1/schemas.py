@@ -287,6 +287,7 @@ class IssueRequest(BaseModel):
     model_config = REQUEST
     asset: AssetName = Field(description="An allowance or licence: the symbol of its instrument.")
     amount: Number = Field(description="In lots: of an allowance, millions of tokens.")
+    certificates: tuple[str, ...] = Field((), max_length=1_000, description="Serial numbers to spend.")
 
 
 class TransferAnswer(BaseModel):
@@ -297,49 +298,6 @@ class TransferAnswer(BaseModel):
     amount: str
     sequence: int
     time: int
-
-
-class UsageRecord(BaseModel):
-    """One metered request. `account` or `key` says whose allowance is used."""
-
-    model_config = REQUEST
-    id: str = Field(min_length=1, max_length=128, description="The issuer's own id: counts once.")
-    time: int = Field(ge=0, le=1 << 53, description="When it was used, in milliseconds; at most 71 hours ago.")
-    symbol: str
-    tokens_in: int = Field(ge=0, le=1 << 53)
-    tokens_out: int = Field(ge=0, le=1 << 53)
-    account: int = Field(0, ge=0, lt=1 << 32)
-    key: str = Field("", max_length=128)
-
-
-class UsageRequest(BaseModel):
-    """A numbered batch of usage records. Batches may come again and in any order."""
-
-    model_config = REQUEST
-    batch: int = Field(ge=0, le=1 << 53, description="The issuer's own number, echoed.")
-    records: tuple[UsageRecord, ...] = Field(min_length=1, max_length=10_000)
-
-
-class UsageResult(BaseModel):
-    """What became of one record. REFUSED carries code and msg."""
-
-    id: str
-    status: Literal["APPLIED", "DUPLICATE", "REFUSED"]
-    tokens: int = Field(description="Tokens that this record burned now: 0 unless it was applied.")
-    remaining: int = Field(description="Tokens available to the holder after the whole batch; 0 if there is none.")
-    code: int = 0
-    msg: str = ""
-
-
-class UsageAnswer(BaseModel):
-    """What became of a batch, record by record in the order sent."""
-
-    batch: int
-    applied: int
-    duplicates: int
-    refused: int
-    tokens: int
-    results: list[UsageResult]
 
 
 # --- one's own account ---

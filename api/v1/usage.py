@@ -1,142 +1,138 @@
-"""Metered use: each record of a batch becomes one redemption and counts once, however often and in whatever order sent.
+"""Metered use: numbered batches of records, each record counted once, a repeated batch answered as it was.
 
-A large batch is worked through in slices, and in between the loop serves everybody else.
+One batch at a time is planned on what the engine says the keys have, submitted with its answer in one piece, and only
+then the next: nobody else takes from those accounts, so the plan holds. Reading a body and writing an answer happen
+outside of that.
 """
 
-from asyncio import gather, sleep
+from asyncio import sleep
+from hashlib import blake2b
+from typing import NamedTuple
 
-import msgspec
+import numpy as np
 
-from api.call import Call, encoded
-from api.errors import OVERLOADED, STATUS_UNKNOWN, STOPPED, Problem, RequestError, rejection
-from api.parameters import AUTHENTICATION, long, refuse_unknown
-from api.v1.desk import JSON_TYPES, Action, Caller, Desk, ask
-from api.v1.metering import Holding, Plan, Record, Usage
-from api.v1.problems import ALLOWANCE_EXHAUSTED, invalid_json
-from api.v1.schemas import UsageAnswer, UsageRequest
-from exchange.core.engine import Engine
-from exchange.core.records import COMMAND
-from exchange.core.types import CommandKind, EventKind, RejectReason
+from api.call import encoded
+from api.errors import OVERLOADED, STATUS_UNKNOWN, STOPPED, RequestError
+from api.v1.desk import JSON_TYPES, Action, Caller, Desk
+from api.v1.metering import LINES_TYPE, Columns, answered, batch_of, columns, decode
+from api.v1.problems import BATCH_DIFFERS, BATCH_FORGOTTEN, refused_document
+from api.v1.purses import CASH, purses
+from api.v1.schemas import Nothing
+from api.v1.usageschemas import NextBatchAnswer, UsageAnswer, UsageRequest
+from exchange.core.types import CommandKind, EventKind
 from exchange.events import Event
-from exchange.registry.documents import Scope
+from exchange.registry.allowances import factors_of, last_batch
+from exchange.registry.documents import Scope, encode
+from exchange.registry.refusals import DocumentRefusal
+from exchange.registry.series import Factors, KeptAnswer, UsageReported
+from exchange.registry.units import format_units
 from exchange.sequencer import Overloaded, Stopped
+from exchange.usage.answers import Told, factors_in, pack, told, unpack
+from exchange.usage.plan import Outcome, Planned, plan
 
 BODY_BYTES_MAX = 8 * 1024 * 1024
-SLICE = 500  # records worked through before others get their turn
-LINES_TYPE = b"application/x-ndjson"
-_REDEEMED, _DUPLICATE = int(EventKind.REDEEMED), int(RejectReason.DUPLICATE_ID)
-_DECODER = msgspec.json.Decoder(Usage)
-_LINES_DECODER = msgspec.json.Decoder(Record)
+_REJECTED = int(EventKind.COMMAND_REJECTED)
 
 
-class Result(msgspec.Struct, omit_defaults=True, gc=False):
-    """What became of one record, as in the schema UsageResult."""
+class _Sent(NamedTuple):
+    """A batch as it was sent."""
 
-    id: str
-    status: str
-    tokens: int
-    remaining: int
-    code: int = 0
-    msg: str = ""
-
-
-class Answered(msgspec.Struct):
-    """What became of a batch, as in the schema UsageAnswer."""
-
-    batch: int
-    applied: int
-    duplicates: int
-    refused: int
-    tokens: int
-    results: list[Result]
+    number: int
+    digest: str
+    columns: Columns
 
 
 async def report_usage(desk: Desk, caller: Caller, _: None) -> bytes:
-    """Burn allowance for metered requests; send a batch again after a time-out, what was applied is a DUPLICATE.
+    """Burn allowance for metered requests; after a time-out send the same batch again, and hear what became of it.
 
-    Of a symbol with direction IN or OUT the tokens of that direction count, otherwise both. The body is a JSON object,
-    or with content type application/x-ndjson one record a line and the batch number as query parameter `batch`.
+    A record is paid from the units that are nominated to its key, earliest expiry first; what they do not cover is paid
+    from the key's prepaid cash or refused, as its holder chose. The body is a JSON object, or with content type
+    application/x-ndjson one record a line and the batch number as query parameter `batch`.
     """
     usage = decode(caller.call)
-    plan = Plan(desk.exchange.registry, caller.account, caller.call.now_ns)
-    for start in range(0, len(usage.records), SLICE):
-        for record in usage.records[start : start + SLICE]:
-            plan.add(record)
-        await sleep(0)
-    events = await _redeem(desk, plan.commands())
-    remaining = await _remaining(desk, set(plan.holdings))
-    results: list[Result] = []
-    done = zip(plan.holdings, events, strict=True)
-    for record, problem in zip(usage.records, plan.problems, strict=True):
-        results.append(_result(record, *next(done), remaining) if problem is None else _refused(record, problem))
-        if not len(results) % SLICE:
-            await sleep(0)
-    return encoded(_answered(usage.batch, results))
+    sent = _Sent(usage.batch, blake2b(caller.call.body, digest_size=16).hexdigest(), columns(usage.records))
+    del usage
+    await sleep(0)
+    async with desk.metering:
+        answer = await _apply(desk, caller.account, sent)
+    await sleep(0)
+    return _text(desk, sent, answer)
 
 
-def decode(call: Call) -> Usage:
-    """Return the batch that a call carries, or refuse it with the place where it is wrong."""
-    is_lines = call.content_type.split(b";")[0].strip().lower() == LINES_TYPE
-    refuse_unknown(call.texts, AUTHENTICATION | ({"batch"} if is_lines else set()))
+async def next_batch(desk: Desk, caller: Caller, request: Nothing) -> NextBatchAnswer:
+    """Return the number that the issuer's next batch of usage must have."""
+    return NextBatchAnswer(batch=last_batch(desk.exchange.registry.allowances, caller.account) + 1)
+
+
+async def _apply(desk: Desk, issuer: int, sent: _Sent) -> Told:
+    entries = desk.exchange.registry.allowances
+    last = last_batch(entries, issuer)
+    if sent.number <= last:
+        return _repeated(entries.answers[issuer], issuer, sent)
+    if sent.number != last + 1:
+        raise RequestError(refused_document(DocumentRefusal.BATCH_NOT_NEXT))
+    factors = factors_of(entries, issuer)
+    batch = batch_of(sent.columns, issuer, factors)
+    standing = await purses(desk, issuer, {key for key, _, _ in batch.groups})
+    known = desk.exchange.usage.known(batch.words)
+    cash = desk.exchange.registry.asset(CASH)
+    assert cash is not None
+    planned = plan(batch, standing, known, desk.exchange.clock.now_ns(), issuer, cash.index)
+    answer = told(planned)
+    events = await _submit(desk, planned.commands.tobytes(), issuer, sent, answer, factors)
+    if any(event.kind == _REJECTED for event in events):
+        answer = _corrected(answer, planned, events)
+        await _submit(desk, b"", issuer, sent, answer, factors)
+    return answer
+
+
+def _repeated(kept: list[KeptAnswer], issuer: int, sent: _Sent) -> Told:
+    found = next((one for one in kept if one.batch == sent.number), None)
+    if found is None:
+        raise RequestError(BATCH_FORGOTTEN)
+    if found.digest != sent.digest:
+        raise RequestError(BATCH_DIFFERS)
+    return unpack(found.answer, batch_of(sent.columns, issuer, factors_in(found.answer)).need)
+
+
+async def _submit(desk: Desk, commands: bytes, issuer: int, sent: _Sent, answer: Told, factors: Factors) -> list[Event]:
+    """Make a batch durable, its answer and its commands in one piece."""
+    document = encode(UsageReported(issuer, sent.number, sent.digest, pack(answer, factors)))
     try:
-        if not is_lines:
-            return _DECODER.decode(call.body)
-        records = _LINES_DECODER.decode_lines(call.body)
-        batch = long("batch", call.texts.get("batch", "0"))
-        return msgspec.convert(Usage(batch, records), Usage, from_attributes=True)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise RequestError(invalid_json(str(error))) from None
-
-
-async def _redeem(desk: Desk, commands: bytes) -> list[Event]:
-    """Return the event of each redemption, in order."""
-    step = desk.exchange.config.submission_commands_max * COMMAND.itemsize
-    futures = []
-    try:
-        futures = [desk.exchange.submit(commands[start : start + step]) for start in range(0, len(commands), step)]
-        done = await gather(*futures)
+        future = desk.exchange.submit(commands, document)
     except Overloaded:
         raise RequestError(OVERLOADED) from None
     except Stopped:
-        raise RequestError(STATUS_UNKNOWN if futures else STOPPED) from None
-    return [event for part in done for event in part]
+        raise RequestError(STOPPED) from None
+    try:
+        return await future
+    except Stopped:
+        raise RequestError(STATUS_UNKNOWN) from None
 
 
-async def _remaining(desk: Desk, holdings: set[Holding]) -> dict[Holding, int]:
-    accounts = {account for account, _ in holdings}
-
-    def read(engine: Engine) -> dict[Holding, int]:
-        rows = ((account, *row) for account in accounts for row in engine.balances(account))
-        return {(account, asset): available for account, asset, available, _ in rows if (account, asset) in holdings}
-
-    return await ask(desk, read) if holdings else {}
-
-
-def _result(record: Record, holding: Holding, event: Event, remaining: dict[Holding, int]) -> Result:
-    left = remaining.get(holding, 0)
-    if event.kind == _REDEEMED:
-        return Result(record.id, "APPLIED", event.amount, left)
-    if event.reason == _DUPLICATE:
-        return Result(record.id, "DUPLICATE", 0, left)
-    exhausted = event.reason == RejectReason.INSUFFICIENT_BALANCE
-    problem = ALLOWANCE_EXHAUSTED if exhausted else rejection(event.reason, CommandKind.REDEEM)
-    return Result(record.id, "REFUSED", 0, left, problem.code, problem.message)
+def _corrected(answer: Told, planned: Planned, events: list[Event]) -> Told:
+    """Return what became of a batch of which the engine refused something; each command has one event."""
+    outcome, burned = answer.outcome.copy(), answer.burned.copy()
+    overrun, cost = answer.overrun.copy(), answer.cost.copy()
+    for record, event in zip(planned.record.tolist(), events, strict=True):
+        if event.kind != _REJECTED:
+            continue
+        outcome[record] = Outcome.REJECTED
+        if event.state == CommandKind.REDEEM:
+            burned[record] -= event.amount
+        else:
+            overrun[record], cost[record] = 0, 0
+    return Told(outcome, burned, overrun, cost, answer.left)
 
 
-def _refused(record: Record, problem: Problem) -> Result:
-    return Result(record.id, "REFUSED", 0, 0, problem.code, problem.message)
-
-
-def _answered(batch: int, results: list[Result]) -> Answered:
-    statuses = [result.status for result in results]
-    return Answered(
-        batch,
-        applied=statuses.count("APPLIED"),
-        duplicates=statuses.count("DUPLICATE"),
-        refused=statuses.count("REFUSED"),
-        tokens=sum(result.tokens for result in results),
-        results=results,
-    )
+def _text(desk: Desk, sent: _Sent, answer: Told) -> bytes:
+    cash = desk.exchange.registry.asset(CASH)
+    assert cash is not None
+    rows = np.flatnonzero(answer.overrun)
+    paid = zip(rows.tolist(), answer.cost[rows].tolist(), strict=True)
+    costs = {row: format_units(cost, cash.decimals) for row, cost in paid}
+    total = format_units(int(answer.cost.sum()), cash.decimals)
+    return encoded(answered(sent.number, sent.columns.ids, answer, total, costs))
 
 
 ACTIONS = (
@@ -152,4 +148,5 @@ ACTIONS = (
         body_types=(*JSON_TYPES, LINES_TYPE),
         is_raw=True,
     ),
+    Action("GET", "/v1/usage-batch", next_batch, Nothing, NextBatchAnswer, (Scope.METER,)),
 )

@@ -1,10 +1,10 @@
 """What a document must fulfil: everything the engine will ask of its commands too, and what only names ask."""
 
 import re
-from enum import StrEnum
 from ipaddress import ip_network
 
 from exchange.core.types import BPS, NOTIONAL_MAX, PRICE_TICKS_MAX, TICK_VALUE_MAX, AssetKind
+from exchange.registry.allowances import refuse_allowance
 from exchange.registry.documents import (
     AccountNamed,
     AssetNamed,
@@ -18,6 +18,7 @@ from exchange.registry.documents import (
     ParticipantCreated,
 )
 from exchange.registry.entries import Asset, Tables
+from exchange.registry.refusals import DocumentRefusal
 from exchange.registry.units import DECIMALS_MAX, INT64_MAX
 
 DESCRIPTION_CHARACTERS_MAX = 4_000
@@ -28,28 +29,6 @@ KEYS_PER_ACCOUNT_MAX = 200  # the revoked ones included: a key is never used twi
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9._-]{0,39}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _KEY = re.compile(r"[A-Za-z0-9_-]{16,128}")
-
-
-class DocumentRefusal(StrEnum):
-    """Why a document is not taken, in order of precedence."""
-
-    MALFORMED = "malformed document"
-    BAD_NAME = "a name has characters or a length that names do not have"
-    NAME_TAKEN = "the name is taken"
-    INDEX_NOT_NEXT = "the index is not the next one"
-    TOO_LONG = "a text or a list is too long"
-    UNKNOWN_PARTICIPANT = "unknown participant"
-    UNKNOWN_ACCOUNT = "unknown account"
-    UNKNOWN_ASSET = "unknown asset"
-    UNKNOWN_KEY = "unknown or revoked key"
-    TOO_MANY_KEYS = "the account has too many keys"
-    WRONG_ASSET_KIND = "an instrument is traded against cash and is not cash itself"
-    BAD_GROUP = "a group is named by the index of one of its accounts"
-    BAD_DECIMALS = "the decimals cannot show every step exactly"
-    BAD_TERMS = "a number is outside of its limits"
-    BAD_ADDRESS = "not an address or a network"
-    NO_SCOPE = "a key without a scope may do nothing"
-    NOT_A_LICENCE = "the instrument is no licence of a registered dataset"
 
 
 def refuse(tables: Tables, document: Document) -> DocumentRefusal | None:
@@ -74,6 +53,8 @@ def refuse(tables: Tables, document: Document) -> DocumentRefusal | None:
             return _refuse_gate(tables, document)
         case BuyerCleared():
             return _refuse_clearance(tables, document)
+        case _:
+            return refuse_allowance(tables, document)
 
 
 def _refuse_participant(tables: Tables, document: ParticipantCreated) -> DocumentRefusal | None:

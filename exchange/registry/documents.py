@@ -12,6 +12,7 @@ import msgspec
 
 from exchange.core import commands
 from exchange.core.types import AssetKind, SelfTradePrevention, TradingMode
+from exchange.registry.series import AllowanceDocument
 
 
 class Role(StrEnum):
@@ -186,6 +187,7 @@ Document: TypeAlias = (
     | KeyRevoked
     | LicenceGated
     | BuyerCleared
+    | AllowanceDocument
 )
 _DECODER: msgspec.json.Decoder[Document] = msgspec.json.Decoder(Document)
 

@@ -15,6 +15,7 @@ from exchange.core.types import (
 )
 from exchange.registry.documents import Role, Scope
 from exchange.registry.gates import Gate
+from exchange.registry.series import AllowanceEntries
 
 EXCHANGE_NAME = "EXCHANGE"  # of the participant and the account that are there from the start
 
@@ -118,6 +119,7 @@ class Entries(msgspec.Struct):
     keys: list[ApiKey]
     revision: int = 0
     gates: dict[int, Gate] = msgspec.field(default_factory=dict)  # by instrument
+    allowances: AllowanceEntries = msgspec.field(default_factory=AllowanceEntries)
 
 
 class Tables:

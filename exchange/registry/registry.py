@@ -13,7 +13,8 @@ from itertools import takewhile
 import msgspec
 
 from exchange.events import Event
-from exchange.registry.checks import DocumentRefusal, refuse
+from exchange.registry.allowances import add_allowance
+from exchange.registry.checks import refuse
 from exchange.registry.documents import (
     AccountNamed,
     AssetNamed,
@@ -39,6 +40,8 @@ from exchange.registry.entries import (
 )
 from exchange.registry.facts import FACTS, apply_fact
 from exchange.registry.gates import Gate
+from exchange.registry.refusals import DocumentRefusal
+from exchange.registry.series import AllowanceEntries, UsageReported
 
 _SNAPSHOT_DECODER = msgspec.json.Decoder(Entries)
 
@@ -75,7 +78,8 @@ class Registry:
         decoded = decode(document)
         if refuse(self._tables, decoded) is None:
             self._add(decoded)
-            self._tables.entries.revision += 1
+            if not isinstance(decoded, UsageReported):  # many a second, and about no name
+                self._tables.entries.revision += 1
 
     def apply_events(self, rows: Iterable[Event]) -> None:
         """Take the facts out of the next events; events that were applied before change nothing in the end."""
@@ -191,6 +195,11 @@ class Registry:
         """Return the gates of all licences of registered datasets by instrument."""
         return self._tables.entries.gates
 
+    @property
+    def allowances(self) -> AllowanceEntries:
+        """Return what is written down about series of allowances and their use."""
+        return self._tables.entries.allowances
+
     # --- how it changes ---
 
     def _add(self, document: Document) -> None:
@@ -220,6 +229,8 @@ class Registry:
             case BuyerCleared():
                 gate = self._tables.entries.gates[document.instrument]
                 (gate.cleared.add if document.is_cleared else gate.cleared.discard)(document.account)
+            case _:
+                add_allowance(self._tables.entries.allowances, document)
 
     def _add_account(self, document: AccountNamed) -> None:
         group = document.group or document.index

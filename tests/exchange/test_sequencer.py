@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from exchange.config import Config
 from exchange.core import commands
 from exchange.core.records import COMMAND
 from exchange.core.types import CommandKind, EventKind, RejectReason, Side
@@ -242,7 +243,13 @@ def test_a_full_queue_refuses_and_takes_again_once_it_is_answered(tmp_path) -> N
 
 @pytest.mark.parametrize(
     ("made", "document"),
-    [(b"", b""), (b"x" * 127, b""), (b"x" * 129, b"document"), (bytes(128 * 1001), b""), (b"", bytes(65_537))],
+    [
+        (b"", b""),
+        (b"x" * 127, b""),
+        (b"x" * 129, b"document"),
+        (bytes(128 * 1001), b""),
+        (b"", bytes(Config().document_bytes_max + 1)),
+    ],
 )
 def test_what_cannot_be_commands_or_is_too_large_is_refused(tmp_path, made, document) -> None:
     async def drive(running):

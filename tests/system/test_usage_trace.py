@@ -39,7 +39,7 @@ def desk(tmp_path: Path) -> Iterator[Office]:
     postgres.stop()
 
 
-def _records(path: Path, holder: int) -> list[dict[str, Any]]:
+def _records(path: Path, key: str) -> list[dict[str, Any]]:
     """Return the trace as usage records, moved in time so that it ends now."""
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -52,20 +52,19 @@ def _records(path: Path, holder: int) -> list[dict[str, Any]]:
             "symbol": SYMBOL,
             "tokens_in": int(row["ContextTokens"]),
             "tokens_out": int(row["GeneratedTokens"]),
-            "account": holder,
+            "key": key,
         }
         for number, (row, at) in enumerate(zip(rows, times, strict=True))
     ]
 
 
 def _batches(records: list[dict[str, Any]]) -> list[tuple[int, list[dict[str, Any]]]]:
-    """Return numbered batches: one record in a hundred comes twice, two batches change places, one comes again."""
+    """Return numbered batches in which one record in a hundred comes twice; one batch comes too early, one again."""
     chance = random.Random(20231116)
     repeated = sorted([*range(len(records)), *chance.sample(range(len(records)), len(records) // 100)])
     sent = [records[number] for number in repeated]
-    batches = [(start // BATCH, sent[start : start + BATCH]) for start in range(0, len(sent), BATCH)]
-    batches[2], batches[5] = batches[5], batches[2]
-    return [*batches, batches[3]]
+    batches = [(start // BATCH + 1, sent[start : start + BATCH]) for start in range(0, len(sent), BATCH)]
+    return [batches[5], *batches, batches[3]]
 
 
 def _buy(desk: Office) -> tuple[Client, Client]:
@@ -73,6 +72,7 @@ def _buy(desk: Office) -> tuple[Client, Client]:
     assert issuer.post("/v1/issues", asset=SYMBOL, amount=str(LOTS)).status_code == 200
     issuer.order("SELL", LOTS, "1.5")
     assert buyer.order("BUY", LOTS, "1.5")["status"] == "FILLED"
+    buyer.nominate(str(LOTS))
     return issuer, buyer
 
 
@@ -86,31 +86,32 @@ def _wait_for_ledger(desk: Office) -> None:
 
 def test_27_lots_cover_the_trace_and_leave_549465_tokens(desk: Office, data_dir: Path) -> None:
     issuer, buyer = _buy(desk)
-    records = _records(data_dir / "usage" / "azure_conv.csv", buyer.account)
+    records = _records(data_dir / "usage" / "azure_conv.csv", buyer.key)
     assert len(records) == RECORDS
-    told = []
-    for number, batch in _batches(records):
-        answer = issuer.post("/v1/usage", batch=number, records=batch)
-        assert answer.status_code == 200, answer.text
-        told.append(answer.json())
+    early, *batches, again = [
+        issuer.post("/v1/usage", batch=number, records=batch) for number, batch in _batches(records)
+    ]
+    assert (early.status_code, early.json()["code"]) == (409, -8040)
+    told = [answer.json() for answer in batches]
     assert [sum(answer[count] for answer in told) for count in ("applied", "duplicates", "refused", "tokens")] == [
         RECORDS,
-        RECORDS // 100 + BATCH,
+        RECORDS // 100,
         0,
         TOKENS,
     ]
-    assert told[-1]["results"][-1]["remaining"] == LEFT
+    assert again.json() == told[3]
+    assert told[-1]["remaining"] == {buyer.key: LEFT}
     _wait_for_ledger(desk)
-    engine = {row["asset"]: row["total"] for row in buyer.get("/v1/balances").json()["balances"]}
-    assert engine[SYMBOL] == f"0.{LEFT}"
+    purse = buyer.get("/v1/nominations", key=buyer.key).json()
+    assert [(row["asset"], row["available"]) for row in purse["assets"]] == [(SYMBOL, f"0.{LEFT}")]
 
     async def ledger() -> dict[int, int]:
         found = await Ledger.open(desk.dsn)
         try:
-            return {row.asset: row.balance for row in await found.balances(buyer.account)}
+            return {row.asset: row.balance for row in await found.balances(purse["account"])}
         finally:
             await found.close()
 
     assert asyncio.run(ledger())[desk.exchange.registry.asset(SYMBOL).index] == LEFT
-    statement = buyer.get("/v1/statement", asset=SYMBOL).json()
+    statement = desk.operator.get("/v1/statement", asset=SYMBOL, account=purse["account"]).json()
     assert (len(statement["entries"]), statement["closing"]) == (1 + RECORDS, f"0.{LEFT}")

@@ -6,7 +6,7 @@ import pytest
 
 from api.demo.actors import Buyer, Facts, MarketMaker, Meter, Tape, insist
 from api.demo.client import Refused, Rest, open_http
-from api.demo.market import METERED_BUYER, sell
+from api.demo.market import METERED_BUYER, nominate, sell
 from api.demo.usage import batches, generate
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
@@ -69,7 +69,8 @@ def test_a_meter_burns_each_record_once(opened):
     async def report() -> None:
         async with open_http(opened.server.url) as http:
             await sell(http, keys[metered.issuer], keys[METERED_BUYER], metered, 5)
-            meter = Meter(keys[metered.issuer], metered.symbol, keys[METERED_BUYER].account, http, facts)
+            await nominate(http, keys[METERED_BUYER], metered, 5)
+            meter = Meter(keys[metered.issuer], metered.symbol, keys[METERED_BUYER].key, http, facts)
             await meter.run(list(batches(requests, 100)), 0)
 
     asyncio.run(report())

@@ -65,9 +65,15 @@ class Client:
     def delete(self, path: str, **parameters: Any) -> httpx.Response:
         return self.http.delete(f"{path}?{self.query(**parameters)}", headers={"X-MBX-APIKEY": self.key})
 
-    def order(self, side: str, quantity: int, price: str) -> dict[str, Any]:
+    def nominate(self, amount: str, key: str = "", asset: str = SYMBOL) -> dict[str, Any]:
+        """Set units aside for a key, by default this one."""
+        made = self.post("/v1/nominations", key=key or self.key, asset=asset, amount=amount)
+        assert made.status_code == 200, made.text
+        return made.json()
+
+    def order(self, side: str, quantity: int, price: str, symbol: str = SYMBOL) -> dict[str, Any]:
         """Place a limit order through the compatible dialect."""
-        terms = {"symbol": SYMBOL, "side": side, "type": "LIMIT", "timeInForce": "GTC"}
+        terms = {"symbol": symbol, "side": side, "type": "LIMIT", "timeInForce": "GTC"}
         query = self.query(**terms, quantity=quantity, price=price)
         answer = self.http.post(f"/api/v3/order?{query}", headers={"X-MBX-APIKEY": self.key})
         assert answer.status_code == 200, answer.text

@@ -5,7 +5,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from api.errors import Problem, RequestError
 from api.v1 import problems
-from exchange.registry.checks import DocumentRefusal
+from exchange.registry.refusals import DocumentRefusal
 
 
 class _Request(BaseModel):

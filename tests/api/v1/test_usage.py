@@ -1,4 +1,4 @@
-"""Metered use: every record once, whatever the order and number of batches."""
+"""Metered use: every record once, numbered batches, a repeat answered as the first was."""
 
 import json
 import time
@@ -10,14 +10,19 @@ import pytest
 from api.v1.metering import RECORDS_MAX
 from api.v1.problems import (
     ALLOWANCE_EXHAUSTED,
-    NO_HOLDER,
-    NOT_AN_ALLOWANCE,
-    NOT_ITS_ISSUER,
+    BATCH_DIFFERS,
+    BATCH_FORGOTTEN,
+    KEY_WITHOUT_ALLOWANCE,
+    NO_MEANS,
     NOTHING_METERED,
     OUTSIDE_TIME,
+    OVERTAKEN,
     UNKNOWN_HOLDER,
 )
-from api.v1.schemas import UsageAnswer
+from api.v1.usageschemas import UsageAnswer
+from exchange.core import commands
+from exchange.core.types import AccountState
+from exchange.registry.allowances import ANSWERS_KEPT
 from tests.api.v1.office import SYMBOL, Client, Office, office
 
 HOUR_MS = 3_600_000
@@ -31,92 +36,130 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         yield served
 
 
-def _record(name: str, holder: int, **terms: Any) -> dict[str, Any]:
+def _record(name: str, key: str, **terms: Any) -> dict[str, Any]:
     now_ms = int(time.time() * 1000)
-    return {"id": name, "time": now_ms, "symbol": SYMBOL, "tokens_in": 90, "tokens_out": 10, "account": holder} | terms
+    return {"id": name, "key": key, "time": now_ms, "tokens_in": 90, "tokens_out": 10} | terms
 
 
 def _holder(desk: Office, name: str, lots: int = 1) -> Client:
-    """Return a participant who owns lots, bought at one yuan each."""
+    """Return a participant whose key has lots, bought at one yuan each."""
     holder = desk.admit(name, "read", "trade")
     assert desk.operator.post("/v1/deposits", account=holder.account, amount="1000").status_code == 200
-    assert desk.issuer.post("/v1/issues", asset=SYMBOL, amount=str(lots)).status_code == 200
-    desk.issuer.order("SELL", lots, "1")
-    assert holder.order("BUY", lots, "1")["status"] == "FILLED"
+    _top_up(desk, holder, lots)
     return holder
 
 
-def _report(desk: Office, *records: dict[str, Any], batch: int = 1) -> dict[str, Any]:
-    answer = desk.issuer.post("/v1/usage", batch=batch, records=records)
+def _top_up(desk: Office, holder: Client, lots: int) -> None:
+    assert desk.issuer.post("/v1/issues", asset=SYMBOL, amount=str(lots)).status_code == 200
+    desk.issuer.order("SELL", lots, "1")
+    assert holder.order("BUY", lots, "1")["status"] == "FILLED"
+    holder.nominate(str(lots))
+
+
+def _next(desk: Office) -> int:
+    return desk.issuer.get("/v1/usage-batch").json()["batch"]
+
+
+def _report(desk: Office, *records: dict[str, Any], batch: int = 0) -> dict[str, Any]:
+    answer = desk.issuer.post("/v1/usage", batch=batch or _next(desk), records=records)
     assert answer.status_code == 200, answer.text
-    assert UsageAnswer.model_validate(answer.json()).batch == batch
+    UsageAnswer.model_validate(answer.json())
     return answer.json()
 
 
 def test_a_record_burns_its_tokens_once_however_often_it_comes(desk: Office) -> None:
     holder = _holder(desk, "once")
-    first = _report(desk, _record("a", holder.account), _record("b", holder.account, tokens_in=0), batch=7)
-    assert first["results"] == [
-        {"id": "a", "status": "APPLIED", "tokens": 100, "remaining": LOT - 110},
-        {"id": "b", "status": "APPLIED", "tokens": 10, "remaining": LOT - 110},
+    first = _report(desk, _record("a", holder.key), _record("b", holder.key, tokens_in=0))
+    assert [(row["id"], row["status"], row["tokens"]) for row in first["results"]] == [
+        ("a", "APPLIED", 100),
+        ("b", "APPLIED", 10),
     ]
-    again = _report(desk, _record("b", holder.account, tokens_in=0), _record("a", holder.account), batch=6)
-    assert [(row["status"], row["tokens"], row["remaining"]) for row in again["results"]] == [
-        ("DUPLICATE", 0, LOT - 110),
-        ("DUPLICATE", 0, LOT - 110),
+    assert first["remaining"] == {holder.key: LOT - 110}
+    again = _report(desk, _record("b", holder.key, tokens_in=0), _record("c", holder.key), _record("a", holder.key))
+    assert [(row["status"], row["tokens"]) for row in again["results"]] == [
+        ("DUPLICATE", 0),
+        ("APPLIED", 100),
+        ("DUPLICATE", 0),
     ]
-    assert (again["batch"], again["applied"], again["duplicates"], again["refused"]) == (6, 0, 2, 0)
+    assert (again["applied"], again["duplicates"], again["refused"], again["tokens"]) == (1, 2, 0, 100)
 
 
-def test_a_record_twice_in_one_batch_counts_once(desk: Office) -> None:
-    holder = _holder(desk, "twins")
-    told = _report(desk, _record("t", holder.account), _record("t", holder.account))
-    assert [row["status"] for row in told["results"]] == ["APPLIED", "DUPLICATE"]
-    assert told["tokens"] == 100
+def test_a_repeated_batch_is_answered_as_it_was(desk: Office) -> None:
+    holder = _holder(desk, "again")
+    number = _next(desk)
+    records = [_record("r", holder.key), _record("r", holder.key), _record("bad", "k" * 64)]
+    first = _report(desk, *records)
+    _report(desk, _record("later", holder.key))
+    assert _report(desk, *records, batch=number) == first
+    other = desk.issuer.post("/v1/usage", batch=number, records=records[:1])
+    assert (other.status_code, other.json()["code"]) == (409, BATCH_DIFFERS.code)
+    ahead = desk.issuer.post("/v1/usage", batch=_next(desk) + 1, records=records)
+    assert (ahead.status_code, ahead.json()["code"]) == (409, -8040)
+
+
+def test_an_answer_is_kept_for_a_while(desk: Office) -> None:
+    holder = _holder(desk, "long")
+    number = _next(desk)
+    records = [_record("old", holder.key)]
+    _report(desk, *records)
+    for later in range(ANSWERS_KEPT):
+        _report(desk, _record(f"later {later}", holder.key))
+    answer = desk.issuer.post("/v1/usage", batch=number, records=records)
+    assert (answer.status_code, answer.json()["code"]) == (410, BATCH_FORGOTTEN.code)
 
 
 def test_what_is_not_there_cannot_be_used(desk: Office) -> None:
     holder = _holder(desk, "poor")
     told = _report(
         desk,
-        _record("most", holder.account, tokens_in=LOT - 20),
-        _record("much", holder.account),
-        _record("rest", holder.account, tokens_in=0),
+        _record("most", holder.key, tokens_in=LOT - 20),
+        _record("much", holder.key),
+        _record("rest", holder.key, tokens_in=0),
     )
-    assert [(row["id"], row["status"], row["remaining"]) for row in told["results"]] == [
-        ("most", "APPLIED", 0),
-        ("much", "REFUSED", 0),
-        ("rest", "APPLIED", 0),
+    assert [(row["id"], row["status"]) for row in told["results"]] == [
+        ("most", "APPLIED"),
+        ("much", "REFUSED"),
+        ("rest", "APPLIED"),
     ]
     assert told["results"][1]["code"] == ALLOWANCE_EXHAUSTED.code
-    bought = _record("much", holder.account)
-    desk.issuer.post("/v1/issues", asset=SYMBOL, amount="1")
-    desk.issuer.order("SELL", 1, "1")
-    holder.order("BUY", 1, "1")
-    assert _report(desk, bought)["applied"] == 1, "a refused record may come again once there is allowance"
+    assert told["remaining"] == {holder.key: 0}
+    _top_up(desk, holder, 1)
+    assert _report(desk, _record("much", holder.key))["applied"] == 1, "a refused record may come again"
 
 
-def test_what_an_open_order_holds_is_not_used(desk: Office) -> None:
-    holder = _holder(desk, "seller", lots=2)
-    holder.order("SELL", 2, "8")
-    assert _report(desk, _record("held", holder.account))["refused"] == 1
+def test_overrun_is_paid_from_prepaid_cash_at_the_last_price(desk: Office) -> None:
+    holder = _holder(desk, "payer")
+    assert holder.put("/v1/overrun", key=holder.key, overrun="PAY").status_code == 200
+    told = _report(desk, _record("all", holder.key, tokens_in=LOT, tokens_out=50))
+    assert told["results"][0]["code"] == NO_MEANS.code
+    holder.nominate("1", asset="CNY")
+    before = {row["asset"]: row["total"] for row in desk.issuer.get("/v1/balances").json()["balances"]}
+    told = _report(desk, _record("all", holder.key, tokens_in=LOT, tokens_out=50), _record("more", holder.key))
+    assert told["results"][0] | {"id": ""} == {
+        "id": "", "status": "APPLIED", "tokens": LOT, "overrun": 50, "cost": "0.000050",
+    }  # fmt: skip
+    assert (told["overrun"], told["cost"]) == (150, "0.000150")
+    after = {row["asset"]: row["total"] for row in desk.issuer.get("/v1/balances").json()["balances"]}
+    assert float(after["CNY"]) == pytest.approx(float(before["CNY"]) + 0.00015)
+    purse = holder.get("/v1/nominations", key=holder.key).json()
+    assert [(row["asset"], row["available"]) for row in purse["assets"]] == [(SYMBOL, "0.000000"), ("CNY", "0.999850")]
 
 
-def test_the_holder_may_be_named_by_an_api_key(desk: Office) -> None:
-    holder = _holder(desk, "keyed")
-    told = _report(desk, _record("k", 0, key=holder.key))
-    assert told["results"][0]["remaining"] == LOT - 100
+def test_factors_say_how_much_a_token_uses(desk: Office) -> None:
+    holder = _holder(desk, "factors")
+    rates = {"cached": 1_000, "reasoning": 20_000}
+    assert desk.operator.put("/v1/meter-factors", issuer=desk.issuer.account, **rates).status_code == 200
+    told = _report(desk, _record("f", holder.key, tokens_cached=1_005, tokens_reasoning=7))
+    assert desk.operator.put("/v1/meter-factors", issuer=desk.issuer.account).status_code == 200
+    assert told["tokens"] == 90 + 101 + 10 + 14
 
 
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"symbol": "TA.NOT"}, NOT_AN_ALLOWANCE),
-        ({"symbol": "CNY"}, NOT_AN_ALLOWANCE),
-        ({"account": 0}, NO_HOLDER),
-        ({"key": "k" * 64}, NO_HOLDER),
-        ({"account": 63}, UNKNOWN_HOLDER),
-        ({"account": 0, "key": "k" * 64}, UNKNOWN_HOLDER),
+        ({"symbol": "TA.NOT"}, KEY_WITHOUT_ALLOWANCE),
+        ({"model": "Q9"}, KEY_WITHOUT_ALLOWANCE),
+        ({"key": "k" * 64}, UNKNOWN_HOLDER),
         ({"time": -73 * HOUR_MS}, OUTSIDE_TIME),
         ({"time": HOUR_MS}, OUTSIDE_TIME),
         ({"tokens_in": 0, "tokens_out": 0}, NOTHING_METERED),
@@ -125,23 +168,41 @@ def test_the_holder_may_be_named_by_an_api_key(desk: Office) -> None:
 def test_a_record_that_cannot_be_right_is_refused_alone(desk: Office, change: dict[str, Any], problem: Any) -> None:
     if "time" in change:
         change = change | {"time": int(time.time() * 1000) + change["time"]}
-    good = _record(f"good {change}", desk.buyer.account)
-    told = _report(desk, _record("bad", desk.buyer.account, **change), good)
-    assert [row["code"] for row in told["results"]] == [problem.code, ALLOWANCE_EXHAUSTED.code]
+    holder = _holder(desk, f"right{min(change)}{problem.code}{len(str(change))}")
+    told = _report(desk, _record("bad", holder.key) | change, _record(f"good {change}", holder.key, model="Q3"))
+    assert [row.get("code", 0) for row in told["results"]] == [problem.code, 0]
+
+
+def test_what_the_engine_refuses_against_the_plan_is_told_and_kept(desk: Office) -> None:
+    holder = _holder(desk, "stopped")
+    account = holder.get("/v1/nominations", key=holder.key).json()["account"]
+
+    async def switch(state: AccountState) -> None:
+        await desk.exchange.submit(commands.set_account_state(account, state))
+
+    desk.run(lambda: switch(AccountState.SUSPENDED))
+    number, records = _next(desk), [_record("stopped", holder.key)]
+    told = _report(desk, *records)
+    desk.run(lambda: switch(AccountState.ACTIVE))
+    assert (told["results"][0]["code"], told["tokens"]) == (OVERTAKEN.code, 0)
+    assert _report(desk, *records, batch=number) == told
+    assert _report(desk, *records)["applied"] == 1
 
 
 def test_only_the_issuer_meters_its_allowance(desk: Office) -> None:
-    stranger = desk.admit("stranger", "meter")
-    told = stranger.post("/v1/usage", batch=1, records=[_record("s", desk.buyer.account)]).json()
-    assert told["results"][0]["code"] == NOT_ITS_ISSUER.code
-    assert desk.buyer.post("/v1/usage", batch=1, records=[_record("s", 1)]).status_code == 401
+    holder = _holder(desk, "held")
+    stranger = desk.admit("stranger", "meter", role="issuer")
+    told = stranger.post("/v1/usage", batch=1, records=[_record("s", holder.key)]).json()
+    assert told["results"][0]["code"] == KEY_WITHOUT_ALLOWANCE.code
+    assert holder.post("/v1/usage", batch=1, records=[_record("s", holder.key)]).status_code == 401
 
 
 def test_lines_of_json_are_a_batch_too(desk: Office) -> None:
     holder = _holder(desk, "lines")
-    lines = b"\n".join(json.dumps(_record(f"line {n}", holder.account)).encode() for n in range(3))
-    told = desk.issuer.send("POST", "/v1/usage", lines, "application/x-ndjson", batch=9).json()
-    assert (told["batch"], told["applied"], told["tokens"]) == (9, 3, 300)
+    lines = b"\n".join(json.dumps(_record(f"line {n}", holder.key)).encode() for n in range(3))
+    number = _next(desk)
+    told = desk.issuer.send("POST", "/v1/usage", lines, "application/x-ndjson", batch=number).json()
+    assert (told["batch"], told["applied"], told["tokens"]) == (number, 3, 300)
 
 
 @pytest.mark.parametrize(
@@ -160,13 +221,12 @@ def test_a_body_that_is_no_batch_is_refused_with_the_place(desk: Office, body: b
     assert words in answer.json()["msg"]
 
 
-def test_a_batch_may_be_larger_than_one_submission(desk: Office) -> None:
+def test_a_full_memory_of_ids_refuses_the_rest(desk: Office) -> None:
     holder = _holder(desk, "large")
     count = 1200  # the exchange of this test remembers 1024 ids
-    records = [_record(f"n{number}", holder.account) for number in range(count)]
-    told = _report(desk, *records)
+    told = _report(desk, *[_record(f"n{number}", holder.key) for number in range(count)])
     assert told["applied"] + told["refused"] == count
     assert told["tokens"] == 100 * told["applied"]
-    assert {row["code"] for row in told["results"] if row["status"] == "REFUSED"} == {-8023}
-    too_many = [_record(f"m{number}", holder.account) for number in range(RECORDS_MAX + 1)]
+    assert {row["code"] for row in told["results"] if row["status"] == "REFUSED"} == {OVERTAKEN.code}
+    too_many = [_record(f"m{number}", holder.key) for number in range(RECORDS_MAX + 1)]
     assert desk.issuer.post("/v1/usage", batch=1, records=too_many).json()["code"] == -1135

@@ -10,10 +10,10 @@ from exchange.registry.checks import (
     KEYS_PER_ACCOUNT_MAX,
     LABEL_CHARACTERS_MAX,
     SECRET_BYTES_MAX,
-    DocumentRefusal,
     refuse,
 )
 from exchange.registry.documents import KeyRevoked
+from exchange.registry.refusals import DocumentRefusal
 from tests.exchange.registry.builders import (
     ACCOUNT,
     ALL,

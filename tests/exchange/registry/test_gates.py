@@ -4,9 +4,9 @@ import pytest
 from msgspec.structs import replace
 
 from exchange.core.types import AssetKind
-from exchange.registry.checks import DocumentRefusal
 from exchange.registry.documents import BuyerCleared, LicenceGated, encode
 from exchange.registry.gates import Gate, GateRefusal, refuse_order
+from exchange.registry.refusals import DocumentRefusal
 from exchange.registry.registry import DocumentRefusedError, Registry
 from tests.exchange.registry.builders import ALL, ALLOWANCE, registry_of
 

@@ -10,8 +10,8 @@ from exchange.core.reference import Reference
 from exchange.core.state import TEST
 from exchange.core.types import AccountState, TradingState
 from exchange.events import rows
-from exchange.registry.checks import DocumentRefusal
 from exchange.registry.documents import KeyRevoked, Scope, commands_of, encode
+from exchange.registry.refusals import DocumentRefusal
 from exchange.registry.registry import DocumentRefusedError, Registry
 from tests.exchange.registry.builders import (
     ACCOUNT,
