@@ -7,7 +7,6 @@ of answers, keep-alive and shutdown are uvicorn's business in both cases.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -15,45 +14,18 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.app import Application
-from api.binance.placing import PLACE, place
+from api.binance.placing import place
 from api.binance.rest import ENDPOINTS
 from api.call import NOT_MODIFIED, Answer, Call, read_headers, refusal
-from api.door import Endpoint, answer
+from api.door import Endpoint, admit, answer, refused
 from api.errors import HEAD_TOO_LARGE, INVALID_HTTP, Problem, RequestError
 from api.heads import END, Head
+from api.steps import Steps
 
 _ENDPOINTS = {(method.encode(), path.encode()): endpoint for (method, path), endpoint in ENDPOINTS.items()}
+_PLACE = ENDPOINTS["POST", "/api/v3/order"]
 _STATUS = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
 _CLOSE = (b"connection", b"close")
-
-
-class Steps:
-    """Runs a coroutine like a task, but begins at once instead of at the loop's next turn.
-
-    The coroutine may await futures and `asyncio.sleep`, nothing that asks for the current task.
-    """
-
-    __slots__ = ("_coroutine", "_done", "_loop")
-
-    def __init__(
-        self, coroutine: Coroutine[Any, Any, Answer], done: Callable[[Answer], None], loop: asyncio.AbstractEventLoop
-    ) -> None:
-        self._coroutine = coroutine
-        self._done = done
-        self._loop = loop
-
-    def step(self, _: object = None) -> None:
-        """Go on until the coroutine waits for something, or ends."""
-        try:
-            awaited = self._coroutine.send(None)
-        except StopIteration as end:
-            self._done(end.value)
-            return
-        if awaited is None:
-            self._loop.call_soon(self.step)
-        else:
-            awaited._asyncio_future_blocking = False  # noqa: SLF001 - how a task says that it took the future
-            awaited.add_done_callback(self.step)
 
 
 class _Nobody:
@@ -234,11 +206,26 @@ class HttpConnection(HttpToolsProtocol):
             self._finish(pending, refusal(error.problem, []))
             return
         pending.call.body = b"".join(pending.parts)
-        finish = partial(self._finish, pending)
-        if pending.endpoint is PLACE:
-            place(self._services, pending.call, finish)
+        if pending.endpoint is _PLACE:
+            self._place(pending)
         else:
-            Steps(answer(pending.endpoint, self._services, pending.call), finish, self.loop).step()
+            steps = answer(pending.endpoint, self._services, pending.call)
+            Steps(steps, partial(self._finish, pending), self.loop).step()
+
+    def _place(self, pending: Pending) -> None:
+        """Place an order without a coroutine."""
+        try:
+            admit(_PLACE, self._services, pending.call)
+            place(self._services, pending.call, partial(self._told, pending))
+        except Exception as error:  # noqa: BLE001 - nothing is caught here that is not answered
+            self._told(pending, error)
+
+    def _told(self, pending: Pending, outcome: bytes | Exception) -> None:
+        call = pending.call
+        if isinstance(outcome, bytes):
+            self._finish(pending, Answer(200, outcome, call.headers_out))
+        else:
+            self._finish(pending, refused(_PLACE, outcome, call))
 
     def _finish(self, pending: Pending, result: Answer) -> None:
         pending.response_complete = True

@@ -31,7 +31,8 @@ from api.serve import serve, stop_on_signals
 from api.stream.config import StreamConfig
 from api.stream.server import WebsocketApp, server_settings, websocket_app
 from api.vault import Vault
-from benchmarks.rest import BUYER, CNY, KEYS, SECRET, SELLER, SYMBOL, TOKENS, UNLIMITED, Cpu, documents, sync_us
+from benchmarks.machine import fdatasync_us
+from benchmarks.rest import BUYER, CNY, KEYS, SECRET, SELLER, SYMBOL, TOKENS, UNLIMITED, Cpu, documents
 from exchange.core import commands
 from exchange.core.types import Side, TradingState
 from exchange.registry.documents import commands_of, encode
@@ -273,7 +274,7 @@ async def checked(client: Client) -> None:
 
 def measure(arguments: argparse.Namespace, directory: Path) -> None:
     """Start a server for each question, ask it, print what was measured."""
-    probe = sync_us(directory)
+    probe = round(fdatasync_us(directory))
     for in_flight in arguments.in_flight:
         folder = directory / f"orders-{in_flight}"
         result = _served(folder, ["--readers"], measure_orders, arguments.seconds, in_flight)

@@ -6,12 +6,14 @@ signing every request, and may hear what happens on accounts whose keys it holds
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import structlog
 
 from api import auth
 from api.binance import wsrequest
+from api.binance.placing import place
 from api.binance.rest import ENDPOINTS
 from api.binance.userdata import UserData, topic_name
 from api.binance.wsrequest import Request
@@ -29,12 +31,15 @@ from api.errors import (
     missing,
 )
 from api.parameters import AUTHENTICATION, long, refuse_unknown
+from api.steps import Steps
 from api.stream.backlog import Message
-from api.stream.frames import POLICY_VIOLATION, text_frame
+from api.stream.frames import BINARY, POLICY_VIOLATION, TEXT, text_frame
 from api.stream.hub import Connection, Hub
+from api.stream.transport import FrameProtocol
 from exchange.registry.documents import Scope
 from exchange.sequencer import Overloaded, Stopped
 
+PLACE = "order.place"
 SESSION_WEIGHT = 2
 BANNED = 418
 ALREADY_SUBSCRIBED = Problem(400, -2035, "User Data Stream subscription already active.")
@@ -56,7 +61,7 @@ METHODS = {
     "ticker.24hr": ("GET", "/api/v3/ticker/24hr"),
     "ticker.price": ("GET", "/api/v3/ticker/price"),
     "ticker.book": ("GET", "/api/v3/ticker/bookTicker"),
-    "order.place": ("POST", "/api/v3/order"),
+    PLACE: ("POST", "/api/v3/order"),
     "order.test": ("POST", "/api/v3/order/test"),
     "order.status": ("GET", "/api/v3/order"),
     "order.cancel": ("DELETE", "/api/v3/order"),
@@ -83,11 +88,20 @@ class _Subscription(NamedTuple):
 class ApiSession:
     """One connection of the websocket API."""
 
-    def __init__(self, services: Services, hub: Hub, user_data: UserData, connection: Connection, address: str) -> None:
+    def __init__(
+        self,
+        services: Services,
+        hub: Hub,
+        user_data: UserData,
+        connection: Connection,
+        line: FrameProtocol,
+        address: str,
+    ) -> None:
         self._services = services
         self._hub = hub
         self._user_data = user_data
         self._connection = connection
+        self._line = line
         self._address = address
         self._connected_ns = services.exchange.clock.now_ns()
         self._key = ""  # who is logged on
@@ -95,7 +109,7 @@ class ApiSession:
         self._subscriptions: dict[int, _Subscription] = {}
         self._next_id = 0
         self._weight_used = 0
-        self._answering: set[asyncio.Task[None]] = set()
+        self._in_flight = 0
         self._own: dict[str, Callable[[Call], object]] = {
             "session.logon": self._log_on,
             "session.status": self._status,
@@ -106,31 +120,72 @@ class ApiSession:
             "userDataStream.unsubscribe": self._unsubscribe,
         }
 
-    async def receive(self, text: str | bytes) -> None:
-        """Begin to answer a message; wait while too many are being answered."""
-        task = asyncio.create_task(self.answer(text))
-        self._answering.add(task)
-        task.add_done_callback(self._answering.discard)
-        if len(self._answering) >= self._hub.config.requests_in_flight_max:
-            await asyncio.wait(self._answering, return_when=asyncio.FIRST_COMPLETED)
+    async def receive(self, message: str | bytes) -> None:
+        """Begin to answer a message that came before the session did."""
+        if isinstance(message, str):
+            self.take(message.encode(), TEXT)
+        else:
+            self.take(message, BINARY)
 
-    async def answer(self, text: str | bytes) -> None:
-        """Answer a message, whatever happens."""
+    def take(self, message: bytes, kind: int) -> None:
+        """Begin to answer a message; read no more while too many are being answered."""
         call = Call(self._address, b"", self._services.exchange.clock.now_ns())
         request = Request()
+        self._in_flight += 1
+        if self._in_flight == self._hub.config.requests_in_flight_max:
+            self._line.hold()
         try:
-            request = wsrequest.decode(text)
-            result = await self._result(request, call)
-            self._connection.send(wsrequest.answered(request.id, result, self._rate_limits(request, call)))
-        except RequestError as error:
+            request = wsrequest.decode(message, kind)
+            if request.method == PLACE:
+                self._place(request, call)
+            else:
+                steps = self._converse(request, call)
+                Steps(steps, self._count_out, asyncio.get_running_loop()).step()
+        except Exception as error:  # noqa: BLE001 - nothing is caught here that is not answered
+            self._fail(request, call, error)
+            self._count_out()
+
+    def _tell(self, request: Request, call: Call, result: bytes) -> None:
+        """Answer a request with its result."""
+        self._connection.send(wsrequest.answered(request.id, result, self._rate_limits(request, call)))
+
+    def _fail(self, request: Request, call: Call, error: Exception) -> None:
+        """Answer a request with what went wrong."""
+        if isinstance(error, RequestError):
             self._refuse(request, call, error.problem)
-        except Overloaded:
-            self._refuse(request, call, OVERLOADED)
-        except Stopped:
-            self._refuse(request, call, STOPPED)
-        except Exception:
-            log.exception("a method failed", method=request.method)
+        elif isinstance(error, (Overloaded, Stopped)):
+            self._refuse(request, call, OVERLOADED if isinstance(error, Overloaded) else STOPPED)
+        else:
+            log.error("a method failed", method=request.method, exc_info=error)
             self._refuse(request, call, UNKNOWN_ERROR)
+
+    def _count_out(self, _: None = None) -> None:
+        self._in_flight -= 1
+        if self._in_flight < self._hub.config.requests_in_flight_max:
+            self._line.release()
+
+    def _place(self, request: Request, call: Call) -> None:
+        """Place an order without a coroutine: the receiver of its events tells what became of it."""
+        services, endpoint = self._services, _ENDPOINTS[PLACE]
+        self._weight_used = services.limiter.take_weight(call.address, endpoint.weight, call.now_ns)
+        call.texts = wsrequest.texts_of(request.params)
+        self._authenticate(call, Scope.TRADE)
+        self._strip(call)
+
+        place(services, call, partial(self._told, request, call))
+
+    def _told(self, request: Request, call: Call, outcome: bytes | Exception) -> None:
+        if isinstance(outcome, bytes):
+            self._tell(request, call, outcome)
+        else:
+            self._fail(request, call, outcome)
+        self._count_out()
+
+    async def _converse(self, request: Request, call: Call) -> None:
+        try:
+            self._tell(request, call, await self._result(request, call))
+        except Exception as error:  # noqa: BLE001 - nothing is caught here that is not answered
+            self._fail(request, call, error)
 
     def check_rights(self, now_ns: int) -> None:
         """End subscriptions whose key is no longer good."""
@@ -194,7 +249,7 @@ class ApiSession:
             limiter.limits.weight_per_minute,
             self._weight_used,
         )
-        if request.method != "order.place" or not call.account:
+        if request.method != PLACE or not call.account:
             return limits + b"]"
         orders = limiter.orders_used(call.account, call.now_ns)
         return limits + (

@@ -87,7 +87,7 @@ class WebsocketApp:
         connection = self.hub.join(line)
         try:
             line.attach(connection, self.hub.config.send_buffer_bytes)
-            await self._serve(connection, self._session(connection, address, path, query), receive)
+            await self._serve(connection, self._session(connection, line, address, path, query), receive)
         finally:
             self._leave(connection)
 
@@ -98,9 +98,13 @@ class WebsocketApp:
             return MILLISECONDS_ONLY
         return OVERLOADED if self.hub.full else None
 
-    def _session(self, connection: Connection, address: str, path: str, query: dict[str, list[str]]) -> Session:
+    def _session(
+        self, connection: Connection, line: FrameProtocol, address: str, path: str, query: dict[str, list[str]]
+    ) -> Session:
         if path == API_PATH:
-            return ApiSession(self._services, self.hub, self._user_data, connection, address)
+            asking = ApiSession(self._services, self.hub, self._user_data, connection, line, address)
+            line.take_with(asking.take)
+            return asking
         combined = path == COMBINED_PATH
         keys = self._services.listen_keys
         session = MarketSession(self.hub, self._feed, self._user_data, keys, connection, combined=combined)

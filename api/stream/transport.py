@@ -5,12 +5,16 @@ client that sent too much read why, bounds every goodbye in time, and closes wit
 """
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import State
+
+from api.stream.frames import BINARY, TEXT, client_frame
+
+Take = Callable[[bytes, int], None]
 
 EXTENSION = "tokenbourse.line"  # in the scope's extensions: the protocol itself, a Line
 HURRY_S = 1.5  # for a goodbye on a line that nobody is attached to
@@ -33,6 +37,25 @@ class FrameProtocol(WebSocketsSansIOProtocol):
     """One client's line, from its handshake to its end."""
 
     reader: Reader | None = None
+    _take: Take | None = None
+    _is_split = True  # all that came is known to end where a frame does, so that the parser can be passed by
+    _rest = b""  # the beginning of a frame
+
+    def take_with(self, take: Take) -> None:
+        """Hand each message over as it comes, as bytes with its kind (`frames.TEXT` or `BINARY`), past the queue."""
+        self._take = take
+
+    def hold(self) -> None:
+        """Read no more until `release`."""
+        if not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
+
+    def release(self) -> None:
+        """Read on."""
+        if self.read_paused and not self.transport.is_closing():
+            self.read_paused = False
+            self.transport.resume_reading()
 
     def attach(self, reader: Reader, send_buffer_bytes: int) -> None:
         """Tell a reader from now on when the line is blocked; bound what the system buffers for the client."""
@@ -80,8 +103,37 @@ class FrameProtocol(WebSocketsSansIOProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read, but not what follows something that broke the rules."""
-        if self.conn.parser_exc is None:
+        if self.conn.parser_exc is not None:
+            return
+        if self._take is None:
+            self._is_split = not self.handshake_initiated  # a message may have begun before it could be taken
             super().data_received(data)
+            return
+        data = self._rest + data if self._rest else data
+        begin = self._split(data, self._take) if self._is_split else 0
+        self._rest = data[begin:] if self._is_split else b""
+        if not self._is_split and begin < len(data):
+            super().data_received(data[begin:])
+
+    def send_receive_event_to_app(self) -> None:
+        """Hand over a message that came in parts, or queue it for an application that asks for its messages."""
+        if self._take is None or self.close_sent:
+            super().send_receive_event_to_app()
+            return
+        payload, self.frames = b"".join(self.frames), []
+        self._take(payload, TEXT if self.curr_msg_data_type == "text" else BINARY)
+
+    def _split(self, data: bytes, take: Take) -> int:
+        """Hand over the messages in some data; return where the rest begins, which waits or is for the parser."""
+        begin, limit = 0, self.conn.max_message_size or len(data)
+        while (frame := client_frame(data, begin, limit)) is not None and frame.kind:
+            if frame.kind not in (TEXT, BINARY):
+                super().data_received(data[begin : frame.end])
+            elif not self.close_sent:
+                take(frame.payload, frame.kind)
+            begin = frame.end
+        self._is_split = frame is not None
+        return begin
 
     def handle_parser_exception(self) -> None:
         """Close with the reason; the line stays open for a moment, or what is still coming in would void the reason."""

@@ -1,6 +1,5 @@
 """One HTTP connection: what it may cost before a request is complete, and the two ways a request can take."""
 
-import asyncio
 import socket
 import time
 from types import SimpleNamespace
@@ -8,8 +7,7 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from api.call import Answer
-from api.connection import HttpConnection, Steps, response
+from api.connection import HttpConnection, response
 from api.limits import Limits
 from tests.api.binance.test_trading import PRICE, refused
 from tests.api.venue import SYMBOL, venue
@@ -236,27 +234,6 @@ def cycle(*, is_complete, has_more=False):
 )
 def test_whose_move_it_is(made, is_waiting, is_resting):
     assert (made.is_waiting(), made.is_resting()) == (is_waiting, is_resting)
-
-
-def test_a_coroutine_takes_its_first_step_at_once():
-    done = []
-
-    async def wait(future):
-        done.append("begun")
-        await asyncio.sleep(0)
-        return Answer(200, await future, [])
-
-    async def main():
-        loop = asyncio.get_running_loop()
-        future = loop.create_future()
-        Steps(wait(future), done.append, loop).step()
-        assert done == ["begun"]
-        await asyncio.sleep(0.001)
-        future.set_result(b"x")
-        await asyncio.sleep(0.001)
-
-    asyncio.run(main())
-    assert done == ["begun", Answer(200, b"x", [])]
 
 
 def test_an_answer_is_one_piece_of_text():

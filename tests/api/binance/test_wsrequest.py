@@ -14,6 +14,7 @@ from api.binance import wsrequest
 from api.binance.wsrequest import Request
 from api.errors import BAD_SIGNATURE, INVALID_JSON, Problem, RequestError, weight_exceeded
 from api.parameters import TEXT_LENGTH_MAX
+from api.stream.frames import BINARY, TEXT
 
 SECRET = b"secret"
 CREDENTIAL = Credential("key", 1, Signer(SECRET), frozenset(), (), 0)
@@ -26,14 +27,18 @@ def problem_of(function: object, *arguments: object) -> Problem:
     return refused.value.problem
 
 
+def decoded(text: str | bytes) -> Request:
+    return wsrequest.decode(text if isinstance(text, bytes) else text.encode(), BINARY if text == b"{}" else TEXT)
+
+
 def test_a_request_is_read() -> None:
-    request = wsrequest.decode('{"id":"a-1","method":"v3/order.place","params":{"quantity":1,"more":2},"else":0}')
+    request = decoded('{"id":"a-1","method":"v3/order.place","params":{"quantity":1,"more":2},"else":0}')
 
     assert request == Request("a-1", "order.place", {"quantity": 1, "more": 2})
 
 
 def test_id_and_params_may_be_missing() -> None:
-    assert wsrequest.decode('{"method":"ping"}') == Request(None, "ping", {})
+    assert decoded('{"method":"ping"}') == Request(None, "ping", {})
 
 
 @pytest.mark.parametrize(
@@ -41,24 +46,24 @@ def test_id_and_params_may_be_missing() -> None:
     ["", "{", "[]", "7", '{"id":1.5}', '{"id":true}', '{"id":[]}', '{"method":7}', '{"params":[]}', "[" * 9999, b"{}"],
 )
 def test_what_is_no_request_is_refused(text: str | bytes) -> None:
-    problem = problem_of(wsrequest.decode, text)
+    problem = problem_of(decoded, text)
 
     assert (problem.status, problem.code) == (400, INVALID_JSON.code)
     assert problem.message.startswith("Invalid JSON Request: ")
 
 
 def test_an_id_has_a_length() -> None:
-    assert wsrequest.decode(json.dumps({"id": "x" * 256})).id == "x" * 256
-    assert problem_of(wsrequest.decode, json.dumps({"id": "x" * 257})).code == -1108
+    assert decoded(json.dumps({"id": "x" * 256})).id == "x" * 256
+    assert problem_of(decoded, json.dumps({"id": "x" * 257})).code == -1108
 
 
 @given(st.text().filter(lambda text: not text.rstrip().endswith("}")))
 def test_no_text_breaks_the_reader(text: str) -> None:
-    assert problem_of(wsrequest.decode, "{" + text).code == INVALID_JSON.code
+    assert problem_of(decoded, "{" + text).code == INVALID_JSON.code
 
 
 def test_numbers_stay_as_they_were_written() -> None:
-    request = wsrequest.decode('{"params":{"price":0.10,"tiny":1e-7,"count":12,"on":true,"off":false,"list":["A"]}}')
+    request = decoded('{"params":{"price":0.10,"tiny":1e-7,"count":12,"on":true,"off":false,"list":["A"]}}')
 
     assert wsrequest.texts_of(request.params) == {
         "price": "0.10",

@@ -9,9 +9,10 @@ from typing import Any
 
 import websockets
 from websockets.asyncio.client import connect
+from websockets.frames import Frame, Opcode
 
 from api.stream.config import StreamConfig
-from api.stream.frames import text_frame
+from api.stream.frames import BINARY, TEXT, text_frame
 from api.stream.transport import FrameProtocol, line_of
 from tests.api.stream.serving import Served, served, until
 
@@ -214,3 +215,74 @@ def test_the_system_buffers_no_more_for_a_client_than_it_may() -> None:
             return line.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
 
     assert asyncio.run(scenario()) == 65_536
+
+
+class Taker(Listener):
+    """A reader that takes its messages as they come."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken: list[tuple[bytes, int]] = []
+
+    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        self.line = line_of(scope)
+        assert self.line is not None
+        self.line.attach(self, 65_536)
+        self.line.take_with(lambda payload, kind: self.taken.append((payload, kind)))
+        self.disconnected = await receive()
+        self.ended.set()
+
+
+def from_client(opcode: Opcode, payload: bytes, *, fin: bool = True) -> bytes:
+    return Frame(opcode, payload, fin=fin).serialize(mask=True)
+
+
+async def talked(chunks: list[bytes]) -> tuple[list[tuple[bytes, int]], bytes]:
+    """Send pieces of frames, each by itself; return what was taken, and what came back after the handshake."""
+    taker = Taker()
+    async with served(taker.app, StreamConfig(message_bytes_max=5_000)) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        key = "AAAAAAAAAAAAAAAAAAAAAA=="
+        head = "Host: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        writer.write(f"GET /ws HTTP/1.1\r\n{head}Sec-WebSocket-Key: {key}\r\n\r\n".encode())
+        await reader.readuntil(b"\r\n\r\n")
+        for chunk in chunks:
+            writer.write(chunk)
+            await asyncio.sleep(0.002)
+        writer.write_eof()
+        told = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+    return taker.taken, told
+
+
+def test_messages_are_taken_whole_however_they_were_cut() -> None:
+    texts = [bytes([65 + n]) * size for n, size in enumerate((0, 5, 125, 126, 4_000))]
+    data = from_client(Opcode.PING, b"p").join(from_client(Opcode.TEXT, text) for text in texts)
+    data += from_client(Opcode.BINARY, b"b" * 300)
+    in_parts = from_client(Opcode.TEXT, b"one ", fin=False) + from_client(Opcode.CONT, b"two")
+    last = from_client(Opcode.TEXT, b"after") + from_client(Opcode.CLOSE, b"\x03\xe8") + from_client(Opcode.TEXT, b"x")
+    whole = data + in_parts + last
+    expected = [*((text, TEXT) for text in texts), (b"b" * 300, BINARY), (b"one two", TEXT), (b"after", TEXT)]
+
+    for step in (len(whole), 997, 61):
+        taken, told = asyncio.run(talked([whole[n : n + step] for n in range(0, len(whole), step)]))
+        assert taken == expected
+        assert told.count(b"\x8a\x01p") == len(texts) - 1
+        assert told.endswith(b"\x88\x02\x03\xe8")
+
+
+def test_what_breaks_the_rules_ends_the_connection_with_a_reason() -> None:
+    good = from_client(Opcode.TEXT, b"good")
+    for bad, code in (
+        (from_client(Opcode.TEXT, b"x" * 5_001), 1009),
+        (b"\x81\x05hello", 1002),
+        (from_client(Opcode.CONT, b"of nothing"), 1002),
+        (from_client(Opcode.TEXT, b"a", fin=False) + from_client(Opcode.TEXT, b"b"), 1002),
+        (b"\xc1\x85" + bytes(9), 1002),
+    ):
+        taken, told = asyncio.run(talked([good + bad + good]))
+        assert taken == [(b"good", TEXT)]
+        assert told[:1] == b"\x88"
+        assert int.from_bytes(told[2:4], "big") == code
