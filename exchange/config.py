@@ -31,6 +31,7 @@ class Config:
     # timers
     timer_ms: int = 50  # between two looks at what is due
     timed_commands_max: int = 256  # submitted at once
+    day_end_delay_s: int = 60  # until the prices of a day are published though nothing happens any more
 
     # the journal
     journal_segment_bytes: int = 64 * MEBIBYTE  # preallocated and filled with zeros

@@ -17,11 +17,13 @@ import structlog
 from exchange.clock import Clock, SystemClock
 from exchange.config import EVENT_FOLDER, JOURNAL_FOLDER, SNAPSHOT_FOLDER, Config
 from exchange.core.engine import Engine
+from exchange.core.types import SECOND_NS
 from exchange.events import Event, EventLog
 from exchange.journal.contract import Journal
 from exchange.journal.file import FileJournal
 from exchange.marketdata.market import MarketData
 from exchange.marketdata.orders import OrderHistory
+from exchange.marketdata.prices import DailyPrices
 from exchange.recovery import Progress, rebuild, recover
 from exchange.registry.registry import Registry
 from exchange.sequencer import Batch, Overloaded, Sequencer, Stopped
@@ -59,6 +61,7 @@ class Exchange:
         self.orders = OrderHistory(config.closed_orders_max, config.fills_max, config.order_fills_max)
         self.timers = Timers(self._is_open)
         self.usage = UsageIndex()
+        self.prices = DailyPrices(self.market, self._symbol_of)
         self._timing: asyncio.Task[None] | None = None
         self.touched: set[int] = set()  # instruments whose depth or trades the last batch changed
         self._snapshots = snapshots
@@ -139,9 +142,17 @@ class Exchange:
         self.usage.apply(batch.events, batch.first_event_number)
 
     def _show(self, rows: list[Event]) -> None:
-        self.touched = self.market.apply(rows)
+        touched: set[int] = set()
+        for part in self.prices.parts(rows):  # more than one in a rebuild alone: a batch has one time
+            touched |= self.market.apply(part)
+            self.prices.apply(part)
+        self.touched = touched
         self.orders.apply(rows)
         self.timers.apply(rows)
+
+    def _symbol_of(self, instrument: int) -> str:
+        found = self.registry.instrument_at(instrument)
+        return "" if found is None else found.symbol
 
     def _is_open(self, order_id: int) -> bool:
         order = self.orders.order(order_id)
@@ -150,7 +161,9 @@ class Exchange:
     async def _keep_time(self) -> None:
         """Submit what falls due, one submission at a time, until the sequencer stops."""
         while True:
-            due = self.timers.due(self.clock.now_ns(), self.config.timed_commands_max)
+            now_ns = self.clock.now_ns()
+            self.prices.close_until(now_ns - self.config.day_end_delay_s * SECOND_NS)
+            due = self.timers.due(now_ns, self.config.timed_commands_max)
             try:
                 if due:
                     await self.submit(b"".join(due))

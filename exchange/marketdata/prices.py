@@ -1,0 +1,215 @@
+"""Prices by day: settlement prices and indices, folded from the events, each day's published when the day is over.
+
+A day ends with the first event of a later one, or when the clock says so while nothing happens: both come to the same.
+When a trade of one of the last days is undone, what it counted in is published again under the next version, and so is
+every later day that took its price over; what was published is never changed. All of it follows from the events
+alone, so whoever has the tape can compute it again.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from exchange.core.types import EventKind, Side
+from exchange.events import Event
+from exchange.marketdata.indices import IndexKey, IndexRow, Tally, key_of
+from exchange.marketdata.market import MarketData
+from exchange.marketdata.settlements import Quote, SettlementRow, Trading, day_of
+
+KEPT_DAYS = 8  # days whose prices can still be corrected
+ROWS_KEPT_MAX = 200_000  # published rows that wait to be stored and told
+_BUY = int(Side.BUY)
+_HANDLED = frozenset((EventKind.ACCOUNT_CREATED, EventKind.INSTRUMENT_LISTED, EventKind.TRADED, EventKind.TRADE_BUSTED))
+
+Row = IndexRow | SettlementRow
+
+
+class _Terms(NamedTuple):
+    """What an instrument's trades need to know."""
+
+    symbol: str
+    key: IndexKey | None
+    lot_units: int
+
+
+class _Day:
+    """Everything that was traded on one day."""
+
+    def __init__(self, first_trade_id: int) -> None:
+        self.first_trade_id = first_trade_id
+        self.tallies: dict[IndexKey, Tally] = {}
+        self.trading: dict[int, Trading] = {}
+
+
+class DailyPrices:
+    """The fold of all events since the first; the market data is at the same event."""
+
+    def __init__(self, market: MarketData, symbol_of: Callable[[int], str]) -> None:
+        """`symbol_of` names an instrument by its number, empty if nobody named it."""
+        self._market = market
+        self._symbol_of = symbol_of
+        self._groups: dict[int, int] = {}
+        self._terms: dict[int, _Terms] = {}
+        self._days: dict[int, _Day] = {}
+        self._open_day = 0  # 0: nothing was traded yet
+        self._next_trade_id = 1
+        self._indices: dict[IndexKey, dict[int, IndexRow]] = {}  # latest versions, by day
+        self._settled: dict[int, dict[int, SettlementRow]] = {}
+        self._published: deque[Row] = deque(maxlen=ROWS_KEPT_MAX)
+        self.published_count = 0
+
+    def parts(self, rows: list[Event]) -> Iterator[list[Event]]:
+        """Yield the events of one day at a time; what was before a part is published when it is asked for."""
+        begin = 0
+        while rows and day_of(rows[-1].time_ns) > day_of(rows[begin].time_ns):
+            day = day_of(rows[begin].time_ns)
+            end = next(number for number in range(begin, len(rows)) if day_of(rows[number].time_ns) > day)
+            self.close_until(rows[begin].time_ns)
+            yield rows[begin:end]
+            begin = end
+        if rows:
+            self.close_until(rows[begin].time_ns)
+        yield rows[begin:] if begin else rows
+
+    def apply(self, rows: list[Event]) -> None:
+        """Apply the next events, all of one day."""
+        for event in rows:
+            if event.kind in _HANDLED:
+                self._apply(event)
+
+    def close_until(self, time_ns: int) -> None:
+        """Publish the days that are over at a time."""
+        today = day_of(time_ns)
+        while self._open_day and self._open_day < today:
+            if not self._days and not self._indices:
+                self._open_day = today  # every index lapsed: there is nothing to say about the days between
+            else:
+                self._close()
+
+    def published_after(self, count: int) -> list[Row]:
+        """Return the rows published behind the first `count`, as far as they are kept."""
+        skipped = max(0, count - (self.published_count - len(self._published)))
+        return list(islice(self._published, skipped, None))
+
+    def index(self, key: IndexKey) -> IndexRow | None:
+        """Return the latest version of an index on the last day that is over."""
+        return self._indices.get(key, {}).get(self._open_day - 1)
+
+    def indices(self) -> list[IndexRow]:
+        """Return every index as of the last day that is over."""
+        return [row for days in self._indices.values() if (row := days.get(self._open_day - 1)) is not None]
+
+    def _apply(self, event: Event) -> None:
+        match event.kind:
+            case EventKind.ACCOUNT_CREATED:
+                self._groups[event.account] = event.counter_account
+            case EventKind.INSTRUMENT_LISTED:
+                symbol = self._symbol_of(event.instrument)
+                self._terms[event.instrument] = _Terms(symbol, key_of(symbol, event.counter_account), event.amount)
+            case EventKind.TRADED:
+                self._trade(event)
+            case _:
+                self._bust(event)
+
+    def _trade(self, event: Event) -> None:
+        day_number = self._open_day = max(self._open_day, day_of(event.time_ns))
+        day = self._days.get(day_number)
+        if day is None:
+            day = self._days[day_number] = _Day(event.trade_id)
+        self._next_trade_id = event.trade_id + 1
+        self._count(day, event, 1)
+
+    def _bust(self, event: Event) -> None:
+        """Take a trade back, and publish again what it counted in if its day is over and still kept."""
+        found = [number for number, day in self._days.items() if day.first_trade_id <= event.trade_id]
+        if not found:
+            return
+        number = max(found)
+        self._count(self._days[number], event, -1)
+        if number < self._open_day:
+            terms = self._terms[event.instrument]
+            if terms.key is not None:
+                self._publish_index(terms.key, number)
+            self._publish_settlement(event.instrument, number)
+
+    def _count(self, day: _Day, event: Event, sign: int) -> None:
+        terms = self._terms.get(event.instrument)
+        if terms is None:
+            return
+        taker = self._groups.get(event.account, event.account)
+        maker = self._groups.get(event.counter_account, event.counter_account)
+        buyer, seller = (taker, maker) if event.side == _BUY else (maker, taker)
+        if terms.key is not None:
+            tally = day.tallies.setdefault(terms.key, Tally())
+            tally.add(buyer, seller, event.quantity_lots * terms.lot_units, event.amount, sign)
+        trading = day.trading.setdefault(event.instrument, Trading())
+        if buyer == seller:
+            return
+        if sign > 0:
+            trading.add(event.time_ns, event.trade_id, event.price_ticks, event.quantity_lots)
+        else:
+            trading.take_back(event.trade_id, event.price_ticks, event.quantity_lots)
+
+    def _close(self) -> None:
+        """Publish the open day and go on to the next."""
+        number = self._open_day
+        self._open_day = number + 1
+        day = self._days.get(number, _Day(self._next_trade_id))
+        for instrument, trading in day.trading.items():
+            best = self._market.book_ticker(instrument)
+            trading.closing = Quote(best.bid_ticks, best.ask_ticks)
+        carried = [key for key, days in self._indices.items() if number - 1 in days]
+        for key in sorted({*day.tallies, *carried}):
+            self._publish_index(key, number)
+        for instrument in sorted(day.trading):
+            self._publish_settlement(instrument, number)
+        self._forget(number - KEPT_DAYS)
+
+    def _publish_index(self, key: IndexKey, first: int) -> None:
+        """Publish what is new about an index on a day, and on those after it that took its price over."""
+        rows = self._indices.setdefault(key, {})
+        for number in range(first, self._open_day):
+            known = rows.get(number)
+            tally = self._days[number].tallies.get(key, Tally()) if number in self._days else Tally()
+            row = tally.row(key, number, known.version + 1 if known else 1, rows.get(number - 1))
+            if row is None or (known is not None and row._replace(version=known.version) == known):
+                break
+            rows[number] = row
+            self._publish(row)
+        if not rows:
+            del self._indices[key]
+
+    def _publish_settlement(self, instrument: int, first: int) -> None:
+        rows = self._settled.setdefault(instrument, {})
+        symbol = self._terms[instrument].symbol
+        for number in range(first, self._open_day):
+            day = self._days.get(number)
+            trading = day.trading.get(instrument) if day is not None else None
+            if trading is None:
+                continue
+            known = rows.get(number)
+            before = max((other for other in rows if other < number), default=None)
+            previous = None if before is None else rows[before]
+            row = trading.row(symbol, number, known.version + 1 if known else 1, previous)
+            if known is not None and row._replace(version=known.version) == known:
+                break
+            rows[number] = row
+            self._publish(row)
+
+    def _publish(self, row: Row) -> None:
+        self._published.append(row)
+        self.published_count += 1
+
+    def _forget(self, last: int) -> None:
+        """Drop a day that is not corrected any more, and the prices before it that nothing takes over any more."""
+        ended = self._days.pop(last, None)
+        for key in [key for key, rows in self._indices.items() if last - 1 in rows]:
+            rows = self._indices[key]
+            del rows[last - 1]
+            if not rows:
+                del self._indices[key]
+        for instrument in ended.trading if ended is not None else ():
+            settled = self._settled[instrument]
+            for number in sorted(number for number in settled if number <= last)[:-1]:
+                del settled[number]
