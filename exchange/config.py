@@ -52,3 +52,4 @@ class Config:
     order_fills_max: int = 1_000  # kept with an order
     trades_max: int = 10_000  # kept per instrument
     candles_max: int = 10_000  # kept per instrument and interval
+    notices_max: int = 10_000  # kept of all instruments together

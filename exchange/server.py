@@ -22,6 +22,7 @@ from exchange.events import Event, EventLog
 from exchange.journal.contract import Journal
 from exchange.journal.file import FileJournal
 from exchange.marketdata.market import MarketData
+from exchange.marketdata.notices import Notices
 from exchange.marketdata.orders import OrderHistory
 from exchange.marketdata.prices import DailyPrices
 from exchange.recovery import Progress, rebuild, recover
@@ -59,6 +60,7 @@ class Exchange:
         self.registry = Registry()
         self.market = MarketData(config.trades_max, config.candles_max)
         self.orders = OrderHistory(config.closed_orders_max, config.fills_max, config.order_fills_max)
+        self.notices = Notices(config.notices_max)
         self.timers = Timers(self._is_open)
         self.usage = UsageIndex()
         self.prices = DailyPrices(self.market, self._symbol_of)
@@ -148,6 +150,7 @@ class Exchange:
             self.prices.apply(part)
         self.touched = touched
         self.orders.apply(rows)
+        self.notices.apply(rows)
         self.timers.apply(rows)
 
     def _symbol_of(self, instrument: int) -> str:

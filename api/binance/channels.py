@@ -6,11 +6,17 @@ without new events; `welcome` says how things stand to somebody who has just com
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from functools import partial
+from typing import NamedTuple, Protocol
 
 from api.binance import streams
+from api.binance.books import Books, Orders
+from api.binance.directory import Directory
+from api.binance.market import average
+from api.binance.phases import Announcements, Instruments, Phases
 from api.binance.streams import MILLISECOND_NS, Body, Kind, Stream
 from api.binance.texts import InstrumentTexts
+from api.binance.tickers import AllTickers, Tickers
 from api.stream.backlog import Message, latest
 from exchange.core.types import EventKind
 from exchange.events import Event
@@ -18,13 +24,13 @@ from exchange.marketdata.candles import Candle
 from exchange.marketdata.depth import BookTicker, DepthAccumulator
 from exchange.marketdata.intervals import interval_bounds
 from exchange.marketdata.market import MarketData
+from exchange.marketdata.notices import Notices
 
 CANDLES_PER_BEAT_MAX = 100
 LATE_MS = 500  # what happened just before the end of a candle may become known just after it
 TRADED = int(EventKind.TRADED)
 
 Publish = Callable[[Message], None]
-FindTexts = Callable[[int], InstrumentTexts]
 
 
 class Channel(Protocol):
@@ -206,69 +212,71 @@ class Candles:
         return Message(self.stream.name, body, None if closed else latest)
 
 
-class AllTickers:
-    """The last 24 hours of every instrument that traded since the last beat, in one message."""
+class Sources(NamedTuple):
+    """What channels read: the market, how it is run, its tickers, and what everything is called."""
 
-    def __init__(self, stream: Stream, publish: Publish, say: Callable[[int, int], Body]) -> None:
-        self.stream = stream
-        self._publish = publish
-        self._say = say
-        self._traded: dict[int, None] = {}
+    market: MarketData
+    notices: Notices
+    tickers: Tickers
+    directory: Directory
 
-    def on_batch(self, events: Sequence[Event]) -> bool:
-        """Note what traded."""
-        self._traded.update((event.instrument, None) for event in events if event.kind == TRADED)
-        return bool(self._traded)
-
-    def on_beat(self, now_ms: int) -> bool:
-        """Say how they stand."""
-        bodies = [self._say(instrument, now_ms) for instrument in self._traded]
-        self._traded.clear()
-        self._publish(Message(self.stream.name, bodies, merge_tickers))
-        return False
-
-    def welcome(self, now_ms: int) -> Message | None:  # noqa: ARG002 - a channel may welcome
-        """Say nothing: it tells what changes."""
-        return None
+    @classmethod
+    def of(cls, market: MarketData, notices: Notices, directory: Directory) -> "Sources":
+        """Return the sources of one exchange."""
+        return cls(market, notices, Tickers(market, directory), directory)
 
 
-def merge_tickers(older: list[Body], newer: list[Body]) -> list[Body]:
-    """Return the latest ticker of every symbol in either."""
-    return list({body["s"]: body for body in (*older, *newer)}.values())
-
-
-def channel_of(stream: Stream, publish: Publish, market: MarketData, texts_of: FindTexts, now_ms: int) -> Channel:
+def channel_of(stream: Stream, publish: Publish, sources: Sources, now_ms: int) -> Channel:
     """Return a new channel for a stream."""
-    instrument = stream.instrument
-
-    def mini_ticker(index: int, time_ms: int) -> Body:
-        return streams.mini_ticker(market.statistics(index, time_ms), time_ms, texts_of(index))
-
-    def ticker(index: int, time_ms: int) -> Body:
-        trades = market.trades(index, 1)
-        lots = trades[-1].quantity_lots if trades else 0
-        statistics, best = market.statistics(index, time_ms), market.book_ticker(index)
-        return streams.ticker(statistics, best, lots, time_ms, texts_of(index))
-
-    def best_levels(_: int) -> Body:
-        return streams.partial_depth(market.depth(instrument, stream.levels), texts_of(instrument))
-
+    market, notices, tickers, directory = sources
+    if not stream.instrument:
+        match stream.kind:
+            case Kind.PHASES:
+                return Phases(stream, publish, directory, notices)
+            case Kind.INSTRUMENTS:
+                return Instruments(stream, publish, directory)
+            case Kind.ANNOUNCEMENTS:
+                return Announcements(stream, publish, directory, notices)
+            case _:
+                return AllTickers(stream, publish, tickers, directory)
+    texts = directory.texts(stream.instrument)
     match stream.kind:
         case Kind.TRADE | Kind.AGGREGATE_TRADE:
-            return Trades(stream, publish, texts_of(instrument))
+            return Trades(stream, publish, texts)
         case Kind.DEPTH:
-            return DepthChanges(stream, publish, texts_of(instrument), market)
+            return DepthChanges(stream, publish, texts, market)
+        case Kind.BOOK:
+            return Books(stream, publish, texts, market)
+        case Kind.ORDERS:
+            return Orders(stream, publish, texts, market)
+        case Kind.BOOK_TICKER:
+            return BookTickers(stream, publish, texts, market)
+        case Kind.CANDLE:
+            return Candles(stream, publish, texts, market, now_ms)
+        case Kind.PHASE:
+            return Phases(stream, publish, directory, notices)
+        case _:
+            return _state_of(stream, publish, sources, texts)
+
+
+def _state_of(stream: Stream, publish: Publish, sources: Sources, texts: InstrumentTexts) -> State:
+    """Return a new channel for a stream that says how something stands."""
+    market, index = sources.market, stream.instrument
+
+    def best_levels(_: int) -> Body:
+        return streams.partial_depth(market.depth(index, stream.levels), texts)
+
+    def average_price(time_ms: int) -> Body:
+        price = average(market, texts.instrument, time_ms * MILLISECOND_NS, texts)
+        last = market.trades(index, 1)
+        return streams.average_price(price, last[0].time_ns // MILLISECOND_NS if last else 0, time_ms, texts)
+
+    match stream.kind:
         case Kind.PARTIAL_DEPTH:
             return State(stream, publish, best_levels, needs_trade=False)
-        case Kind.BOOK_TICKER:
-            return BookTickers(stream, publish, texts_of(instrument), market)
-        case Kind.CANDLE:
-            return Candles(stream, publish, texts_of(instrument), market, now_ms)
-        case Kind.MINI_TICKER:
-            return State(stream, publish, lambda time_ms: mini_ticker(instrument, time_ms), needs_trade=True)
-        case Kind.TICKER:
-            return State(stream, publish, lambda time_ms: ticker(instrument, time_ms), needs_trade=False)
-        case Kind.ALL_MINI_TICKERS:
-            return AllTickers(stream, publish, mini_ticker)
-        case Kind.ALL_TICKERS:
-            return AllTickers(stream, publish, ticker)
+        case Kind.AVERAGE_PRICE:
+            return State(stream, publish, average_price, needs_trade=True)
+        case _:
+            needs_trade = stream.kind is Kind.MINI_TICKER
+            ticker = partial(sources.tickers.body, stream.kind, index)
+            return State(stream, publish, ticker, needs_trade=needs_trade)

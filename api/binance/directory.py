@@ -16,6 +16,11 @@ class Directory:
         self._registry = registry
         self._texts: dict[int, InstrumentTexts] = {}
 
+    @property
+    def registry(self) -> Registry:
+        """Return the registry that is read."""
+        return self._registry
+
     def instrument(self, symbol: str) -> Instrument:
         """Return a listed instrument, or refuse the symbol."""
         instrument = self._registry.instrument(symbol)

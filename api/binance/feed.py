@@ -4,49 +4,43 @@ An instrument nobody listens to costs one look-up per event. A channel is made f
 and dropped with the last.
 """
 
-from collections.abc import Callable
-
-from api.binance.channels import Channel, FindTexts, channel_of
-from api.binance.streams import FAST_MS, SLOW_MS, Stream, parse
+from api.binance.channels import Channel, Sources, channel_of
+from api.binance.streams import FAST_MS, SLOW_MS, Kind, Stream, parse
 from api.stream.hub import Connection, Hub
 from exchange.events import Event
-from exchange.marketdata.market import MarketData
 from exchange.sequencer import Batch
 
+_PHASES = frozenset({Kind.PHASE, Kind.PHASES})
 ALL = 0  # the instrument number of streams about all of them
 
 
 class Feed:
     """The market streams of one exchange."""
 
-    def __init__(self, hub: Hub, market: MarketData, find: Callable[[str], int], texts_of: FindTexts) -> None:
-        """Take the exchange's market data, and how symbols and numbers of instruments are looked up."""
+    def __init__(self, hub: Hub, sources: Sources) -> None:
+        """Tell what the sources hold to the readers of a hub."""
         self._hub = hub
-        self._market = market
-        self._find = find
-        self._texts_of = texts_of
+        self._sources = sources
         self._channels: dict[str, Channel] = {}
         self._watched: dict[int, dict[str, Channel]] = {}
         self._due: dict[int, dict[str, Channel]] = {FAST_MS: {}, SLOW_MS: {}}
 
     def parse(self, name: str) -> Stream | None:
         """Return the stream of a name, None if there is none."""
-        return parse(name, self._find)
+        return parse(name, self._sources.directory.find)
 
     def subscribe(self, connection: Connection, stream: Stream, prefix: bytes) -> None:
         """Let a connection read a stream, beginning with how things stand if the stream says such."""
-        topic = self._hub.subscribe(connection, stream.name, prefix)
-        channel = self._channels.get(stream.name)
-        if channel is None:
-            now_ms = self._hub.now_ms()
-            channel = channel_of(stream, topic.publish, self._market, self._texts_of, now_ms)
-            self._channels[stream.name] = channel
-            self._watched.setdefault(stream.instrument, {})[stream.name] = channel
-            if stream.interval is not None:  # a candle may be open already, and will have to be closed
-                self._due[stream.pace_ms][stream.name] = channel
-        welcome = channel.welcome(self._hub.now_ms())
+        channel = self._channels.get(stream.name) or self._open(stream)
+        welcome = channel.welcome(self._hub.now_ms())  # first: it may have to tell others what led to it
+        self._hub.subscribe(connection, stream.name, prefix)
         if welcome is not None:
             connection.push(welcome, prefix)
+
+    def reads_phases(self, instrument: int) -> bool:
+        """Tell whether somebody wants to know how an instrument's auction forms."""
+        names = (*self._watched.get(instrument, ()), *self._watched.get(ALL, ()))
+        return any(self._channels[name].stream.kind in _PHASES for name in names)
 
     def close(self, name: str) -> None:
         """Forget a stream that nobody reads any more."""
@@ -77,10 +71,20 @@ class Feed:
                 if channel.on_batch(events):
                     self._due[channel.stream.pace_ms][name] = channel
 
+    def _open(self, stream: Stream) -> Channel:
+        topic = self._hub.topic(stream.name)
+        channel = channel_of(stream, topic.publish, self._sources, self._hub.now_ms())
+        self._channels[stream.name] = channel
+        self._watched.setdefault(stream.instrument, {})[stream.name] = channel
+        if stream.interval is not None:  # a candle may be open already, and will have to be closed
+            self._due[stream.pace_ms][stream.name] = channel
+        return channel
+
     def beat(self, pace_ms: int) -> None:
         """Let the streams of a pace say what they gathered."""
         due, self._due[pace_ms] = self._due[pace_ms], {}
         now_ms = self._hub.now_ms()
+        self._sources.tickers.begin_beat()
         for name, channel in due.items():
             if channel.on_beat(now_ms):
                 self._due[pace_ms][name] = channel

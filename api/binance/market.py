@@ -16,10 +16,12 @@ from api.binance.requests import (
     TickerRequest,
     TradesRequest,
 )
+from api.binance.texts import InstrumentTexts
 from api.call import MILLISECOND_NS, Call, encoded
 from api.door import Services, charge
 from api.errors import BAD_COMBINATION, RequestError
 from api.schemas import validated
+from exchange.marketdata.market import MarketData
 from exchange.marketdata.trades import Trade
 from exchange.registry.entries import Instrument
 
@@ -81,19 +83,20 @@ async def average_price(services: Services, call: Call) -> bytes:
     """Return the volume-weighted price of the last minutes, the last price if nothing traded in them."""
     request = validated(OneSymbol, call.texts)
     instrument = services.directory.instrument(request.symbol)
-    texts = services.directory.texts(instrument.index)
-    since_ns = call.now_ns - AVERAGE_MINUTES * 60_000 * MILLISECOND_NS
-    last = services.exchange.market.trades(instrument.index, 1)
-    recent = _within(
-        services.exchange.market.trades(instrument.index, TRADES_KEPT_MAX), since_ns // MILLISECOND_NS, None
-    )
-    lots = sum(trade.quantity_lots for trade in recent)
-    if lots:
-        price = texts.amount(sum(trade.amount for trade in recent) // lots)
-    else:
-        price = texts.amount(last[0].price_ticks * instrument.tick_value if last else 0)
+    market, texts = services.exchange.market, services.directory.texts(instrument.index)
+    last = market.trades(instrument.index, 1)
+    price = average(market, instrument, call.now_ns, texts)
     closed = call.stamp(last[0].time_ns) if last else 0
     return encoded({"mins": AVERAGE_MINUTES, "price": price, "closeTime": closed})
+
+
+def average(market: MarketData, instrument: Instrument, now_ns: int, texts: InstrumentTexts) -> str:
+    """Return the volume-weighted price of the last minutes, the last price if nothing traded in them."""
+    lots, amount = market.recent(instrument.index, now_ns - AVERAGE_MINUTES * 60_000 * MILLISECOND_NS)
+    if lots:
+        return texts.amount(amount // lots)
+    last = market.trades(instrument.index, 1)
+    return texts.amount(last[0].price_ticks * instrument.tick_value if last else 0)
 
 
 async def statistics(services: Services, call: Call) -> bytes:

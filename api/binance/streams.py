@@ -1,7 +1,8 @@
 """The market streams of the Binance dialect: their names, and what each of them says.
 
 A name is `<symbol>@<what>`, the symbol in any case; one stream has one name, in lower case but for the interval of a
-candle. Beyond the dialect there are `@depth@0ms`, every batch of changes as it happens, and `pu` in depth updates.
+candle. Beyond the dialect there are `@depth@0ms`, every batch of changes as it happens, `pu` in depth updates, patterns
+for the tickers of all instruments, and the streams of `api.binance.books` and `api.binance.phases`.
 """
 
 import re
@@ -19,9 +20,12 @@ from exchange.marketdata.statistics import Statistics
 
 MILLISECOND_NS = 1_000_000
 NAME_LENGTH_MAX = 128
+FILTER_LENGTH_MAX = 1_024  # of the name of a stream with patterns in it
 FAST_MS = 100
 SLOW_MS = 1000
 _DEPTH = re.compile(r"depth(5|10|20)?(@0ms|@100ms|@1000ms)?").fullmatch
+_ARRAY = re.compile(r"(![a-zA-Z]+@arr)(?:@(100ms|1000ms))?(?:@([A-Za-z0-9._*?-]+(?:,[A-Za-z0-9._*?-]+)*))?").fullmatch
+_BOOKS = {"book": 0, "book@100ms": FAST_MS}
 _INTERVALS = {interval.value: interval for interval in Interval}
 
 Body = dict[str, Any]
@@ -38,15 +42,32 @@ class Kind(StrEnum):
     CANDLE = "kline"
     MINI_TICKER = "miniTicker"
     TICKER = "ticker"
+    AVERAGE_PRICE = "avgPrice"
+    BOOK = "book"
+    ORDERS = "orders"
+    PHASE = "phase"
     ALL_MINI_TICKERS = "!miniTicker@arr"
     ALL_TICKERS = "!ticker@arr"
+    ALL_BOOK_TICKERS = "!bookTicker@arr"
+    PHASES = "!phases"
+    INSTRUMENTS = "!instruments"
+    ANNOUNCEMENTS = "!announcements"
 
 
-_PLAIN = {
-    kind.value: kind for kind in (Kind.TRADE, Kind.AGGREGATE_TRADE, Kind.BOOK_TICKER, Kind.MINI_TICKER, Kind.TICKER)
+_PACES = {  # of streams that are no more than their name; the others have parameters
+    Kind.TRADE: 0,
+    Kind.AGGREGATE_TRADE: 0,
+    Kind.BOOK_TICKER: 0,
+    Kind.MINI_TICKER: SLOW_MS,
+    Kind.TICKER: SLOW_MS,
+    Kind.AVERAGE_PRICE: SLOW_MS,
+    Kind.ORDERS: 0,
+    Kind.PHASE: 0,
 }
-_ALL = {kind.value: kind for kind in (Kind.ALL_MINI_TICKERS, Kind.ALL_TICKERS)}
-_PACES = {Kind.MINI_TICKER: SLOW_MS, Kind.TICKER: SLOW_MS}
+_PLAIN = {kind.value: kind for kind in _PACES}
+_ALL = {kind.value: kind for kind in (Kind.PHASES, Kind.INSTRUMENTS, Kind.ANNOUNCEMENTS)}
+_TICKERS = {kind.value: kind for kind in (Kind.ALL_MINI_TICKERS, Kind.ALL_TICKERS, Kind.ALL_BOOK_TICKERS)}
+_ALL_PACES = {"": SLOW_MS, "1000ms": SLOW_MS, "100ms": FAST_MS}
 
 
 class Stream(NamedTuple):
@@ -58,18 +79,32 @@ class Stream(NamedTuple):
     pace_ms: int = 0
     levels: int = 0  # of a partial depth
     interval: Interval | None = None  # of a candle
+    symbols: str = ""  # of tickers of many instruments: which, as patterns with commas between them
 
 
 def parse(name: str, find: Callable[[str], int]) -> Stream | None:
     """Return the stream of a name, None if there is none; `find` gives a symbol's instrument, 0 for none."""
-    if len(name) > NAME_LENGTH_MAX:
+    if len(name) > (FILTER_LENGTH_MAX if name.startswith("!") else NAME_LENGTH_MAX):
         return None
-    kind = _ALL.get(name)
-    if kind is not None:
-        return Stream(name, kind, 0, SLOW_MS)
+    if name.startswith("!"):
+        kind = _ALL.get(name)
+        return _of_all(name) if kind is None else Stream(name, kind, 0)
     symbol, _, what = name.partition("@")
     instrument = find(symbol.upper())
     return _of_instrument(symbol.lower(), what, instrument) if instrument else None
+
+
+def _of_all(name: str) -> Stream | None:
+    """Return tickers of many instruments: `!ticker@arr`, `!ticker@arr@100ms`, `!ticker@arr@1000ms@TA.*,DL.0001*`."""
+    match = _ARRAY(name)
+    if match is None:
+        return None
+    kind, pace_ms = _TICKERS.get(match[1]), _ALL_PACES.get(match[2] or "")
+    if kind is None or pace_ms is None:
+        return None
+    symbols = ",".join(sorted(set((match[3] or "").upper().split(","))))
+    pace = f"@{pace_ms}ms" if pace_ms != SLOW_MS else ""
+    return Stream(match[1] + pace + (f"@{symbols}" if symbols else ""), kind, 0, pace_ms, symbols=symbols)
 
 
 def _of_instrument(symbol: str, what: str, instrument: int) -> Stream | None:
@@ -81,6 +116,8 @@ def _of_instrument(symbol: str, what: str, instrument: int) -> Stream | None:
         if interval is None:
             return None
         return Stream(f"{symbol}@{what}", Kind.CANDLE, instrument, SLOW_MS, interval=interval)
+    if what in _BOOKS:
+        return Stream(f"{symbol}@{what}", Kind.BOOK, instrument, _BOOKS[what])
     match = _DEPTH(what)
     if match is None:
         return None
@@ -191,6 +228,11 @@ def candle(candle: Candle, interval: Interval, now_ms: int, texts: InstrumentTex
         "B": "0",
     }
     return {"e": "kline", "E": now_ms, "s": texts.symbol, "k": details}
+
+
+def average_price(price: str, last_ms: int, now_ms: int, texts: InstrumentTexts) -> Body:
+    """Say the volume-weighted price of the last minutes."""
+    return {"e": "avgPrice", "E": now_ms, "s": texts.symbol, "i": "5m", "w": price, "T": last_ms}
 
 
 def mini_ticker(statistics: Statistics, now_ms: int, texts: InstrumentTexts) -> Body:

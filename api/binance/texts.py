@@ -6,26 +6,45 @@ from exchange.registry.entries import Instrument
 from exchange.registry.units import format_steps, format_units
 
 PERCENT_DECIMALS = 3
+TEXTS_MAX = 4_096  # kept of an instrument, of prices and of quantities each
 
 
 class InstrumentTexts:
     """Ticks, lots and quote units in, texts out."""
 
-    __slots__ = ("_instrument", "_quote_decimals", "symbol")
+    __slots__ = ("_prices", "_quantities", "_quote_decimals", "instrument", "symbol")
 
     def __init__(self, instrument: Instrument, quote_decimals: int) -> None:
         """Show prices and quantities with the decimals of the instrument, amounts with those of its quote asset."""
-        self._instrument = instrument
+        self.instrument = instrument
+        self._prices: dict[int, str] = {}  # texts that were needed before, for those needed most often
+        self._quantities: dict[int, str] = {}
         self._quote_decimals = quote_decimals
         self.symbol = instrument.symbol
 
     def price(self, ticks: int) -> str:
         """Return the price of one lot in the quote asset."""
-        return format_steps(ticks, self._instrument.price_step, self._instrument.price_decimals)
+        known = self._prices.get(ticks)
+        if known is None:
+            if len(self._prices) >= TEXTS_MAX:
+                self._prices.clear()
+            known = format_steps(ticks, self.instrument.price_step, self.instrument.price_decimals)
+            self._prices[ticks] = known
+        return known
 
     def quantity(self, lots: int) -> str:
         """Return a quantity in the base asset."""
-        return format_steps(lots, self._instrument.quantity_step, self._instrument.quantity_decimals)
+        known = self._quantities.get(lots)
+        if known is None:
+            if len(self._quantities) >= TEXTS_MAX:
+                self._quantities.clear()
+            known = format_steps(lots, self.instrument.quantity_step, self.instrument.quantity_decimals)
+            self._quantities[lots] = known
+        return known
+
+    def signed_quantity(self, lots: int) -> str:
+        """Return a difference of quantities in the base asset."""
+        return self.quantity(lots) if lots >= 0 else "-" + self.quantity(-lots)
 
     def amount(self, units: int) -> str:
         """Return an amount of the quote asset."""

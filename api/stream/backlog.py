@@ -23,12 +23,15 @@ def latest(older: object, newer: object) -> object:  # noqa: ARG001 - a Merge ha
 class Message:
     """What one stream says at one moment; `merge` is None if a reader must get each such message."""
 
-    __slots__ = ("_frames", "_payload", "body", "merge", "stream")
+    __slots__ = ("_encode", "_frames", "_payload", "body", "merge", "stream")
 
-    def __init__(self, stream: str, body: object, merge: Merge | None = None) -> None:
+    def __init__(
+        self, stream: str, body: object, merge: Merge | None = None, encode: Callable[[Any], bytes] = orjson.dumps
+    ) -> None:
         self.stream = stream
         self.body = body
         self.merge = merge
+        self._encode = encode
         self._payload = b""
         self._frames: dict[bytes, bytes] = {}
 
@@ -36,8 +39,12 @@ class Message:
     def payload(self) -> bytes:
         """Return the body as JSON."""
         if not self._payload:
-            self._payload = orjson.dumps(self.body)
+            self._payload = self._encode(self.body)
         return self._payload
+
+    def merged(self, body: object) -> "Message":
+        """Return the message that says this one and others."""
+        return Message(self.stream, body, self.merge, self._encode)
 
     def frame(self, prefix: bytes) -> bytes:
         """Return the frame for readers who see the message as the end of a JSON object that `prefix` opens, or bare."""
@@ -78,7 +85,7 @@ class Backlog:
             return
         held = self._entries[index][0]
         body = message.merge(held.body, message.body)
-        self._entries[index] = (Message(message.stream, body, message.merge), prefix)
+        self._entries[index] = (message.merged(body), prefix)
         self.merged[message.stream] += 1
 
     def take(self, now_ms: int) -> list[bytes]:

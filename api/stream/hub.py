@@ -170,11 +170,16 @@ class Hub:
         self.blocked.pop(connection, None)
         return [name for name in list(connection.topics) if self.unsubscribe(connection, name)]
 
-    def subscribe(self, connection: Connection, name: str, prefix: bytes = b"") -> Topic:
-        """Let a connection read a stream, its messages behind a prefix; again with another prefix changes that."""
+    def topic(self, name: str) -> Topic:
+        """Return a stream, which is made if nobody has read it so far."""
         topic = self.topics.get(name)
         if topic is None:
             topic = self.topics[name] = Topic(name)
+        return topic
+
+    def subscribe(self, connection: Connection, name: str, prefix: bytes = b"") -> Topic:
+        """Let a connection read a stream, its messages behind a prefix; again with another prefix changes that."""
+        topic = self.topic(name)
         topic.subscribers[connection] = prefix
         connection.topics[name] = topic
         return topic

@@ -13,7 +13,9 @@ from urllib.parse import parse_qs
 import orjson
 import structlog
 
+from api.binance.channels import Sources
 from api.binance.feed import Feed
+from api.binance.indicator import Indicator
 from api.binance.session import MarketSession
 from api.binance.streams import FAST_MS, SLOW_MS
 from api.binance.userdata import UserData, is_private
@@ -57,7 +59,8 @@ class WebsocketApp:
         exchange, directory = services.exchange, services.directory
         self.hub = Hub(_call_soon, exchange.clock, config)
         self._services = services
-        self._feed = Feed(self.hub, exchange.market, directory.find, directory.texts)
+        self._feed = Feed(self.hub, Sources.of(exchange.market, exchange.notices, directory))
+        self._indicator = Indicator(exchange.notices, self._feed.reads_phases, exchange.submit)
         self._user_data = UserData(self.hub, exchange.orders, exchange.registry, directory.texts, exchange.query)
         self._sessions: dict[Connection, Session] = {}
         self._beats = 0
@@ -156,6 +159,7 @@ class WebsocketApp:
         self._guarded(self._feed.beat, FAST_MS)
         if is_slow:
             self._guarded(self._feed.beat, SLOW_MS)
+            self._indicator.beat()
             self._guarded(self._check_rights, self.hub.clock.now_ns())
         self.hub.cut_stalled()
         self._beating = bool(self._sessions)
@@ -168,6 +172,7 @@ class WebsocketApp:
 
     def _hear(self, batch: Batch) -> None:
         self._guarded(self._feed.on_batch, batch)
+        self._indicator.on_batch(batch)
         self._guarded(self._user_data.on_batch, batch)
 
     def _guarded(self, action: Callable[[T], None], argument: T) -> None:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from api.call import Disconnected, call_of
 from api.v1 import (
     accounts,
+    announcements,
     bundles,
     catalogue,
     funds,
@@ -35,6 +36,7 @@ _TAGS = {
     reference: "assets and instruments",
     catalogue: "assets and instruments",
     venue: "running the market",
+    announcements: "announcements and phases",
     funds: "money and issues",
     orders: "orders",
     bundles: "orders",

@@ -162,6 +162,11 @@ class MarketData:
         traded = self._traded.get(instrument)
         return [] if traded is None else traded.trades.read(limit, from_id)
 
+    def recent(self, instrument: int, since_ns: int) -> tuple[int, int]:
+        """Return the lots traded since a time, and their notional."""
+        traded = self._traded.get(instrument)
+        return (0, 0) if traded is None else traded.trades.recent(since_ns)
+
     def candles(
         self,
         instrument: int,

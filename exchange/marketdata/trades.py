@@ -29,6 +29,16 @@ class Trades:
         self._trades: deque[Trade] = deque(maxlen=trades_max)
         self.add = self._trades.append  # Trade -> None; once per trade, so without a call in between
 
+    def recent(self, since_ns: int) -> tuple[int, int]:
+        """Return the lots traded since a time, and their notional."""
+        lots = amount = 0
+        for trade in reversed(self._trades):
+            if trade.time_ns < since_ns:
+                break
+            lots += trade.quantity_lots
+            amount += trade.amount
+        return lots, amount
+
     def read(self, limit: int, from_id: int | None = None) -> list[Trade]:
         """Return the last `limit` trades, or with `from_id` the first `limit` from that id on; oldest first."""
         trades = self._trades

@@ -7,6 +7,7 @@ from exchange.core.types import BPS, NOTIONAL_MAX, PRICE_TICKS_MAX, TICK_VALUE_M
 from exchange.registry.allowances import refuse_allowance
 from exchange.registry.documents import (
     AccountNamed,
+    AnnouncementMade,
     AssetNamed,
     BuyerCleared,
     CatalogueListed,
@@ -17,12 +18,14 @@ from exchange.registry.documents import (
     LicenceGated,
     ParticipantCreated,
 )
-from exchange.registry.entries import Asset, Tables
+from exchange.registry.entries import Asset, Tables, next_announcement
 from exchange.registry.refusals import DocumentRefusal
 from exchange.registry.units import DECIMALS_MAX, INT64_MAX
 
 DESCRIPTION_CHARACTERS_MAX = 4_000
 LABEL_CHARACTERS_MAX = 100
+TITLE_CHARACTERS_MAX = 200  # of an announcement
+SYMBOLS_MAX = 100  # that an announcement concerns
 SECRET_BYTES_MAX = 1_000
 IP_ALLOW_MAX = 32
 KEYS_PER_ACCOUNT_MAX = 200  # the revoked ones included: a key is never used twice
@@ -53,6 +56,8 @@ def refuse(tables: Tables, document: Document) -> DocumentRefusal | None:
             return _refuse_gate(tables, document)
         case BuyerCleared():
             return _refuse_clearance(tables, document)
+        case AnnouncementMade():
+            return _refuse_announcement(tables, document)
         case _:
             return refuse_allowance(tables, document)
 
@@ -198,6 +203,25 @@ def _refuse_clearance(tables: Tables, document: BuyerCleared) -> DocumentRefusal
     if document.instrument not in tables.entries.gates:
         return DocumentRefusal.NOT_A_LICENCE
     return DocumentRefusal.UNKNOWN_ACCOUNT if tables.account_at(document.account) is None else None
+
+
+def _refuse_announcement(tables: Tables, document: AnnouncementMade) -> DocumentRefusal | None:
+    if document.index != next_announcement(tables.entries):
+        return DocumentRefusal.INDEX_NOT_NEXT
+    if (
+        max(len(document.topic), len(document.title)) > TITLE_CHARACTERS_MAX
+        or len(document.text) > DESCRIPTION_CHARACTERS_MAX
+        or len(document.symbols) > SYMBOLS_MAX
+    ):
+        return DocumentRefusal.TOO_LONG
+    if not document.title:
+        return DocumentRefusal.BAD_NAME
+    if not all(symbol in tables.instruments for symbol in document.symbols):
+        return DocumentRefusal.UNKNOWN_INSTRUMENT
+    times = (document.made_ns, document.begins_ns, document.ends_ns)
+    are_times = all(0 <= time_ns <= INT64_MAX for time_ns in times)
+    ends_first = 0 < document.ends_ns < document.begins_ns
+    return None if are_times and not ends_first else DocumentRefusal.BAD_TERMS
 
 
 def _is_network(text: str) -> bool:

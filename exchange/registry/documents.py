@@ -177,6 +177,19 @@ class BuyerCleared(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=
     is_cleared: bool = True
 
 
+class AnnouncementMade(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
+    """The next word of the exchange to everybody: about maintenance, a listing to come, or anything else."""
+
+    index: int  # from 1
+    topic: str
+    title: str
+    text: str
+    symbols: tuple[str, ...] = ()  # whom it concerns; none: everybody
+    begins_ns: int = 0  # of what is announced; 0: not said
+    ends_ns: int = 0
+    made_ns: int = 0
+
+
 Document: TypeAlias = (
     ParticipantCreated
     | AccountNamed
@@ -188,6 +201,7 @@ Document: TypeAlias = (
     | LicenceGated
     | BuyerCleared
     | AllowanceDocument
+    | AnnouncementMade
 )
 _DECODER: msgspec.json.Decoder[Document] = msgspec.json.Decoder(Document)
 

@@ -13,7 +13,7 @@ from exchange.core.types import (
     TradingMode,
     TradingState,
 )
-from exchange.registry.documents import Role, Scope
+from exchange.registry.documents import AnnouncementMade, Role, Scope
 from exchange.registry.gates import Gate
 from exchange.registry.series import AllowanceEntries
 
@@ -120,6 +120,7 @@ class Entries(msgspec.Struct):
     revision: int = 0
     gates: dict[int, Gate] = msgspec.field(default_factory=dict)  # by instrument
     allowances: AllowanceEntries = msgspec.field(default_factory=AllowanceEntries)
+    announcements: list[AnnouncementMade] = msgspec.field(default_factory=list)  # the latest
 
 
 class Tables:
@@ -153,6 +154,11 @@ class Tables:
         """Return an instrument by its index."""
         instruments = self.entries.instruments
         return instruments[index - 1] if 1 <= index <= len(instruments) else None
+
+
+def next_announcement(entries: Entries) -> int:
+    """Return the index of the next announcement."""
+    return entries.announcements[-1].index + 1 if entries.announcements else 1
 
 
 def first_entries() -> Entries:

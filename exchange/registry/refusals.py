@@ -14,6 +14,7 @@ class DocumentRefusal(StrEnum):
     UNKNOWN_PARTICIPANT = "unknown participant"
     UNKNOWN_ACCOUNT = "unknown account"
     UNKNOWN_ASSET = "unknown asset"
+    UNKNOWN_INSTRUMENT = "unknown instrument"
     UNKNOWN_KEY = "unknown or revoked key"
     TOO_MANY_KEYS = "the account has too many keys"
     WRONG_ASSET_KIND = "an instrument is traded against cash and is not cash itself"

@@ -17,6 +17,7 @@ from exchange.registry.allowances import add_allowance
 from exchange.registry.checks import refuse
 from exchange.registry.documents import (
     AccountNamed,
+    AnnouncementMade,
     AssetNamed,
     BuyerCleared,
     CatalogueListed,
@@ -37,12 +38,14 @@ from exchange.registry.entries import (
     Participant,
     Tables,
     first_entries,
+    next_announcement,
 )
 from exchange.registry.facts import FACTS, apply_fact
 from exchange.registry.gates import Gate
 from exchange.registry.refusals import DocumentRefusal
 from exchange.registry.series import AllowanceEntries, UsageReported
 
+ANNOUNCEMENTS_MAX = 1_000  # kept
 _SNAPSHOT_DECODER = msgspec.json.Decoder(Entries)
 
 
@@ -200,6 +203,16 @@ class Registry:
         """Return what is written down about series of allowances and their use."""
         return self._tables.entries.allowances
 
+    @property
+    def announcements(self) -> Sequence[AnnouncementMade]:
+        """Return the latest announcements, the oldest first."""
+        return self._tables.entries.announcements
+
+    @property
+    def next_announcement(self) -> int:
+        """Return the index of the next announcement."""
+        return next_announcement(self._tables.entries)
+
     # --- how it changes ---
 
     def _add(self, document: Document) -> None:
@@ -226,6 +239,9 @@ class Registry:
                 key.encrypted_secret = b""
             case LicenceGated():
                 self._add_gate(document)
+            case AnnouncementMade():
+                self._tables.entries.announcements.append(document)
+                del self._tables.entries.announcements[:-ANNOUNCEMENTS_MAX]
             case BuyerCleared():
                 gate = self._tables.entries.gates[document.instrument]
                 (gate.cleared.add if document.is_cleared else gate.cleared.discard)(document.account)

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import orjson
 
+from api.binance.channels import Sources
+from api.binance.directory import Directory
 from api.stream.config import StreamConfig
 from api.stream.hub import Connection, Hub
 from exchange.clock import ManualClock
@@ -17,6 +19,7 @@ from exchange.core.state import TEST
 from exchange.core.types import AssetKind, EventKind, SelfTradePrevention, Side, TradingState
 from exchange.events import rows
 from exchange.marketdata.market import MarketData
+from exchange.marketdata.notices import Notices
 from exchange.marketdata.orders import OrderHistory
 from exchange.registry.documents import (
     AccountNamed,
@@ -76,12 +79,15 @@ def unframed(data: bytes) -> list[Any]:
 class Floor:
     """Two instruments, three accounts, and a hub whose turns end when the test says so."""
 
+    are_refusals_failures = True
+
     def __init__(self, config: StreamConfig | None = None) -> None:
         self.clock = ManualClock(START_MS * 1_000_000)
         self.engine = Reference(TEST)
         self.registry = Registry()
         self.market = MarketData()
         self.orders = OrderHistory()
+        self.notices = Notices()
         self.event_count = 0
         self.sequence = 0
         self.listeners: list[Callable[[Batch], None]] = []
@@ -117,15 +123,22 @@ class Floor:
             row["sequence"], row["time_ns"] = self.sequence, self.clock.now_ns()
         events = self.engine.apply(batch)
         found = rows(events)
-        assert not [row for row in found if row.kind == EventKind.COMMAND_REJECTED], found
+        refused = [row for row in found if row.kind == EventKind.COMMAND_REJECTED]
+        assert not (refused and self.are_refusals_failures), refused
         self.registry.apply_events(found)
         self.market.apply(found)
         self.orders.apply(found)
+        self.notices.apply(found)
         heard = Batch(batch, events, found, self.event_count + 1, ())
         self.event_count += len(found)
         for listener in self.listeners:
             listener(heard)
         return heard
+
+    @property
+    def sources(self) -> Sources:
+        """Return what the streams read."""
+        return Sources.of(self.market, self.notices, Directory(self.registry))
 
     def connect(self) -> tuple[Connection, Wire]:
         """Add a reader."""

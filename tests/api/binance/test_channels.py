@@ -4,17 +4,13 @@ from typing import Any
 
 import pytest
 
-from api.binance.channels import Channel, channel_of, merge_tickers
-from api.binance.directory import Directory
+from api.binance.channels import Channel, channel_of
 from api.binance.streams import Stream, parse
 from api.stream.backlog import Message, latest
 from exchange.core import commands
 from tests.api.binance.floor import (
-    BOB,
     INSTRUMENT,
     MINUTE_MS,
-    SECOND,
-    SECOND_SYMBOL,
     START_MS,
     SYMBOL,
     Floor,
@@ -28,12 +24,12 @@ class Heard:
 
     def __init__(self, what: str, floor: Floor | None = None) -> None:
         self.floor = floor or Floor()
-        names = Directory(self.floor.registry)
-        stream = parse(what if what.startswith("!") else f"{SYMBOL}@{what}", names.find)
+        sources = self.floor.sources
+        stream = parse(what if what.startswith("!") else f"{SYMBOL}@{what}", sources.directory.find)
         assert isinstance(stream, Stream)
         self.messages: list[Message] = []
         now_ms = self.floor.hub.now_ms()
-        self.channel: Channel = channel_of(stream, self.messages.append, self.floor.market, names.texts, now_ms)
+        self.channel: Channel = channel_of(stream, self.messages.append, sources, now_ms)
 
     def act(self, *made: bytes) -> bool:
         """Let something happen; tell whether the channel has something to say at the next beat."""
@@ -215,26 +211,3 @@ def test_the_ticker_is_told_after_anything() -> None:
 
     assert [(body["a"], body["A"], body["Q"]) for body in heard.take()] == [("1.00", "3", "0"), ("1.00", "2", "1")]
     assert heard.welcome()["e"] == "24hrTicker"
-
-
-@pytest.mark.parametrize(("what", "name"), [("!ticker@arr", "24hrTicker"), ("!miniTicker@arr", "24hrMiniTicker")])
-def test_the_tickers_of_all_that_traded_are_told_together(what: str, name: str) -> None:
-    heard = Heard(what)
-    assert heard.act(sell(100, 1)) is False
-    assert heard.act(buy(100, 1)) is True
-    heard.act(sell(7, 1, instrument=SECOND, account=BOB), buy(7, 1, instrument=SECOND))
-    heard.beat()
-
-    (bodies,) = heard.take()
-    assert [(body["e"], body["s"], body["c"]) for body in bodies] == [
-        (name, SYMBOL, "1.00"),
-        (name, SECOND_SYMBOL, "0.07"),
-    ]
-    assert heard.welcome() is None
-    assert heard.act(sell(100, 1)) is False
-
-
-def test_two_rounds_of_tickers_merge_into_the_latest_of_each() -> None:
-    older, newer = [{"s": "a", "c": "1"}, {"s": "b", "c": "1"}], [{"s": "a", "c": "2"}, {"s": "c", "c": "2"}]
-
-    assert merge_tickers(older, newer) == [{"s": "a", "c": "2"}, {"s": "b", "c": "1"}, {"s": "c", "c": "2"}]

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from api.binance.directory import Directory
 from api.binance.feed import Feed
 from api.binance.streams import FAST_MS, SLOW_MS
 from api.stream.hub import Connection
@@ -16,8 +15,7 @@ class Fed(Floor):
 
     def __init__(self) -> None:
         super().__init__()
-        names = Directory(self.registry)
-        self.feed = Feed(self.hub, self.market, names.find, names.texts)
+        self.feed = Feed(self.hub, self.sources)
         self.listeners.append(self.feed.on_batch)
 
     def subscribe(self, *names: str, prefix: bytes = b"") -> tuple[Connection, Wire]:
@@ -169,7 +167,7 @@ def test_the_updates_on_a_snapshot_give_the_book_at_every_update(fed: Fed, perio
         snapshots[depth.last_update_id] = depth
         if n % period == period - 1:
             fed.feed.beat(FAST_MS)
-    texts = Directory(fed.registry).texts(INSTRUMENT)
+    texts = fed.sources.directory.texts(INSTRUMENT)
     updates = take(fed, wire)
     assert len(updates) == 60 // period
     for update in updates:

@@ -23,7 +23,7 @@ class Hosted(Floor):
     def __init__(self) -> None:
         super().__init__(StreamConfig(messages_burst=5))
         directory = Directory(self.registry)
-        self.feed = Feed(self.hub, self.market, directory.find, directory.texts)
+        self.feed = Feed(self.hub, self.sources)
         self.user_data = UserData(self.hub, self.orders, self.registry, directory.texts, lambda _: self._never())
         self.listen_keys = ListenKeys()
         self.listeners += [self.feed.on_batch, self.user_data.on_batch]

@@ -34,6 +34,11 @@ def find(symbol: str) -> int:
         ("depth@0ms", Stream(f"{LOWER}@depth@0ms", Kind.DEPTH, 1, 0)),
         ("depth5", Stream(f"{LOWER}@depth5", Kind.PARTIAL_DEPTH, 1, 1000, 5)),
         ("depth20@100ms", Stream(f"{LOWER}@depth20@100ms", Kind.PARTIAL_DEPTH, 1, 100, 20)),
+        ("avgPrice", Stream(f"{LOWER}@avgPrice", Kind.AVERAGE_PRICE, 1, 1000)),
+        ("book", Stream(f"{LOWER}@book", Kind.BOOK, 1)),
+        ("book@100ms", Stream(f"{LOWER}@book@100ms", Kind.BOOK, 1, 100)),
+        ("orders", Stream(f"{LOWER}@orders", Kind.ORDERS, 1)),
+        ("phase", Stream(f"{LOWER}@phase", Kind.PHASE, 1)),
         ("kline_1m", Stream(f"{LOWER}@kline_1m", Kind.CANDLE, 1, 1000, interval=Interval.MINUTE_1)),
         ("kline_1M", Stream(f"{LOWER}@kline_1M", Kind.CANDLE, 1, 1000, interval=Interval.MONTH_1)),
     ],
@@ -43,9 +48,25 @@ def test_a_stream_is_found_whatever_the_case_of_its_symbol(what: str, stream: St
         assert parse(f"{symbol}@{what}", find) == stream
 
 
-@pytest.mark.parametrize("name", ["!miniTicker@arr", "!ticker@arr"])
+@pytest.mark.parametrize("name", ["!miniTicker@arr", "!ticker@arr", "!bookTicker@arr"])
 def test_a_stream_of_all_instruments_has_no_symbol(name: str) -> None:
     assert parse(name, find) == Stream(name, Kind(name), 0, 1000)
+    assert parse(f"{name}@1000ms", find) == Stream(name, Kind(name), 0, 1000)
+    assert parse(f"{name}@100ms", find) == Stream(f"{name}@100ms", Kind(name), 0, 100)
+
+
+def test_of_all_instruments_some_may_be_chosen() -> None:
+    found = parse("!ticker@arr@ta.z*,DL.000?", find)
+    assert found == Stream("!ticker@arr@DL.000?,TA.Z*", Kind.ALL_TICKERS, 0, 1000, symbols="DL.000?,TA.Z*")
+    fast = parse("!bookTicker@arr@100ms@X-1_A", find)
+    assert fast == Stream("!bookTicker@arr@100ms@X-1_A", Kind.ALL_BOOK_TICKERS, 0, 100, symbols="X-1_A")
+    assert parse("!ticker@arr@" + ",".join(["TA.A"] * 100), find) is not None
+    assert parse("!ticker@arr@" + ",".join(["TA.A"] * 1_000), find) is None
+
+
+@pytest.mark.parametrize("name", ["!phases", "!instruments", "!announcements"])
+def test_what_concerns_all_is_told_at_once(name: str) -> None:
+    assert parse(name, find) == Stream(name, Kind(name), 0)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +87,12 @@ def test_a_stream_of_all_instruments_has_no_symbol(name: str) -> None:
         f"{LOWER}@kline_7m",
         f"{LOWER}@partialDepth",
         "unlisted@trade",
-        "!bookTicker@arr",
+        "!bookTicker",
+        "!ticker@arr@TA.*,",
+        "!ticker@arr@TA/",
+        "!trade@arr",
+        f"{LOWER}@book@0ms",
+        f"{LOWER}@phases",
         "x" * 1_000_000,
     ],
 )

@@ -39,7 +39,7 @@ def test_every_action_is_published_in_full(published: dict[str, Any], action: An
     assert "422" not in operation["responses"]
     names = {parameter["name"] for parameter in operation.get("parameters", [])}
     assert ({"X-MBX-APIKEY", "timestamp", "signature"} <= names) is bool(action.scopes)
-    fields = set(action.request.model_fields)
+    fields = {facts.alias or name for name, facts in action.request.model_fields.items()}
     if action.has_body:
         assert set(operation["requestBody"]["content"]["application/json"]["schema"]["properties"]) == fields
     else:

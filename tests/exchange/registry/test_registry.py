@@ -10,9 +10,9 @@ from exchange.core.reference import Reference
 from exchange.core.state import TEST
 from exchange.core.types import AccountState, TradingState
 from exchange.events import rows
-from exchange.registry.documents import KeyRevoked, Scope, commands_of, encode
+from exchange.registry.documents import AnnouncementMade, KeyRevoked, Scope, commands_of, encode
 from exchange.registry.refusals import DocumentRefusal
-from exchange.registry.registry import DocumentRefusedError, Registry
+from exchange.registry.registry import ANNOUNCEMENTS_MAX, DocumentRefusedError, Registry
 from tests.exchange.registry.builders import (
     ACCOUNT,
     ALL,
@@ -186,3 +186,36 @@ def test_applying_events_again_changes_no_fact():
     before = asdict(registry.instrument(SYMBOL))
     registry.apply_events(LISTED)
     assert asdict(registry.instrument(SYMBOL)) == before
+
+
+def announcement(index, **terms):
+    return AnnouncementMade(index, "OTHER", **({"title": "A word", "text": ""} | terms))
+
+
+def test_announcements_are_numbered_and_the_oldest_are_forgotten():
+    registry = registry_of(*ALL, *(announcement(index) for index in range(1, ANNOUNCEMENTS_MAX + 3)))
+    assert [registry.announcements[0].index, registry.announcements[-1].index] == [3, ANNOUNCEMENTS_MAX + 2]
+    restored = Registry()
+    restored.restore(registry.snapshot())
+    assert restored.announcements == registry.announcements
+    assert restored.next_announcement == ANNOUNCEMENTS_MAX + 3
+    assert Registry().next_announcement == 1
+
+
+@pytest.mark.parametrize(
+    ("made", "reason"),
+    [
+        (announcement(2), DocumentRefusal.INDEX_NOT_NEXT),
+        (announcement(1, title=""), DocumentRefusal.BAD_NAME),
+        (announcement(1, title="x" * 201), DocumentRefusal.TOO_LONG),
+        (announcement(1, text="x" * 4_001), DocumentRefusal.TOO_LONG),
+        (announcement(1, symbols=(SYMBOL,) * 101), DocumentRefusal.TOO_LONG),
+        (announcement(1, symbols=("TA.NO",)), DocumentRefusal.UNKNOWN_INSTRUMENT),
+        (announcement(1, begins_ns=2, ends_ns=1), DocumentRefusal.BAD_TERMS),
+        (announcement(1, made_ns=-1), DocumentRefusal.BAD_TERMS),
+    ],
+)
+def test_a_bad_announcement_is_refused(made, reason):
+    with pytest.raises(DocumentRefusedError) as caught:
+        registry_of(*ALL).check(encode(made))
+    assert caught.value.reason is reason
