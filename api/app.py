@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from api.binance.rest import ENDPOINTS
 from api.binance.schema import Refusal
 from api.call import Answer, Disconnected, Receive, Scope, Send, call_of, read_body, refusal, write
+from api.document import publish
 from api.door import Endpoint, Services, answer
 from api.errors import (
     INVALID_JSON,
@@ -81,6 +82,7 @@ def create_app(services: Services, routers: Iterable[APIRouter] = (), websocket:
         _publish(fastapi, services, endpoint)
     for router in routers:
         fastapi.include_router(router)
+    publish(fastapi)
     fastapi.add_exception_handler(RequestError, _on_request_error)
     fastapi.add_exception_handler(HTTPException, _on_http_exception)
     fastapi.add_exception_handler(RequestValidationError, _on_invalid)

@@ -1,5 +1,6 @@
 """Endpoints of the table as OpenAPI: what their models say about parameters, in the words of that format."""
 
+import json
 from typing import Any
 
 from api.auth import RECV_WINDOW_MS, RECV_WINDOW_MS_MAX
@@ -22,7 +23,7 @@ _AUTHENTICATION = {"recvWindow": _RECV_WINDOW, "timestamp": _TIMESTAMP, "signatu
 
 def described(endpoint: Endpoint) -> dict[str, Any]:
     """Return what FastAPI cannot see of an endpoint: its parameters and who may call it."""
-    schema = endpoint.request.model_json_schema(by_alias=True)
+    schema = inlined(endpoint.request.model_json_schema(by_alias=True))
     properties = dict(schema.get("properties", {}))
     required = list(schema.get("required", []))
     if endpoint.is_signed:
@@ -47,3 +48,13 @@ def _key() -> dict[str, Any]:
 
 def _parameter(name: str, facts: dict[str, Any], *, required: bool) -> dict[str, Any]:
     return {"name": name, "in": "query", "required": required, "schema": facts}
+
+
+def inlined(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema with each reference replaced by what it refers to; ours are not recursive."""
+    parts = schema.pop("$defs", {})
+    text = json.dumps(schema)
+    for name, part in parts.items():
+        text = text.replace(json.dumps({"$ref": f"#/$defs/{name}"}), json.dumps(part))
+    inlined: dict[str, Any] = json.loads(text)
+    return inlined

@@ -1,12 +1,12 @@
 """All actions of our own dialect as FastAPI routes, with what OpenAPI should say about each."""
 
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
 from api.call import Disconnected, call_of
+from api.openapi import inlined
 from api.v1 import (
     accounts,
     announcements,
@@ -48,6 +48,7 @@ _TAGS = {
     ledger: "ledger",
     health: "health",
 }
+ACTIONS = {(action.method, action.path): action for module in _TAGS for action in module.ACTIONS}
 _PROSE = {
     "timestamp": "When the request was sent, in milliseconds since 1970.",
     "recvWindow": "For how many milliseconds it is good: 5000 unless given, 60000 at most.",
@@ -108,7 +109,7 @@ def _described(action: Action) -> dict[str, Any]:
     if action.scopes:
         extra["x-scopes"] = [scope.value for scope in action.scopes]
         extra["parameters"] = list(_AUTHENTICATION)
-    schema = _inlined(action.request.model_json_schema())
+    schema = inlined(action.request.model_json_schema())
     if action.has_body:
         content = {body_type.decode(): {"schema": schema} for body_type in action.body_types if body_type != LINES_TYPE}
         if LINES_TYPE in action.body_types:
@@ -121,13 +122,3 @@ def _described(action: Action) -> dict[str, Any]:
             for name, facts in schema.get("properties", {}).items()
         ]
     return extra
-
-
-def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return a schema with each reference replaced by what it refers to; ours are not recursive."""
-    parts = schema.pop("$defs", {})
-    text = json.dumps(schema)
-    for name, part in parts.items():
-        text = text.replace(json.dumps({"$ref": f"#/$defs/{name}"}), json.dumps(part))
-    inlined: dict[str, Any] = json.loads(text)
-    return inlined
