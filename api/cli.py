@@ -13,7 +13,7 @@ import structlog
 import typer
 from rich.status import Status
 
-from api import cataloguecli, compose, ledgercli, tradecli
+from api import cataloguecli, compose, ledgercli, pricescli, tradecli
 from api.compose import Observer, Options, Started
 from api.demo.day import Plan, run_day
 from api.ledgercli import EXIT_DIFFERENCE, Directory, Dsn, err, failures, out
@@ -35,6 +35,8 @@ EXAMPLES = """
 
 `tokenbourse audit --data ./exchange` follows the chain of hashes and computes every fee again
 
+`tokenbourse index recompute --data ./exchange` computes every published price again from the tape
+
 `tokenbourse statement 3 --data ./exchange --csv` lists what happened to an account
 
 `tokenbourse book TA.CTEL.Q3.OUT.GZ.M2701.G80A --watch` follows a book of the exchange at `--url`
@@ -52,6 +54,7 @@ app = typer.Typer(
 )
 ledgercli.register(app)
 cataloguecli.register(app)
+pricescli.register(app)
 tradecli.register(app)
 
 

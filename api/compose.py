@@ -28,6 +28,7 @@ from api.vault import Vault
 from exchange.config import Config
 from exchange.server import Exchange
 from settlement.ledger import Ledger
+from settlement.publications import publish
 
 WATCH_S = 0.5  # between two looks at whether the exchange still takes commands
 log = structlog.get_logger()
@@ -92,7 +93,7 @@ async def _serve(options: Options, observer: Observer, exchange: Exchange, keepe
         operator_file = await prepare(exchange, vault, options.directory)
         observer.step("starting the ledger")
         dsn = await asyncio.to_thread(keeper.dsn)
-        async with _ledger(dsn) as ledger:
+        async with _ledger(dsn) as ledger, _publishing(exchange, dsn):
             application = _application(options, exchange, vault, ledger)
             await _serve_application(options, observer, application, operator_file, stop)
     finally:
@@ -106,6 +107,17 @@ async def _ledger(dsn: str) -> AsyncIterator[Ledger]:
         yield ledger
     finally:
         await ledger.close()
+
+
+@asynccontextmanager
+async def _publishing(exchange: Exchange, dsn: str) -> AsyncIterator[None]:
+    """Store the prices of each day as they are published."""
+    publishing = asyncio.create_task(publish(exchange.prices, dsn))
+    try:
+        yield
+    finally:
+        publishing.cancel()
+        await asyncio.gather(publishing, return_exceptions=True)
 
 
 def _application(options: Options, exchange: Exchange, vault: Vault, ledger: Ledger) -> Application:

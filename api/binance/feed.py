@@ -5,9 +5,11 @@ and dropped with the last.
 """
 
 from api.binance.channels import Channel, Sources, channel_of
-from api.binance.streams import FAST_MS, SLOW_MS, Kind, Stream, parse
+from api.binance.published import Published
+from api.binance.streams import FAST_MS, PUBLISHED, SLOW_MS, Kind, Stream, parse
 from api.stream.hub import Connection, Hub
 from exchange.events import Event
+from exchange.marketdata.prices import DailyPrices
 from exchange.sequencer import Batch
 
 _PHASES = frozenset({Kind.PHASE, Kind.PHASES})
@@ -17,9 +19,10 @@ ALL = 0  # the instrument number of streams about all of them
 class Feed:
     """The market streams of one exchange."""
 
-    def __init__(self, hub: Hub, sources: Sources) -> None:
-        """Tell what the sources hold to the readers of a hub."""
+    def __init__(self, hub: Hub, sources: Sources, prices: DailyPrices) -> None:
+        """Tell what the sources hold, and prices by day, to the readers of a hub."""
         self._hub = hub
+        self._prices = prices
         self._sources = sources
         self._channels: dict[str, Channel] = {}
         self._watched: dict[int, dict[str, Channel]] = {}
@@ -73,10 +76,14 @@ class Feed:
 
     def _open(self, stream: Stream) -> Channel:
         topic = self._hub.topic(stream.name)
-        channel = channel_of(stream, topic.publish, self._sources, self._hub.now_ms())
+        if stream.kind in PUBLISHED:
+            channel: Channel = Published(stream, topic.publish, self._prices)
+        else:
+            channel = channel_of(stream, topic.publish, self._sources, self._hub.now_ms())
         self._channels[stream.name] = channel
         self._watched.setdefault(stream.instrument, {})[stream.name] = channel
-        if stream.interval is not None:  # a candle may be open already, and will have to be closed
+        # a candle may be open already, and will have to be closed; a day may end without an event
+        if stream.interval is not None or stream.kind in PUBLISHED:
             self._due[stream.pace_ms][stream.name] = channel
         return channel
 

@@ -52,6 +52,8 @@ class Kind(StrEnum):
     PHASES = "!phases"
     INSTRUMENTS = "!instruments"
     ANNOUNCEMENTS = "!announcements"
+    INDICES = "!indices"
+    SETTLEMENT_PRICES = "!settlementPrices"
 
 
 _PACES = {  # of streams that are no more than their name; the others have parameters
@@ -66,6 +68,8 @@ _PACES = {  # of streams that are no more than their name; the others have param
 }
 _PLAIN = {kind.value: kind for kind in _PACES}
 _ALL = {kind.value: kind for kind in (Kind.PHASES, Kind.INSTRUMENTS, Kind.ANNOUNCEMENTS)}
+PUBLISHED = (Kind.INDICES, Kind.SETTLEMENT_PRICES)
+_BY_DAY = {kind.value: kind for kind in PUBLISHED}
 _TICKERS = {kind.value: kind for kind in (Kind.ALL_MINI_TICKERS, Kind.ALL_TICKERS, Kind.ALL_BOOK_TICKERS)}
 _ALL_PACES = {"": SLOW_MS, "1000ms": SLOW_MS, "100ms": FAST_MS}
 
@@ -86,6 +90,8 @@ def parse(name: str, find: Callable[[str], int]) -> Stream | None:
     """Return the stream of a name, None if there is none; `find` gives a symbol's instrument, 0 for none."""
     if len(name) > (FILTER_LENGTH_MAX if name.startswith("!") else NAME_LENGTH_MAX):
         return None
+    if name in _BY_DAY:
+        return Stream(name, _BY_DAY[name], 0, SLOW_MS)
     if name.startswith("!"):
         kind = _ALL.get(name)
         return _of_all(name) if kind is None else Stream(name, kind, 0)

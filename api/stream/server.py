@@ -59,7 +59,7 @@ class WebsocketApp:
         exchange, directory = services.exchange, services.directory
         self.hub = Hub(_call_soon, exchange.clock, config)
         self._services = services
-        self._feed = Feed(self.hub, Sources.of(exchange.market, exchange.notices, directory))
+        self._feed = Feed(self.hub, Sources.of(exchange.market, exchange.notices, directory), exchange.prices)
         self._indicator = Indicator(exchange.notices, self._feed.reads_phases, exchange.submit)
         self._user_data = UserData(self.hub, exchange.orders, exchange.registry, directory.texts, exchange.query)
         self._sessions: dict[Connection, Session] = {}

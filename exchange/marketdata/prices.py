@@ -92,6 +92,11 @@ class DailyPrices:
         skipped = max(0, count - (self.published_count - len(self._published)))
         return list(islice(self._published, skipped, None))
 
+    @property
+    def last_day(self) -> int:
+        """Return the last day that is over, negative before the first trade."""
+        return self._open_day - 1
+
     def index(self, key: IndexKey) -> IndexRow | None:
         """Return the latest version of an index on the last day that is over."""
         return self._indices.get(key, {}).get(self._open_day - 1)

@@ -7,6 +7,7 @@ import pytest
 from api.binance.feed import Feed
 from api.binance.streams import FAST_MS, SLOW_MS
 from api.stream.hub import Connection
+from exchange.marketdata.prices import DailyPrices
 from tests.api.binance.floor import INSTRUMENT, MINUTE_MS, SECOND, SECOND_SYMBOL, SYMBOL, Floor, Wire, buy, sell
 
 
@@ -15,7 +16,7 @@ class Fed(Floor):
 
     def __init__(self) -> None:
         super().__init__()
-        self.feed = Feed(self.hub, self.sources)
+        self.feed = Feed(self.hub, self.sources, DailyPrices(self.market, str))
         self.listeners.append(self.feed.on_batch)
 
     def subscribe(self, *names: str, prefix: bytes = b"") -> tuple[Connection, Wire]:

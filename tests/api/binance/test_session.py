@@ -11,6 +11,7 @@ from api.binance.session import MarketSession
 from api.binance.userdata import UserData
 from api.stream.config import StreamConfig
 from api.stream.listenkeys import LIFETIME_NS, ListenKeys
+from exchange.marketdata.prices import DailyPrices
 from tests.api.binance.floor import ALICE, SYMBOL, Floor, Wire, buy, sell
 
 LOWER = SYMBOL.lower()
@@ -23,7 +24,7 @@ class Hosted(Floor):
     def __init__(self) -> None:
         super().__init__(StreamConfig(messages_burst=5))
         directory = Directory(self.registry)
-        self.feed = Feed(self.hub, self.sources)
+        self.feed = Feed(self.hub, self.sources, DailyPrices(self.market, str))
         self.user_data = UserData(self.hub, self.orders, self.registry, directory.texts, lambda _: self._never())
         self.listen_keys = ListenKeys()
         self.listeners += [self.feed.on_batch, self.user_data.on_batch]

@@ -1,0 +1,330 @@
+"""Published prices: indices, settlement prices, reference prices, and the methodology they follow."""
+
+from datetime import date
+from typing import Annotated, Any
+
+import msgspec
+from pydantic import BaseModel, Field
+
+from api.errors import RequestError
+from api.v1.desk import Action, Caller, Desk, ask
+from api.v1.problems import NO_LEDGER, UNKNOWN_SYMBOL
+from api.v1.schemas import REQUEST, Nothing, SymbolName
+from exchange.core.engine import Engine
+from exchange.core.types import BPS, AssetKind
+from exchange.marketdata import indices, reference
+from exchange.marketdata.indices import CARRIED_DAYS_MAX, COUNTERPARTIES_MIN, GROUPS_MIN, TRADES_MIN, IndexKey, key_of
+from exchange.marketdata.reference import Factors
+from exchange.marketdata.settlements import WINDOW_NS
+from exchange.registry.entries import Instrument
+from exchange.registry.units import format_steps, format_units
+from settlement.connect import PASSING_ERRORS
+from settlement.publications import INDEX, ROWS_MAX, SETTLEMENT, Publication, history, of_day, publication
+
+FIRST_DAY = date(1970, 1, 1).toordinal()
+DAY_MAX = date.max.toordinal() - FIRST_DAY
+DATASET_DECIMALS = 6  # of an appraisal, in yuan
+_Share = Annotated[int, Field(ge=0, le=BPS, description="Basis points.")]
+_Limit = Annotated[int, Field(ge=1, le=ROWS_MAX)]
+_Day = Annotated[date | None, Field(description="A trading day, such as 2027-01-31.")]
+
+
+class IndicesRequest(BaseModel):
+    """All indices of the last day that is over, or every version of one, newest first."""
+
+    model_config = REQUEST
+    name: str = Field("", max_length=100, description="Such as Q3.OUT.GZ.")
+    before: _Day = None
+    limit: _Limit = 100
+
+
+class IndexAnswer(BaseModel):
+    """One version of an index on a day: its price is of a million tokens."""
+
+    name: str
+    quote: str
+    day: date
+    version: int
+    price: str
+    quality: str = Field(description="FULL, PREVIOUS, THIN or NONE: see the methodology.")
+    age_days: int
+    trades: int
+    excluded: int
+    buyers: int
+    sellers: int
+    capped: int
+    coverage_bps: int
+    units: int
+
+
+class IndicesAnswer(BaseModel):
+    """Indices."""
+
+    indices: list[IndexAnswer]
+
+
+class SettlementPricesRequest(BaseModel):
+    """The prices of a day by symbol, or every version of an instrument's, newest first."""
+
+    model_config = REQUEST
+    symbol: str = ""
+    day: _Day = None
+    before: _Day = None
+    after: str = Field("", max_length=40, description="Of a day: the last symbol of the page before.")
+    limit: _Limit = 100
+
+
+class SettlementPriceAnswer(BaseModel):
+    """One version of a settlement price."""
+
+    symbol: str
+    day: date
+    version: int
+    price: str
+    tier: str = Field(description="WINDOW, LAST, PREVIOUS or NONE: see the methodology.")
+    trades: int
+    window_trades: int
+    window_lots: int
+
+
+class SettlementPricesAnswer(BaseModel):
+    """Settlement prices."""
+
+    settlement_prices: list[SettlementPriceAnswer]
+
+
+class ReferencePriceRequest(BaseModel):
+    """An instrument."""
+
+    model_config = REQUEST
+    symbol: SymbolName
+
+
+class ReferencePriceAnswer(BaseModel):
+    """What an instrument would cost by its properties; `base_of` names an index, or says OWN for its own reference."""
+
+    symbol: str
+    base: str
+    base_of: str
+    quality_bps: int
+    scarcity_bps: int
+    scenario_bps: int
+    green_bps: int
+    hub_bps: int
+    price: str
+    methodology: int
+
+
+class AppraisalRequest(BaseModel):
+    """A dataset: its tokens, or its bytes, and its quality vector in basis points."""
+
+    model_config = REQUEST
+    tokens: int = Field(0, ge=0, lt=1 << 60)
+    bytes: int = Field(0, ge=0, lt=1 << 60)
+    scenario: str = Field("PT", max_length=20)
+    alike: int = Field(0, ge=0, lt=1 << 20, description="Other datasets that could take its place.")
+    completeness: _Share = BPS // 2
+    accuracy: _Share = BPS // 2
+    consistency: _Share = BPS // 2
+    diversity: _Share = BPS // 2
+    authenticity: _Share = BPS // 2
+    compliance: _Share = BPS // 2
+    benchmark_gain: _Share = BPS // 2
+
+
+class AppraisalAnswer(BaseModel):
+    """What a dataset is worth, in yuan."""
+
+    base: str
+    quality_bps: int
+    scarcity_bps: int
+    scenario_bps: int
+    value: str
+    methodology: int
+
+
+class MethodologyAnswer(BaseModel):
+    """Every figure that published prices depend on."""
+
+    version: int
+    quality_bps: dict[str, int]
+    green_bps: dict[str, int]
+    hub_bps: dict[str, int]
+    scenario_bps: dict[str, int]
+    quality_weights: dict[str, int]
+    dataset_base: str
+    bytes_per_token: int
+    scarce_from_bps: int
+    index_trades_min: int
+    index_counterparties_min: int
+    index_groups_min: int
+    index_carried_days_max: int
+    settlement_window_minutes: int
+
+
+async def list_indices(desk: Desk, caller: Caller, request: IndicesRequest) -> IndicesAnswer:
+    """Return indices with counts, coverage and quality; corrections are further versions of their day."""
+    if request.name:
+        rows = await _history(desk, INDEX, request.name, request.before, request.limit)
+    else:
+        rows = [publication(row) for row in desk.exchange.prices.indices()]
+    return IndicesAnswer(indices=[_index(desk, row) for row in rows])
+
+
+async def list_settlement_prices(
+    desk: Desk, caller: Caller, request: SettlementPricesRequest
+) -> SettlementPricesAnswer:
+    """Return settlement prices: of an instrument, or of all that traded on a day (the last one over, unless given)."""
+    if request.symbol:
+        rows = await _history(desk, SETTLEMENT, request.symbol, request.before, request.limit)
+    else:
+        day = desk.exchange.prices.last_day if request.day is None else request.day.toordinal() - FIRST_DAY
+        rows = await _of_day(desk, day, request.after, request.limit)
+    return SettlementPricesAnswer(settlement_prices=[_settlement_price(desk, row) for row in rows])
+
+
+async def reference_price(desk: Desk, caller: Caller, request: ReferencePriceRequest) -> ReferencePriceAnswer:
+    """Return what an allowance would cost by its properties, or a licence by its last reference."""
+    instrument = desk.exchange.registry.instrument(request.symbol)
+    if instrument is None or not instrument.is_listed:
+        raise RequestError(UNKNOWN_SYMBOL)
+    issued, burned = await ask(desk, lambda engine: _issued(engine, instrument.base))
+    scarcity = reference.scarcity_bps(issued, burned)
+    key = key_of(instrument.symbol, instrument.quote)
+    base_key = None if key is None else key._replace(grade=reference.base_grade(key.grade), hub=reference.BASE_HUB)
+    found = None if base_key is None else desk.exchange.prices.index(base_key)
+    if base_key is not None and found is not None and found.price:
+        factors = reference.allowance_factors(instrument.symbol, scarcity)
+        return _reference(desk, instrument, found.price, base_key, factors)
+    base = instrument.reference_ticks * instrument.tick_value
+    return _reference(desk, instrument, base, None, Factors(scarcity=scarcity))
+
+
+async def appraise(desk: Desk, caller: Caller, request: AppraisalRequest) -> AppraisalAnswer:
+    """Return what access to a dataset is worth by the methodology."""
+    tokens = request.tokens or request.bytes // reference.BYTES_PER_TOKEN
+    vector = {name: getattr(request, name) for name in reference.QUALITY_WEIGHTS}
+    found = reference.appraise(tokens, vector, request.scenario, request.alike)
+    return AppraisalAnswer(
+        base=format_units(found.base, DATASET_DECIMALS),
+        quality_bps=found.factors.quality,
+        scarcity_bps=found.factors.scarcity,
+        scenario_bps=found.factors.scenario,
+        value=format_units(found.value, DATASET_DECIMALS),
+        methodology=found.methodology,
+    )
+
+
+async def methodology(desk: Desk, caller: Caller, request: Nothing) -> MethodologyAnswer:
+    """Return every figure that published prices depend on, and the version of them."""
+    return MethodologyAnswer(
+        version=reference.METHODOLOGY_VERSION,
+        quality_bps=dict(reference.QUALITY_BPS),
+        green_bps=dict(reference.GREEN_BPS),
+        hub_bps=dict(reference.HUB_BPS),
+        scenario_bps=dict(reference.SCENARIO_BPS),
+        quality_weights=dict(reference.QUALITY_WEIGHTS),
+        dataset_base=format_units(reference.DATASET_BASE, DATASET_DECIMALS),
+        bytes_per_token=reference.BYTES_PER_TOKEN,
+        scarce_from_bps=reference.SCARCE_FROM_BPS,
+        index_trades_min=TRADES_MIN,
+        index_counterparties_min=COUNTERPARTIES_MIN,
+        index_groups_min=GROUPS_MIN,
+        index_carried_days_max=CARRIED_DAYS_MAX,
+        settlement_window_minutes=WINDOW_NS // 60_000_000_000,
+    )
+
+
+async def _history(desk: Desk, kind: str, name: str, before: date | None, limit: int) -> list[Publication]:
+    before_day = DAY_MAX if before is None else before.toordinal() - FIRST_DAY
+    if desk.ledger is None:
+        raise RequestError(NO_LEDGER)
+    try:
+        return await history(desk.ledger.pool, kind, name, before_day, limit)
+    except PASSING_ERRORS:
+        raise RequestError(NO_LEDGER) from None
+
+
+async def _of_day(desk: Desk, day: int, after: str, limit: int) -> list[Publication]:
+    if desk.ledger is None:
+        raise RequestError(NO_LEDGER)
+    try:
+        return await of_day(desk.ledger.pool, SETTLEMENT, day, after, limit)
+    except PASSING_ERRORS:
+        raise RequestError(NO_LEDGER) from None
+
+
+def _index(desk: Desk, row: Publication) -> IndexAnswer:
+    body = msgspec.json.decode(row.body)
+    quote = desk.exchange.registry.asset_at(row.quote)
+    assert quote is not None
+    return IndexAnswer(
+        name=row.name,
+        quote=quote.name,
+        day=date.fromordinal(FIRST_DAY + row.day),
+        version=row.version,
+        price=format_units(body["price"], quote.decimals),
+        trades=body["trade_count"],
+        excluded=body["excluded_count"],
+        buyers=body["buyer_count"],
+        sellers=body["seller_count"],
+        capped=body["capped_count"],
+        **{name: body[name] for name in ("quality", "age_days", "coverage_bps", "units")},
+    )
+
+
+def _settlement_price(desk: Desk, row: Publication) -> SettlementPriceAnswer:
+    body: dict[str, Any] = msgspec.json.decode(row.body)
+    instrument = desk.exchange.registry.instrument(row.name)
+    assert instrument is not None
+    return SettlementPriceAnswer(
+        symbol=row.name,
+        day=date.fromordinal(FIRST_DAY + row.day),
+        version=row.version,
+        price=format_steps(body["price_ticks"], instrument.price_step, instrument.price_decimals),
+        tier=body["tier"],
+        trades=body["trade_count"],
+        window_trades=body["window_count"],
+        window_lots=body["window_lots"],
+    )
+
+
+def _reference(
+    desk: Desk, instrument: Instrument, base: int, base_of: IndexKey | None, factors: Factors
+) -> ReferencePriceAnswer:
+    quote = desk.exchange.registry.asset_at(instrument.quote)
+    asset = desk.exchange.registry.asset_at(instrument.base)
+    assert quote is not None
+    assert asset is not None
+    price = reference.reference_price(base, factors)
+    if base_of is not None and asset.kind == AssetKind.ALLOWANCE:  # an index is of a million units, a price of a lot
+        price = price * instrument.lot_units // indices.INDEX_UNITS
+    return ReferencePriceAnswer(
+        symbol=instrument.symbol,
+        base=format_units(base, quote.decimals),
+        base_of="OWN" if base_of is None else base_of.name,
+        **{f"{name}_bps": factor for name, factor in factors._asdict().items()},
+        price=format_units(price, quote.decimals),
+        methodology=reference.METHODOLOGY_VERSION,
+    )
+
+
+def _issued(engine: Engine, asset: int) -> tuple[int, int]:
+    row = engine.asset_rows()[asset - 1]
+    return int(row["issued"]), int(row["burned"])
+
+
+ACTIONS = (
+    Action("GET", "/v1/indices", list_indices, IndicesRequest, IndicesAnswer, weight=10),
+    Action(
+        "GET",
+        "/v1/settlement-prices",
+        list_settlement_prices,
+        SettlementPricesRequest,
+        SettlementPricesAnswer,
+        weight=10,
+    ),
+    Action("GET", "/v1/reference-prices", reference_price, ReferencePriceRequest, ReferencePriceAnswer, weight=20),
+    Action("GET", "/v1/appraisals", appraise, AppraisalRequest, AppraisalAnswer),
+    Action("GET", "/v1/methodology", methodology, Nothing, MethodologyAnswer),
+)

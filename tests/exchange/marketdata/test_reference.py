@@ -1,0 +1,57 @@
+"""Reference prices: exact factors, one rounding, and a methodology that says what the code does."""
+
+import re
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exchange.marketdata import reference
+from exchange.marketdata.reference import Factors, allowance_factors, appraise, reference_price, scarcity_bps
+
+DOCUMENT = (Path(__file__).parents[3] / "docs" / "methodology.md").read_text(encoding="utf-8")
+HALF = dict.fromkeys(reference.QUALITY_WEIGHTS, 5_000)
+
+
+@given(st.integers(0, 1 << 60), st.lists(st.integers(0, 20_000), min_size=5, max_size=5))
+def test_the_product_is_exact_and_rounded_half_up_once(base, factors):
+    exact = Fraction(base)
+    for factor in factors:
+        exact *= Fraction(factor, 10_000)
+    assert reference_price(base, Factors(*factors)) == int(exact + Fraction(1, 2))
+
+
+def test_factors_follow_the_symbol():
+    assert allowance_factors("TA.CTEL.Q5.OUT.GZ.M2701.G80A", 11_000) == Factors(15_000, 11_000, 10_000, 10_200, 9_500)
+    assert allowance_factors("TA.OPENAI.GPT-4O.IN.NAT.E90.G0A", 10_000) == Factors()
+    assert [reference.base_grade(grade) for grade in ("Q1", "Q3", "GPT-4O")] == ["Q3", "Q3", "GPT-4O"]
+
+
+@pytest.mark.parametrize(
+    ("issued", "burned", "wanted"),
+    [(0, 0, 10_000), (100, 0, 10_000), (100, 50, 10_000), (100, 60, 10_500), (100, 100, 12_500)],
+)
+def test_what_is_used_up_makes_the_rest_dearer(issued, burned, wanted):
+    assert scarcity_bps(issued, burned) == wanted
+
+
+def test_a_dataset_is_worth_its_tokens_quality_scenario_and_rarity():
+    ordinary = appraise(1_000_000_000, HALF, "PT", 10**9)
+    assert (ordinary.base, ordinary.value, ordinary.factors) == (20_000_000, 20_000_000, Factors())
+    perfect = appraise(1_000_000_000, dict.fromkeys(HALF, 10_000), "FT", 0)
+    assert perfect.factors == Factors(quality=15_000, scarcity=15_000, scenario=12_000)
+    assert perfect.value == 54_000_000
+    assert appraise(25, HALF, "?", 10**9).base == 1  # half a millionth is rounded up
+    assert perfect.methodology == reference.METHODOLOGY_VERSION
+
+
+def test_the_document_says_what_the_code_does():
+    assert f"version {reference.METHODOLOGY_VERSION}" in DOCUMENT.splitlines()[0]
+    said = {name: int(figure) for name, figure in re.findall(r"\| (\w+) \| (\d+) (?=\|)", DOCUMENT)}
+    tables = (reference.QUALITY_BPS, reference.GREEN_BPS, reference.HUB_BPS, reference.SCENARIO_BPS)
+    known = {name: figure for table in (*tables, reference.QUALITY_WEIGHTS) for name, figure in table.items()}
+    assert said == known
+    for text in ("0.02 yuan", "four bytes", "31\ndays", "8 days", "5 trades, 3 groups a side and 4 groups"):
+        assert text in DOCUMENT
