@@ -81,6 +81,12 @@ NOT_CLEARED = Problem(
     403, -8201, "A licence of a registered dataset needs a clearance for its buyer: POST /v1/clearances first."
 )
 NO_RESALE = Problem(403, -8202, "The terms of this licence forbid its resale: only its issuer sells it.")
+FRAME_MAGIC = Problem(400, -8005, "A binary frame begins with TBB1, the number of its commands and an id.")
+FRAME_LENGTH = Problem(400, -8005, "A binary frame holds the commands that it says, 1 to {}, of 128 bytes each.")
+FRAME_NOT_YOURS = Problem(
+    400, -8005, "A command of a binary frame is of a kind, has an account or fills a field that clients may not send."
+)
+FRAME_NAME = Problem(400, -8005, "A client order id in a binary frame has characters or a length that no id may have.")
 INVALID_HTTP = Problem(400, -8003, "Invalid HTTP request received.")
 
 UNSUPPORTED_TYPES = {

@@ -58,7 +58,7 @@ class Batch(NamedTuple):
 class _Answers(NamedTuple):
     """Who gets which part of a batch's rows: each up to its end, from the end of the one before."""
 
-    futures: list["asyncio.Future[list[Event]]"]
+    futures: list["asyncio.Future[Any]"]
     ends: list[int]
     weight: int  # on the queue's limit
 
@@ -97,6 +97,7 @@ class Sequencer:
         self._hashed_sequence = snapshot_sequence
         self._listeners: list[Callable[[Batch], None]] = []
         self._queue: SimpleQueue[_Item] = SimpleQueue()
+        self._arrays: set[asyncio.Future[np.ndarray]] = set()  # who gets events as an array, not as rows
         self._pending = 0
         self._refusal = "the exchange has not started"
         self._failed = False
@@ -134,6 +135,15 @@ class Sequencer:
         Raises Overloaded or Stopped; DocumentRefusedError for a document that contradicts the registry; ValueError
         for what is no whole number of commands or too large at once.
         """
+        return self._put(commands, document)
+
+    def submit_many(self, commands: bytes) -> "asyncio.Future[np.ndarray]":
+        """Put commands into the one order like `submit`; the result is their events as an array, EVENT."""
+        future = self._put(commands, b"")
+        self._arrays.add(future)
+        return future
+
+    def _put(self, commands: bytes, document: bytes) -> "asyncio.Future[Any]":
         length = len(commands)
         weight = length // _COMMAND_BYTES or 1
         pending = self._pending + weight
@@ -142,7 +152,7 @@ class Sequencer:
         if not length or length % _COMMAND_BYTES or weight > self._config.submission_commands_max or document:
             self._check(commands, document)
         self._pending = pending
-        future: asyncio.Future[list[Event]] = self._loop.create_future()
+        future: asyncio.Future[Any] = self._loop.create_future()
         self._queue.put((future, commands, document, None))
         return future
 
@@ -295,8 +305,10 @@ class Sequencer:
             return
         begin = 0
         for future, end in zip(answers.futures, answers.ends, strict=True):
+            events = batch.events if future in self._arrays else batch.rows
+            self._arrays.discard(future)
             if not future.done():
-                future.set_result(batch.rows[begin:end])
+                future.set_result(events[begin:end])
             begin = end
 
     def _copy_registry(self, copy: Future[bytes]) -> None:

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self, TypeVar
 
+import numpy as np
 import structlog
 
 from exchange.clock import Clock, SystemClock
@@ -108,6 +109,10 @@ class Exchange:
     def submit(self, commands: bytes, document: bytes = b"") -> "asyncio.Future[list[Event]]":
         """Put commands into the one order: see Sequencer.submit."""
         return self.sequencer.submit(commands, document)
+
+    def submit_many(self, commands: bytes) -> "asyncio.Future[np.ndarray]":
+        """Put commands into the one order, for their events as an array: see Sequencer.submit_many."""
+        return self.sequencer.submit_many(commands)
 
     def query(self, function: Callable[[Engine], T]) -> "asyncio.Future[T]":
         """Ask the engine between batches: see Sequencer.query."""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from api import auth
-from api.binance import wsrequest
+from api.binance import frames, wsrequest
 from api.binance.placing import place
 from api.binance.rest import ENDPOINTS
 from api.binance.userdata import UserData, topic_name
@@ -134,8 +134,11 @@ class ApiSession:
         self._in_flight += 1
         if self._in_flight == self._hub.config.requests_in_flight_max:
             self._line.hold()
+        if kind == BINARY:
+            frames.take(self._services, call, self._key, message, self._tell_frame)
+            return
         try:
-            request = wsrequest.decode(message, kind)
+            request = wsrequest.decode(message)
             if request.method == PLACE:
                 self._place(request, call)
             else:
@@ -158,6 +161,10 @@ class ApiSession:
         else:
             log.error("a method failed", method=request.method, exc_info=error)
             self._refuse(request, call, UNKNOWN_ERROR)
+
+    def _tell_frame(self, payload: bytes) -> None:
+        self._connection.send_binary(payload)
+        self._count_out()
 
     def _count_out(self, _: None = None) -> None:
         self._in_flight -= 1

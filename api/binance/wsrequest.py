@@ -15,7 +15,6 @@ from api import auth
 from api.auth import Credential
 from api.errors import INVALID_JSON, Problem, RequestError, empty, illegal, overflowed, too_many
 from api.parameters import PARAMETERS_MAX, TEXT_LENGTH_MAX
-from api.stream.frames import TEXT
 
 VERSION = "v3/"  # may stand before a method's name
 ID_LENGTH_MAX = 256  # of what is echoed
@@ -32,10 +31,8 @@ class Request(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(Request, float_hook=str)  # a number stays as it was written: it was signed so
 
 
-def decode(text: bytes, kind: int) -> Request:
+def decode(text: bytes) -> Request:
     """Return the request that a text frame holds, or refuse it."""
-    if kind != TEXT:
-        raise RequestError(INVALID_JSON._replace(message="Invalid JSON Request: binary frames are not understood here"))
     try:
         request = _DECODER.decode(text)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:

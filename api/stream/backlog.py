@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from api.stream.frames import text_frame
+from api.stream.frames import binary_frame, text_frame
 
 Merge = Callable[[Any, Any], Any]  # (older body, newer body) -> the one body that says both
 
@@ -53,6 +53,20 @@ class Message:
             frame = text_frame(prefix + self.payload + b"}" if prefix else self.payload)
             self._frames[prefix] = frame
         return frame
+
+
+class BinaryMessage(Message):
+    """An answer that is no JSON; each must be got."""
+
+    __slots__ = ()
+
+    def __init__(self, stream: str, payload: bytes) -> None:
+        super().__init__(stream, None)
+        self._payload = payload
+
+    def frame(self, prefix: bytes) -> bytes:  # noqa: ARG002 - a prefix opens JSON
+        """Return the frame."""
+        return binary_frame(self._payload)
 
 
 class Backlog:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import orjson
 
-from api.stream.backlog import Backlog, Message
+from api.stream.backlog import Backlog, BinaryMessage, Message
 from api.stream.config import StreamConfig
 from api.stream.frames import GOING_AWAY, POLICY_VIOLATION, text_frame
 from exchange.clock import Clock
@@ -83,6 +83,10 @@ class Connection:
         if not self._frames:
             self._hub.mark(self)
         self._frames.append(text_frame(payload))
+
+    def send_binary(self, payload: bytes) -> None:
+        """Send bytes that are this client's alone."""
+        self.push(BinaryMessage(ANSWERS, payload))
 
     def flush(self) -> None:
         """Write what this turn gathered."""

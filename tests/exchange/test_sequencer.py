@@ -9,7 +9,7 @@ import pytest
 
 from exchange.config import Config
 from exchange.core import commands
-from exchange.core.records import COMMAND
+from exchange.core.records import COMMAND, EVENT
 from exchange.core.types import CommandKind, EventKind, RejectReason, Side
 from exchange.events import rows
 from exchange.journal.file import FileJournal
@@ -53,6 +53,19 @@ def test_several_commands_of_one_submission_share_its_answer(tmp_path) -> None:
     assert [(row.kind, row.reason, row.state) for row in refused] == [
         (EventKind.COMMAND_REJECTED, RejectReason.UNKNOWN_ORDER, CommandKind.CANCEL_ORDER)
     ]
+
+
+def test_events_come_as_an_array_to_those_who_ask_for_one(tmp_path) -> None:
+    async def drive(running):
+        await running.sequencer.submit(b"".join(market()))
+        many = running.sequencer.submit_many(b"".join(commands.cancel_order(ALICE, 1) for _ in range(3)))
+        few = running.sequencer.submit(commands.cancel_order(ALICE, 1))
+        return await many, await few
+
+    many, few = run(tmp_path, drive)
+    assert many.dtype == EVENT
+    assert few[0].sequence == many["sequence"][-1] + 1
+    assert len(many) == 3
 
 
 def test_commands_are_stamped_with_contiguous_numbers_and_a_time_that_never_falls(tmp_path) -> None:
