@@ -19,8 +19,9 @@ from api.call import Answer, Call, Disconnected, Receive, read_body, refusal
 from api.errors import OVERLOADED, STATUS_UNKNOWN, STOPPED, UNKNOWN_ERROR, RequestError, rejection
 from api.gateway import Gateway, Names
 from api.limits import Limiter, Limits
+from api.v1.grave import GRAVE_ACTS, named
 from api.v1.orderanswers import OrderAnswers
-from api.v1.problems import FOREIGN_ACCOUNT, NOT_JSON, invalid_request, refused_document
+from api.v1.problems import FOREIGN_ACCOUNT, NEEDS_APPROVAL, NOT_JSON, invalid_request, refused_document
 from api.vault import Vault
 from api.version import own_version
 from exchange.core.engine import Engine
@@ -123,6 +124,7 @@ async def answer(desk: Desk, action: Action, bodies: Limiter, call: Call, receiv
         used = desk.limiter.take_weight(call.address, action.weight, call.now_ns)
         call.headers_out.append((b"x-mbx-used-weight-1m", b"%d" % used))
         caller = await _admit(desk, action, bodies, call, receive)
+        _check_eyes(desk, action)
         reply = await action.handler(desk, caller, _request(action, call))
         if isinstance(reply, Answer):
             return reply
@@ -134,6 +136,12 @@ async def answer(desk: Desk, action: Action, bodies: Limiter, call: Call, receiv
     except Exception:
         log.exception("an action failed", method=action.method, path=action.path)
         return refusal(UNKNOWN_ERROR, call.headers_out)
+
+
+def _check_eyes(desk: Desk, action: Action) -> None:
+    """Refuse what one operator alone may not do where four eyes are required."""
+    if desk.exchange.registry.people.four_eyes and named(action.method, action.path) in GRAVE_ACTS:
+        raise RequestError(NEEDS_APPROVAL)
 
 
 async def submit(desk: Desk, commands: bytes, document: bytes = b"") -> list[Event]:
@@ -174,6 +182,8 @@ async def register(desk: Desk, document: Document, commands: bytes = b"") -> lis
 async def _admit(desk: Desk, action: Action, bodies: Limiter, call: Call, receive: Receive) -> Caller:
     """Return who calls. The key is checked before its body is read, the signature after."""
     if not action.scopes:
+        if action.has_body:
+            await _read(action, bodies, call, receive)
         call.texts = parameters.parse(call.query, b"")
         return Caller(0, frozenset(), call)
     known = desk.keys.credential(call.key) if call.key else None
@@ -181,15 +191,19 @@ async def _admit(desk: Desk, action: Action, bodies: Limiter, call: Call, receiv
     scope = next((scope for scope in action.scopes if scope in held), action.scopes[0])
     credential = auth.authorised(desk.keys, call.key, scope, call.address, call.now_ns)
     if action.has_body:
-        await read_body(call, receive, bodies)
-        if call.content_type.split(b";")[0].strip().lower() not in action.body_types:
-            raise RequestError(NOT_JSON)
+        await _read(action, bodies, call, receive)
     payload, signature = parameters.signed(call.query, b"")
     auth.check_signature(credential, payload + call.body, signature)
     call.texts = parameters.parse(call.query, b"")
     auth.check_time(call.texts, call.now_ns)
     call.account = credential.account
     return Caller(credential.account, credential.scopes, call)
+
+
+async def _read(action: Action, bodies: Limiter, call: Call, receive: Receive) -> None:
+    await read_body(call, receive, bodies)
+    if call.content_type.split(b";")[0].strip().lower() not in action.body_types:
+        raise RequestError(NOT_JSON)
 
 
 def _request(action: Action, call: Call) -> BaseModel | None:

@@ -3,7 +3,7 @@
 from api.auth import new_key
 from api.errors import RequestError
 from api.v1.desk import Action, Caller, Desk, register, submit
-from api.v1.problems import OTHER_TERMS, UNKNOWN_ACCOUNT, UNKNOWN_PARTICIPANT
+from api.v1.problems import NOT_A_BROKER, OTHER_TERMS, UNKNOWN_ACCOUNT, UNKNOWN_PARTICIPANT
 from api.v1.schemas import (
     AccountAnswer,
     AccountStateAnswer,
@@ -54,12 +54,16 @@ async def list_participants(desk: Desk, caller: Caller, request: ParticipantsReq
     accounts: dict[str, list[AccountAnswer]] = {participant.name: [] for participant in page}
     for account in registry.accounts:
         if account.participant in accounts:
-            accounts[account.participant].append(_account(account))
+            accounts[account.participant].append(account_answer(account))
     return ParticipantsAnswer(participants=[_answered(found, accounts[found.name]) for found in page])
 
 
 async def create_key(desk: Desk, caller: Caller, request: NewKey) -> NewKeyAnswer:
-    """Create an API key. The secret is in this answer and nowhere else: it is stored encrypted."""
+    """Create an API key. The secret is in this answer and nowhere else: it is stored encrypted.
+
+    A broker creates keys for its own accounts, an operator for any.
+    """
+    _check_owner(desk, caller, request.account)
     made = new_key()
     document = KeyCreated(
         made.key,
@@ -76,6 +80,15 @@ async def create_key(desk: Desk, caller: Caller, request: NewKey) -> NewKeyAnswe
     key = desk.exchange.registry.key(made.key)
     assert key is not None
     return NewKeyAnswer(**_key(key).model_dump(), secret=made.secret)
+
+
+def _check_owner(desk: Desk, caller: Caller, account: int) -> None:
+    """Refuse a key for an account that is neither the operator's to give nor the broker's own."""
+    if Scope.OPERATE in caller.scopes:
+        return
+    own, wanted = desk.exchange.registry.account_at(caller.account), desk.exchange.registry.account_at(account)
+    if own is None or own.role is not Role.BROKER or wanted is None or wanted.participant != own.participant:
+        raise RequestError(NOT_A_BROKER)
 
 
 async def list_keys(desk: Desk, caller: Caller, request: KeysRequest) -> KeysAnswer:
@@ -120,7 +133,7 @@ def _find(registry: Registry, name: str) -> Participant:
 
 
 def _participant(registry: Registry, participant: Participant) -> ParticipantAnswer:
-    return _answered(participant, [_account(account) for account in registry.accounts_of(participant.name)])
+    return _answered(participant, [account_answer(account) for account in registry.accounts_of(participant.name)])
 
 
 def _answered(participant: Participant, accounts: list[AccountAnswer]) -> ParticipantAnswer:
@@ -132,7 +145,8 @@ def _answered(participant: Participant, accounts: list[AccountAnswer]) -> Partic
     )
 
 
-def _account(account: Account) -> AccountAnswer:
+def account_answer(account: Account) -> AccountAnswer:
+    """Return an account as it is shown."""
     return AccountAnswer(
         account=account.index,
         name=account.name,
@@ -160,7 +174,7 @@ _OPERATE, _SEE = (Scope.OPERATE,), (Scope.OPERATE, Scope.AUDIT)
 ACTIONS = (
     Action("POST", "/v1/participants", create_participant, NewParticipant, ParticipantAnswer, _OPERATE),
     Action("GET", "/v1/participants", list_participants, ParticipantsRequest, ParticipantsAnswer, _SEE, weight=10),
-    Action("POST", "/v1/keys", create_key, NewKey, NewKeyAnswer, _OPERATE),
+    Action("POST", "/v1/keys", create_key, NewKey, NewKeyAnswer, (Scope.OPERATE, Scope.TRADE)),
     Action("GET", "/v1/keys", list_keys, KeysRequest, KeysAnswer, _SEE, weight=10),
     Action("DELETE", "/v1/keys", revoke_key, KeyRequest, KeyAnswer, _OPERATE),
     Action("PUT", "/v1/account-state", set_account_state, AccountStateRequest, AccountStateAnswer, _OPERATE),

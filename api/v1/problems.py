@@ -47,6 +47,10 @@ GATE_CLOSED = Problem(409, -8043, "The gate of this series is closed: its units 
 FOREIGN_KEY = Problem(403, -8044, "The key is of another participant: nominate to keys of your own.")
 NOT_APPLIED = Problem(404, -8045, "No such record of yours was applied within 72 hours: there is nothing to take back.")
 ALREADY_REVERSED = Problem(409, -8046, "The record was taken back already.")
+NOT_A_BROKER = Problem(403, -8048, "Brokers alone do this, and for accounts of their own: ask an operator.")
+TOO_MANY_APPLICATIONS = Problem(503, -8049, "Too many applications wait already: try again tomorrow.", 3600)
+NEEDS_APPROVAL = Problem(403, -8090, "Two operators decide on this: POST /v1/proposals, and let another approve it.")
+NOT_A_GRAVE_ACT = Problem(400, -8091, "No act of this name needs approval: give method and path, as 'PUT /v1/fees'.")
 COLLATERAL_SHORT = Problem(409, -8047, "Available cash does not cover the collateral: deposit, or issue less.")
 
 _DOCUMENTS = {
@@ -81,6 +85,20 @@ _DOCUMENTS = {
     DocumentRefusal.NO_SCOPE: Problem(400, -8071, "A key without a scope may do nothing: give it one."),
     DocumentRefusal.NOT_A_LICENCE: Problem(
         404, -8200, "No licence of a registered dataset: GET /v1/licences lists all series."
+    ),
+    DocumentRefusal.NOT_LET_IN: Problem(
+        409, -8084, "The participant is not active: verify and activate it first, PUT /v1/standing."
+    ),
+    DocumentRefusal.SCOPE_OF_ANOTHER_ROLE: Problem(
+        403, -8085, "The role of the account does not have such a scope: leave it out, or take another account."
+    ),
+    DocumentRefusal.WRONG_STANDING: Problem(409, -8086, "The participant cannot pass to that standing from its own."),
+    DocumentRefusal.ONE_OPERATOR: Problem(
+        409, -8087, "Four eyes take two: create a second participant with role operator first."
+    ),
+    DocumentRefusal.OWN_MATTER: Problem(403, -8088, "Nobody decides on a matter of his own: ask another operator."),
+    DocumentRefusal.NOT_OPEN: Problem(
+        409, -8089, "No such proposal is open: it is unknown, decided, or its time is over."
     ),
     DocumentRefusal.UNKNOWN_SERIES: Problem(404, -8080, "No terms are written down for this series: PUT /v1/series."),
     DocumentRefusal.OVER_CAPACITY: Problem(

@@ -9,6 +9,7 @@ from api.call import Disconnected, call_of
 from api.openapi import inlined
 from api.v1 import (
     accounts,
+    admission,
     announcements,
     bundles,
     catalogue,
@@ -20,6 +21,7 @@ from api.v1 import (
     orders,
     participants,
     prices,
+    proposals,
     reference,
     series,
     transfers,
@@ -33,6 +35,8 @@ from api.v1.schemas import ErrorAnswer
 CLIENT_GONE = 499  # nobody hears it
 _TAGS = {
     participants: "participants and keys",
+    admission: "participants and keys",
+    proposals: "four eyes",
     instruments: "assets and instruments",
     reference: "assets and instruments",
     catalogue: "assets and instruments",

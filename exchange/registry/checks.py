@@ -5,6 +5,7 @@ from ipaddress import ip_network
 
 from exchange.core.types import BPS, NOTIONAL_MAX, PRICE_TICKS_MAX, TICK_VALUE_MAX, AssetKind
 from exchange.registry.allowances import refuse_allowance
+from exchange.registry.conduct import SCOPES, may_have_accounts, refuse_people
 from exchange.registry.documents import (
     AccountNamed,
     AnnouncementMade,
@@ -59,7 +60,7 @@ def refuse(tables: Tables, document: Document) -> DocumentRefusal | None:
         case AnnouncementMade():
             return _refuse_announcement(tables, document)
         case _:
-            return refuse_allowance(tables, document)
+            return refuse_allowance(tables, document) or refuse_people(tables, document)
 
 
 def _refuse_participant(tables: Tables, document: ParticipantCreated) -> DocumentRefusal | None:
@@ -67,7 +68,7 @@ def _refuse_participant(tables: Tables, document: ParticipantCreated) -> Documen
         return DocumentRefusal.BAD_NAME
     if document.name in tables.participants:
         return DocumentRefusal.NAME_TAKEN
-    if len(document.description) > DESCRIPTION_CHARACTERS_MAX:
+    if len(document.description) > DESCRIPTION_CHARACTERS_MAX or len(document.contact) > LABEL_CHARACTERS_MAX:
         return DocumentRefusal.TOO_LONG
     return None
 
@@ -79,8 +80,11 @@ def _refuse_account(tables: Tables, document: AccountNamed) -> DocumentRefusal |
         return DocumentRefusal.NAME_TAKEN
     if document.index != len(tables.entries.accounts):
         return DocumentRefusal.INDEX_NOT_NEXT
-    if document.participant not in tables.participants:
+    participant = tables.participants.get(document.participant)
+    if participant is None:
         return DocumentRefusal.UNKNOWN_PARTICIPANT
+    if not may_have_accounts(participant):
+        return DocumentRefusal.NOT_LET_IN
     if not 0 <= document.group <= document.index:
         return DocumentRefusal.BAD_GROUP
     return None
@@ -180,8 +184,11 @@ def _refuse_key(tables: Tables, document: KeyCreated) -> DocumentRefusal | None:
         or len(document.ip_allow) > IP_ALLOW_MAX
     ):
         return DocumentRefusal.TOO_LONG
-    if tables.account_at(document.account) is None:
+    account = tables.account_at(document.account)
+    if account is None:
         return DocumentRefusal.UNKNOWN_ACCOUNT
+    if not SCOPES[account.role].issuperset(document.scopes):
+        return DocumentRefusal.SCOPE_OF_ANOTHER_ROLE
     if tables.key_counts.get(document.account, 0) >= KEYS_PER_ACCOUNT_MAX:
         return DocumentRefusal.TOO_MANY_KEYS
     if not (0 <= document.created_ns <= INT64_MAX and 0 <= document.expires_ns <= INT64_MAX):

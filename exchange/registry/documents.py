@@ -12,6 +12,7 @@ import msgspec
 
 from exchange.core import commands
 from exchange.core.types import AssetKind, SelfTradePrevention, TradingMode
+from exchange.registry.people import PeopleDocument
 from exchange.registry.series import AllowanceDocument
 
 
@@ -39,11 +40,13 @@ class Scope(StrEnum):
 
 
 class ParticipantCreated(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
-    """Somebody who may have accounts."""
+    """Somebody who may have accounts; one who applies may have none yet."""
 
     name: str
     role: Role
     description: str = ""
+    has_applied: bool = False
+    contact: str = ""
 
 
 class AccountNamed(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
@@ -202,6 +205,7 @@ Document: TypeAlias = (
     | BuyerCleared
     | AllowanceDocument
     | AnnouncementMade
+    | PeopleDocument
 )
 _DECODER: msgspec.json.Decoder[Document] = msgspec.json.Decoder(Document)
 

@@ -15,6 +15,7 @@ from exchange.core.types import (
 )
 from exchange.registry.documents import AnnouncementMade, Role, Scope
 from exchange.registry.gates import Gate
+from exchange.registry.people import PeopleEntries, Standing
 from exchange.registry.series import AllowanceEntries
 
 EXCHANGE_NAME = "EXCHANGE"  # of the participant and the account that are there from the start
@@ -26,6 +27,9 @@ class Participant(msgspec.Struct):
     name: str
     role: Role
     description: str = ""
+    standing: Standing = Standing.ACTIVE
+    contact: str = ""
+    tier: int = 0  # of fees
 
 
 class Account(msgspec.Struct):
@@ -121,6 +125,7 @@ class Entries(msgspec.Struct):
     gates: dict[int, Gate] = msgspec.field(default_factory=dict)  # by instrument
     allowances: AllowanceEntries = msgspec.field(default_factory=AllowanceEntries)
     announcements: list[AnnouncementMade] = msgspec.field(default_factory=list)  # the latest
+    people: PeopleEntries = msgspec.field(default_factory=PeopleEntries)
 
 
 class Tables:

@@ -15,6 +15,7 @@ import msgspec
 from exchange.events import Event
 from exchange.registry.allowances import add_allowance
 from exchange.registry.checks import refuse
+from exchange.registry.conduct import add_people
 from exchange.registry.documents import (
     AccountNamed,
     AnnouncementMade,
@@ -42,6 +43,7 @@ from exchange.registry.entries import (
 )
 from exchange.registry.facts import FACTS, apply_fact
 from exchange.registry.gates import Gate
+from exchange.registry.people import PeopleEntries, Standing
 from exchange.registry.refusals import DocumentRefusal
 from exchange.registry.series import AllowanceEntries, UsageReported
 
@@ -199,6 +201,11 @@ class Registry:
         return self._tables.entries.gates
 
     @property
+    def people(self) -> PeopleEntries:
+        """Return what operators propose to each other, and whether they must."""
+        return self._tables.entries.people
+
+    @property
     def allowances(self) -> AllowanceEntries:
         """Return what is written down about series of allowances and their use."""
         return self._tables.entries.allowances
@@ -218,7 +225,10 @@ class Registry:
     def _add(self, document: Document) -> None:
         match document:
             case ParticipantCreated():
-                participant = Participant(document.name, document.role, document.description)
+                standing = Standing.APPLIED if document.has_applied else Standing.ACTIVE
+                participant = Participant(
+                    document.name, document.role, document.description, standing, document.contact
+                )
                 self._tables.entries.participants.append(participant)
                 self._tables.participants[participant.name] = participant
             case AccountNamed():
@@ -247,6 +257,7 @@ class Registry:
                 (gate.cleared.add if document.is_cleared else gate.cleared.discard)(document.account)
             case _:
                 add_allowance(self._tables.entries.allowances, document)
+                add_people(self._tables, document)
 
     def _add_account(self, document: AccountNamed) -> None:
         group = document.group or document.index

@@ -42,7 +42,7 @@ def test_an_issue_goes_to_the_issuer_alone(desk: Office) -> None:
     made = desk.issuer.post("/v1/issues", asset=SYMBOL, amount="27").json()
     assert (made["account"], made["amount"]) == (desk.issuer.account, "27.000000")
     assert _available(desk.issuer, SYMBOL) == "27.000000"
-    other = desk.admit("pretender", "issue")
+    other = desk.admit("pretender", "issue", role="issuer")
     assert other.post("/v1/issues", asset=SYMBOL, amount="1").json()["code"] == -8014
 
 

@@ -12,7 +12,7 @@ from exchange.registry.checks import (
     SECRET_BYTES_MAX,
     refuse,
 )
-from exchange.registry.documents import KeyRevoked
+from exchange.registry.documents import KeyRevoked, Scope
 from exchange.registry.refusals import DocumentRefusal
 from tests.exchange.registry.builders import (
     ACCOUNT,
@@ -131,7 +131,7 @@ def test_an_account_has_a_limited_number_of_keys_the_revoked_ones_included():
     keys = [replace(KEY, key=f"{number:016}") for number in range(KEYS_PER_ACCOUNT_MAX)]
     registry = registry_of(*ALL[:-1], *keys, KeyRevoked(keys[0].key))
     assert refuse(registry._tables, KEY) is DocumentRefusal.TOO_MANY_KEYS
-    assert refuse(registry._tables, replace(KEY, account=0)) is None
+    assert refuse(registry._tables, replace(KEY, account=0, scopes=(Scope.READ,))) is None
 
 
 def test_only_a_good_key_is_revoked():

@@ -22,7 +22,8 @@ def test_a_document_survives_its_bytes(document):
 
 def test_the_bytes_are_json_that_names_its_kind():
     assert encode(PARTICIPANT) == (
-        b'{"type":"ParticipantCreated","name":"ctel","role":"issuer","description":"A provider of tokens"}'
+        b'{"type":"ParticipantCreated","name":"ctel","role":"issuer","description":"A provider of tokens",'
+        b'"has_applied":false,"contact":""}'
     )
 
 

@@ -1,0 +1,24 @@
+"""Acts that move money or change rules: where four eyes are required, one operator proposes and another approves."""
+
+GRAVE_ACTS = frozenset((
+    "POST /v1/busts",
+    "POST /v1/defaults",
+    "POST /v1/deposits",
+    "POST /v1/withdrawals",
+    "POST /v1/disputes",
+    "PUT /v1/account-limits",
+    "PUT /v1/fees",
+    "PUT /v1/four-eyes",
+    "PUT /v1/guards",
+    "PUT /v1/instrument-limits",
+    "PUT /v1/meter-factors",
+    "PUT /v1/price-band",
+    "PUT /v1/tier",
+    "PUT /v1/trading-mode",
+    "PUT /v1/venue-rules",
+))  # fmt: skip
+
+
+def named(method: str, path: str) -> str:
+    """Return how an act is named in a proposal."""
+    return f"{method} {path}"
