@@ -45,27 +45,17 @@ def test_several_commands_of_one_submission_share_its_answer(tmp_path) -> None:
         await running.submit([b"".join(market())])
         return await asyncio.gather(
             running.sequencer.submit(b"".join(trading(4))),
+            running.sequencer.submit_many(commands.cancel_order(ALICE, 98) * 2),
             running.sequencer.submit(commands.cancel_order(ALICE, 99)),
         )
 
-    several, refused = run(tmp_path, drive)
+    several, many, refused = run(tmp_path, drive)
     assert [row.sequence for row in several] == [9, 10, 10, 11, 12, 12]
+    assert many.dtype == EVENT
+    assert many["sequence"].tolist() == [13, 14]
     assert [(row.kind, row.reason, row.state) for row in refused] == [
         (EventKind.COMMAND_REJECTED, RejectReason.UNKNOWN_ORDER, CommandKind.CANCEL_ORDER)
     ]
-
-
-def test_events_come_as_an_array_to_those_who_ask_for_one(tmp_path) -> None:
-    async def drive(running):
-        await running.sequencer.submit(b"".join(market()))
-        many = running.sequencer.submit_many(b"".join(commands.cancel_order(ALICE, 1) for _ in range(3)))
-        few = running.sequencer.submit(commands.cancel_order(ALICE, 1))
-        return await many, await few
-
-    many, few = run(tmp_path, drive)
-    assert many.dtype == EVENT
-    assert few[0].sequence == many["sequence"][-1] + 1
-    assert len(many) == 3
 
 
 def test_commands_are_stamped_with_contiguous_numbers_and_a_time_that_never_falls(tmp_path) -> None:

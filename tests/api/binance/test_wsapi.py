@@ -181,7 +181,7 @@ def test_what_is_no_request_is_answered_and_the_connection_stays(floor: Venue) -
     async def conversation() -> list[Any]:
         async with joined(floor, PATH) as client:
             said = []
-            for words in ("{", b"\x00", '{"id":[]}'):
+            for words in ("{", "\x00", '{"id":[]}'):
                 await client.send(words)
                 said.append(await hear(client))
             return [*said, await ask(client, "ping")]
