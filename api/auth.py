@@ -84,6 +84,7 @@ class Credential(NamedTuple):
     scopes: frozenset[Scope]
     networks: tuple[Network, ...]  # empty: any address
     expires_ns: int  # 0: never
+    cancels_on_disconnect: bool = False
 
 
 class NewKey(NamedTuple):
@@ -124,6 +125,7 @@ class KeyRing:
             record.scopes,
             networks,
             record.expires_ns,
+            record.cancels_on_disconnect,
         )
         self._cache[record.key] = (record, credential)
         return credential

@@ -22,6 +22,7 @@ from exchange.core.types import SECOND_NS
 from exchange.events import Event, EventLog
 from exchange.journal.contract import Journal
 from exchange.journal.file import FileJournal
+from exchange.marketdata.accountevents import AccountEvents
 from exchange.marketdata.market import MarketData
 from exchange.marketdata.notices import Notices
 from exchange.marketdata.orders import OrderHistory
@@ -62,6 +63,7 @@ class Exchange:
         self.market = MarketData(config.trades_max, config.candles_max)
         self.orders = OrderHistory(config.closed_orders_max, config.fills_max, config.order_fills_max)
         self.notices = Notices(config.notices_max)
+        self.account_events = AccountEvents(config.closed_orders_max)  # each closes an order at most: all are known
         self.timers = Timers(self._is_open)
         self.usage = UsageIndex()
         self.prices = DailyPrices(self.market, self._symbol_of)
@@ -156,6 +158,7 @@ class Exchange:
         self.touched = touched
         self.orders.apply(rows)
         self.notices.apply(rows)
+        self.account_events.apply(rows)
         self.timers.apply(rows)
 
     def _symbol_of(self, instrument: int) -> str:

@@ -1,22 +1,18 @@
 """What the owner of an account is told: execution reports, balances, and money that comes and goes.
 
-The order histories know how an order stands after a whole batch; a report says how it stood after one event of it. So a
-batch is walked backwards from there, taking back what each event did: every report is exact, however many fills one
-order had in a batch.
+Beyond the dialect every message of an event carries `sq`, its number in the account's own sequence.
 """
 
-from collections.abc import Callable, Container, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 from api.binance.replies import PREVENTIONS, SIDES, TIMES_IN_FORCE, shown_ticks, type_name
 from api.binance.texts import InstrumentTexts
-from exchange.core.types import EndReason, EventKind, OrderFlag, OrderType, SelfTradePrevention, TimeInForce
-from exchange.events import Event
-from exchange.marketdata.orders import OrderView
+from api.executions import Entry, Execution
+from exchange.core.types import AccountState, EndReason, EventKind, OrderType, Side, TimeInForce
 
 MILLISECOND_NS = 1_000_000
 Body = dict[str, Any]
-FindOrder = Callable[[int], OrderView | None]
 
 _REPORTED = {
     EventKind.ORDER_ACCEPTED: "NEW",
@@ -25,101 +21,16 @@ _REPORTED = {
     EventKind.ORDER_EXPIRED: "EXPIRED",
     EventKind.ORDER_REPLACED: "REPLACED",
     EventKind.MATCH_PREVENTED: "TRADE_PREVENTION",
+    EventKind.ORDER_TRIGGERED: "NEW",  # it is on its way to the book now
 }
-_IN_THE_TWO = (EventKind.TRADED, EventKind.MATCH_PREVENTED)  # events of two orders
 
-
-class Execution(NamedTuple):
-    """One event of one order, and how the order stood right after it."""
-
-    event: Event
-    number: int  # of the event
-    order: OrderView  # for what does not change
-    is_counter: bool  # the order is the maker of a trade or of a prevented match
-    filled_lots: int
-    quote_filled: int
-    quantity_lots: int
-    price_ticks: int
-
-
-class _Standing:
-    """What may still be taken back of one order."""
-
-    __slots__ = ("filled_lots", "order", "price_ticks", "quantity_lots", "quote_filled")
-
-    def __init__(self, order: OrderView) -> None:
-        self.order = order
-        self.filled_lots = order.filled_lots
-        self.quote_filled = order.quote_filled
-        self.quantity_lots = order.quantity_lots
-        self.price_ticks = order.price_ticks
-
-    def take_back(self, event: Event) -> None:
-        """Go back to before an event."""
-        if event.kind == EventKind.TRADED:
-            self.filled_lots -= event.quantity_lots
-            self.quote_filled -= event.amount
-        elif event.kind == EventKind.ORDER_REPLACED:
-            self.quantity_lots = self.filled_lots + event.fee  # leaves before
-            self.price_ticks = event.counter_fee  # price before
-        elif event.kind == EventKind.MATCH_PREVENTED:
-            self.quantity_lots += event.quantity_lots
-
-
-def executions(rows: Sequence[Event], first_number: int, watched: Container[int], find: FindOrder) -> list[Execution]:
-    """Return what happened to orders of watched accounts, in order; `find` knows orders as they stand after it all.
-
-    Raises LookupError if an order is forgotten already.
-    """
-    standings: dict[int, _Standing] = {}
-    found: list[Execution] = []
-    for index in range(len(rows) - 1, -1, -1):
-        event = rows[index]
-        for is_counter in _roles(event, watched):
-            order_id = event.counter_order_id if is_counter else event.order_id
-            standing = standings.get(order_id)
-            if standing is None:
-                standing = standings[order_id] = _Standing(_known(find, order_id))
-            found.append(_execution(event, first_number + index, standing, is_counter=is_counter))
-            standing.take_back(event)
-    found.reverse()
-    return found
-
-
-def _roles(event: Event, watched: Container[int]) -> list[bool]:
-    """Return whose view of an event to report, last first: the counterparty's, then the order's own."""
-    if event.kind not in _REPORTED:
-        return []
-    if event.kind == EventKind.MATCH_PREVENTED and event.self_trade_prevention != SelfTradePrevention.DECREMENT:
-        return []  # the report that the order expired says it
-    roles = [True] if event.kind in _IN_THE_TWO and event.counter_account in watched else []
-    return [*roles, False] if event.account in watched else roles
-
-
-def _known(find: FindOrder, order_id: int) -> OrderView:
-    order = find(order_id)
-    if order is None:
-        raise LookupError(f"order {order_id} is forgotten")
-    return order
-
-
-def _execution(event: Event, number: int, standing: _Standing, *, is_counter: bool) -> Execution:
-    return Execution(
-        event,
-        number,
-        standing.order,
-        is_counter,
-        standing.filled_lots,
-        standing.quote_filled,
-        standing.quantity_lots,
-        standing.price_ticks,
-    )
+_STOPS = frozenset((OrderType.STOP, OrderType.STOP_LIMIT))
 
 
 def execution_report(execution: Execution, name: str, texts: InstrumentTexts, fee_asset: str) -> Body:
     """Return one executionReport; `name` is the client order id that the order goes by."""
-    event, order = execution.event, execution.order
-    kind, status = _kind_and_status(execution)
+    event, order = execution.entry.event, execution.order
+    kind, status = kind_and_status(execution)
     body = {
         "e": "executionReport",
         "E": event.time_ns // MILLISECOND_NS,
@@ -134,7 +45,8 @@ def execution_report(execution: Execution, name: str, texts: InstrumentTexts, fe
         "z": texts.quantity(execution.filled_lots),
         "Z": texts.amount(execution.quote_filled),
         "T": event.time_ns // MILLISECOND_NS,
-        "I": execution.number,
+        "I": execution.entry.number,
+        "sq": execution.entry.sequence,
         "w": status in {"NEW", "PARTIALLY_FILLED"} and _rests(execution),
         **_fill(execution, texts, fee_asset),
     }
@@ -144,17 +56,17 @@ def execution_report(execution: Execution, name: str, texts: InstrumentTexts, fe
 def _rests(execution: Execution) -> bool:
     """Return whether the order is on the book by this event, or on its way there: a sleeping stop is not."""
     order = execution.order
-    if execution.event.kind == EventKind.ORDER_ACCEPTED and execution.event.flags & OrderFlag.SLEEPING:
-        return False
     is_priced = order.order_type in {OrderType.LIMIT, OrderType.STOP_LIMIT}
-    return is_priced and order.time_in_force not in {TimeInForce.IOC, TimeInForce.FOK}
+    is_immediate = order.time_in_force in {TimeInForce.IOC, TimeInForce.FOK}
+    return is_priced and not is_immediate and _working_ms(execution) is not None
 
 
 def _terms(execution: Execution, texts: InstrumentTexts) -> Body:
     """Return what the order asks for, and the terms of the dialect that no order here has."""
     order = execution.order
     time_ms = order.time_ns // MILLISECOND_NS
-    return {
+    working = _working_ms(execution)
+    body: Body = {
         "S": SIDES[order.side],
         "o": type_name(order.order_type, order.flags),
         "f": TIMES_IN_FORCE[order.time_in_force],
@@ -164,15 +76,26 @@ def _terms(execution: Execution, texts: InstrumentTexts) -> Body:
         "F": texts.quantity(order.display_lots),
         "g": -1,
         "O": time_ms,
-        "W": time_ms,
         "Q": texts.amount(0),
         "V": PREVENTIONS[order.self_trade_prevention],
     }
+    return body if working is None else body | {"W": working}
+
+
+def _working_ms(execution: Execution) -> int | None:
+    """Return since when an order may trade, None for a stop that is still asleep."""
+    order, event = execution.order, execution.entry.event
+    if order.order_type not in _STOPS:
+        return order.time_ns // MILLISECOND_NS
+    is_new = event.kind == EventKind.ORDER_ACCEPTED
+    if is_new or not order.triggered_ns or event.time_ns < order.triggered_ns:
+        return None
+    return order.triggered_ns // MILLISECOND_NS
 
 
 def _fill(execution: Execution, texts: InstrumentTexts, fee_asset: str) -> Body:
     """Return what was traded by this event, all zero if nothing was."""
-    event = execution.event
+    event = execution.entry.event
     if event.kind != EventKind.TRADED:
         zero = texts.amount(0)
         nothing = {"l": texts.quantity(0), "L": texts.price(0), "n": zero, "Y": zero}
@@ -180,17 +103,18 @@ def _fill(execution: Execution, texts: InstrumentTexts, fee_asset: str) -> Body:
     return {
         "l": texts.quantity(event.quantity_lots),
         "L": texts.price(event.price_ticks),
-        "n": texts.amount(event.counter_fee if execution.is_counter else event.fee),
+        "n": texts.amount(event.counter_fee if execution.entry.is_counter else event.fee),
         "N": fee_asset,
         "t": event.trade_id,
-        "m": execution.is_counter,
+        "m": execution.entry.is_counter,
         "M": True,
         "Y": texts.amount(event.amount),
     }
 
 
-def _kind_and_status(execution: Execution) -> tuple[str, str]:
-    event = execution.event
+def kind_and_status(execution: Execution) -> tuple[str, str]:
+    """Return the dialect's words for what happened, and for how the order stood then."""
+    event = execution.entry.event
     kind = _REPORTED[EventKind(event.kind)]
     if event.kind == EventKind.ORDER_CANCELED:
         return kind, "CANCELED"
@@ -204,18 +128,46 @@ def _kind_and_status(execution: Execution) -> tuple[str, str]:
 
 
 def _prevention(execution: Execution, texts: InstrumentTexts) -> Body:
-    event = execution.event
+    event = execution.entry.event
     return {
-        "v": execution.number,
-        "U": event.order_id if execution.is_counter else event.counter_order_id,
+        "v": execution.entry.number,
+        "U": event.order_id if execution.entry.is_counter else event.counter_order_id,
         "B": texts.quantity(event.quantity_lots),
     }
 
 
-def balance_update(event: Event, asset: str, amount: str) -> Body:
+def balance_update(entry: Entry, asset: str, amount: str) -> Body:
     """Return the balanceUpdate of money or rights that came or went."""
-    time_ms = event.time_ns // MILLISECOND_NS
-    return {"e": "balanceUpdate", "E": time_ms, "a": asset, "d": amount, "T": time_ms}
+    time_ms = entry.event.time_ns // MILLISECOND_NS
+    return {"e": "balanceUpdate", "E": time_ms, "a": asset, "d": amount, "T": time_ms, "sq": entry.sequence}
+
+
+def trade_busted(entry: Entry, texts: InstrumentTexts) -> Body:
+    """Say that a trade was taken back, which the dialect has no word for."""
+    event = entry.event
+    is_buyer = (event.side == Side.BUY) is not entry.is_counter
+    return {
+        "e": "tradeBusted",
+        "E": event.time_ns // MILLISECOND_NS,
+        "s": texts.symbol,
+        "t": event.trade_id,
+        "S": "BUY" if is_buyer else "SELL",
+        "p": texts.price(event.price_ticks),
+        "q": texts.quantity(event.quantity_lots),
+        "n": texts.amount(event.counter_fee if entry.is_counter else event.fee),
+        "sq": entry.sequence,
+    }
+
+
+def account_notice(entry: Entry) -> Body:
+    """Say what concerns the account as a whole, which the dialect has no words for."""
+    event = entry.event
+    body: Body = {"E": event.time_ns // MILLISECOND_NS, "sq": entry.sequence}
+    if event.kind == EventKind.ACCOUNT_STATE_SET:
+        return {"e": "accountState", "X": AccountState(event.state).name} | body
+    if event.kind == EventKind.DEADMAN_SET:
+        return {"e": "deadmanSet", "T": event.amount // MILLISECOND_NS} | body
+    return {"e": "deadmanFired"} | body
 
 
 def account_position(now_ms: int, update_ns: int, balances: Sequence[tuple[str, str, str]]) -> Body:

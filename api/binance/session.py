@@ -1,7 +1,7 @@
 """One connection to the market streams: the protocol's replies carried out on the feed and the private streams."""
 
 from api.binance.feed import Feed
-from api.binance.userdata import UserData, topic_name
+from api.private import PrivateStreams
 from api.stream.backlog import Message
 from api.stream.frames import text_frame
 from api.stream.hub import MILLISECOND_NS, Connection, Hub
@@ -16,7 +16,7 @@ class MarketSession:
         self,
         hub: Hub,
         feed: Feed,
-        user_data: UserData,
+        user_data: PrivateStreams,
         listen_keys: ListenKeys,
         connection: Connection,
         *,
@@ -47,6 +47,9 @@ class MarketSession:
                 self._connection.push(Message("expired", body), self._prefix(key))
                 del self._protocol.subscriptions[key]
                 self._close(key)
+
+    def gone(self) -> None:
+        """Learn that the client has gone: nothing ends with a reader."""
 
     def _carry_out(self, reply: Reply) -> None:
         if reply.close_code:
@@ -79,7 +82,7 @@ class MarketSession:
 
     def _topic(self, name: str) -> str:
         account = self._accounts.get(name)
-        return name if account is None else topic_name(account)
+        return name if account is None else self._user_data.topic_name(account)
 
     def _prefix(self, name: str) -> bytes:
         return b'{"stream":"%s","data":' % name.encode() if self._protocol.combined else b""

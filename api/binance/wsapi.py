@@ -15,9 +15,9 @@ from api import auth
 from api.binance import frames, wsrequest
 from api.binance.placing import place
 from api.binance.rest import ENDPOINTS
-from api.binance.userdata import UserData, topic_name
 from api.binance.wsrequest import Request
 from api.call import MILLISECOND_NS, Call, encoded
+from api.departures import Departures
 from api.door import Endpoint, Services
 from api.errors import (
     OVERLOADED,
@@ -31,6 +31,7 @@ from api.errors import (
     missing,
 )
 from api.parameters import AUTHENTICATION, long, refuse_unknown
+from api.private import PrivateStreams
 from api.steps import Steps
 from api.stream.backlog import Message
 from api.stream.frames import BINARY, POLICY_VIOLATION, TEXT, text_frame
@@ -83,6 +84,7 @@ class _Subscription(NamedTuple):
     account: int
     key: str
     by_session: bool  # it ends when the session logs out
+    following: asyncio.Task[None] | None = None  # while it is told what it missed
 
 
 class ApiSession:
@@ -92,12 +94,15 @@ class ApiSession:
         self,
         services: Services,
         hub: Hub,
-        user_data: UserData,
+        user_data: PrivateStreams,
+        departures: Departures,
         connection: Connection,
         line: FrameProtocol,
         address: str,
     ) -> None:
         self._services = services
+        self._departures = departures
+        self._leaving: int | None = None  # the account whose orders go with this connection
         self._hub = hub
         self._user_data = user_data
         self._connection = connection
@@ -203,6 +208,14 @@ class ApiSession:
                 self._connection.push(Message("terminated", {"subscriptionId": number, "event": event}))
                 self._end(number)
 
+    def gone(self) -> None:
+        """Learn that the client has gone."""
+        for subscription in self._subscriptions.values():
+            if subscription.following is not None:
+                subscription.following.cancel()
+        if self._leaving is not None:
+            self._departures.cancel(self._leaving)
+
     async def _result(self, request: Request, call: Call) -> bytes:
         endpoint = _ENDPOINTS.get(request.method)
         own = self._own.get(request.method) if endpoint is None else None
@@ -269,7 +282,14 @@ class ApiSession:
         trades = credential is not None and Scope.TRADE in credential.scopes
         self._authenticate(call, Scope.TRADE if trades else Scope.READ)
         self._strip(call)
+        wanted = call.texts.pop("cancelOnDisconnect", "false")
         refuse_unknown(call.texts, AUTHENTICATION)
+        if wanted not in {"true", "false"}:
+            raise RequestError(invalid("cancelOnDisconnect"))
+        assert credential is not None
+        if wanted == "true" and not trades:
+            raise RequestError(REJECTED_API_KEY)
+        self._leaving = call.account if wanted == "true" or credential.cancels_on_disconnect else None
         self._key, self._logged_on_ns = call.key, call.now_ns
         return self._described(call)
 
@@ -284,6 +304,7 @@ class ApiSession:
         for number in [number for number, one in self._subscriptions.items() if one.by_session]:
             self._end(number)
         self._key, self._logged_on_ns = "", 0
+        self._leaving = None
         return self._described(call)
 
     def _described(self, call: Call) -> dict[str, Any]:
@@ -294,6 +315,7 @@ class ApiSession:
             "returnRateLimits": True,
             "serverTime": call.stamp(call.now_ns),
             "userDataStream": bool(self._subscriptions),
+            "cancelOnDisconnect": self._leaving is not None,
         }
 
     def _list(self, call: Call) -> object:
@@ -303,19 +325,21 @@ class ApiSession:
 
     def _subscribe(self, call: Call) -> object:
         self._strip(call)
+        after = _after(call)
         refuse_unknown(call.texts, frozenset())
         if not self._key:
             raise RequestError(REJECTED_API_KEY)
         self._authenticate(call, Scope.READ, is_signed=False)
-        return self._begin(call, by_session=True)
+        return self._begin(call, after, by_session=True)
 
     def _subscribe_signed(self, call: Call) -> object:
         if "apiKey" not in call.texts:
             raise RequestError(missing("apiKey"))
         self._authenticate(call, Scope.READ)
         self._strip(call)
+        after = _after(call)
         refuse_unknown(call.texts, AUTHENTICATION)
-        return self._begin(call, by_session=False)
+        return self._begin(call, after, by_session=False)
 
     def _unsubscribe(self, call: Call) -> object:
         self._strip(call)
@@ -328,17 +352,38 @@ class ApiSession:
             self._end(number)
         return {}
 
-    def _begin(self, call: Call, *, by_session: bool) -> object:
-        if topic_name(call.account) in self._connection.topics:
+    def _begin(self, call: Call, after: int | None, *, by_session: bool) -> object:
+        if any(subscription.account == call.account for subscription in self._subscriptions.values()):
             raise RequestError(ALREADY_SUBSCRIBED)
         if len(self._subscriptions) >= self._hub.config.subscriptions_max:
             raise RequestError(TOO_MANY_SUBSCRIPTIONS)
+        problem = None if after is None else self._user_data.problem(call.account, after)
+        if problem is not None:
+            raise RequestError(problem)
         number, self._next_id = self._next_id, self._next_id + 1
-        self._subscriptions[number] = _Subscription(call.account, call.key, by_session)
-        self._user_data.subscribe(self._connection, call.account, b'{"subscriptionId":%d,"event":' % number)
-        return {"subscriptionId": number}
+        prefix = b'{"subscriptionId":%d,"event":' % number
+        following = None
+        if after is None:
+            self._user_data.subscribe(self._connection, call.account, prefix)
+        else:  # begins when this has been answered
+            told = self._user_data.follow(self._connection, call.account, after, prefix)
+            following = asyncio.create_task(told)
+        self._subscriptions[number] = _Subscription(call.account, call.key, by_session, following)
+        return {
+            "subscriptionId": number,
+            "sequence": self._services.exchange.account_events.latest(call.account),
+        }
 
     def _end(self, number: int) -> None:
-        name = topic_name(self._subscriptions.pop(number).account)
+        subscription = self._subscriptions.pop(number)
+        if subscription.following is not None:
+            subscription.following.cancel()
+        name = self._user_data.topic_name(subscription.account)
         if self._hub.unsubscribe(self._connection, name):
             self._user_data.close(name)
+
+
+def _after(call: Call) -> int | None:
+    """Return the number of the last event that the client has, if it wants what came behind it."""
+    text = call.texts.pop("fromSequence", None)
+    return None if text is None else long("fromSequence", text)

@@ -1,7 +1,8 @@
 """The websocket addresses of the exchange as one ASGI application, beside the one that answers HTTP.
 
-/ws, /ws/<streams>, /stream?streams=<streams> and /stream/ws/... speak of the market; /ws-api/v3 takes requests. What
-follows /ws/ may be anything: some clients number their connections there and name their streams afterwards.
+/ws, /ws/<streams>, /stream?streams=<streams> and /stream/ws/... speak of the market; /ws-api/v3 takes requests;
+/v1/private is an account's own stream. What follows /ws/ may be anything: some clients number their connections there
+and name their streams afterwards.
 """
 
 import asyncio
@@ -18,14 +19,20 @@ from api.binance.feed import Feed
 from api.binance.indicator import Indicator
 from api.binance.session import MarketSession
 from api.binance.streams import FAST_MS, SLOW_MS
-from api.binance.userdata import UserData, is_private
+from api.binance.userdata import user_data
 from api.binance.wsapi import ApiSession
+from api.call import Call, read_headers
+from api.departures import Departures
 from api.door import Services
-from api.errors import INVALID_TIME_UNIT, NO_SUCH_PATH, OVERLOADED, Problem
+from api.errors import INVALID_TIME_UNIT, NO_SUCH_PATH, OVERLOADED, Problem, RequestError
+from api.private import is_private
 from api.stream.config import StreamConfig
 from api.stream.frames import GOING_AWAY
 from api.stream.hub import Connection, Hub
 from api.stream.transport import FrameProtocol, line_of
+from api.v1.private import PATH as PRIVATE_PATH
+from api.v1.private import Admission, PrivateSession, admit
+from api.v1.privatewords import private_streams
 from exchange.sequencer import Batch
 
 T = TypeVar("T")
@@ -50,6 +57,9 @@ class Session(Protocol):
     def check_rights(self, now_ns: int) -> None:
         """End what the client may no longer read."""
 
+    def gone(self) -> None:
+        """Learn that the client has gone."""
+
 
 class WebsocketApp:
     """All websockets of one exchange; a callable for ASGI."""
@@ -61,7 +71,9 @@ class WebsocketApp:
         self._services = services
         self._feed = Feed(self.hub, Sources.of(exchange.market, exchange.notices, directory), exchange.prices)
         self._indicator = Indicator(exchange.notices, self._feed.reads_phases, exchange.submit)
-        self._user_data = UserData(self.hub, exchange.orders, exchange.registry, directory.texts, exchange.query)
+        self._user_data = user_data(self.hub, exchange, directory.texts)
+        self._private = private_streams(self.hub, exchange, directory)
+        self._departures = Departures(services.gateway)
         self._sessions: dict[Connection, Session] = {}
         self._beats = 0
         self._beating = False
@@ -76,36 +88,53 @@ class WebsocketApp:
         query = parse_qs(scope["query_string"].decode("latin-1"))
         problem = limiter.open_connection(address) or self._problem(path, query)
         try:
+            admission = self._admitted(scope, address) if path == PRIVATE_PATH and problem is None else None
+        except RequestError as error:
+            admission, problem = None, error.problem
+        try:
             if problem is not None:
                 await _reject(send, problem)
                 return
             await send({"type": "websocket.accept"})
-            await self._converse(_line(scope), address, path, query, receive)
+            line = _line(scope)
+            connection = self.hub.join(line)
+            try:
+                line.attach(connection, self.hub.config.send_buffer_bytes)
+                session = self._session(connection, line, address, path, query, admission)
+                await self._serve(connection, session, receive)
+            finally:
+                self._leave(connection)
         finally:
             limiter.close_connection(address)
 
-    async def _converse(
-        self, line: FrameProtocol, address: str, path: str, query: dict[str, list[str]], receive: Receive
-    ) -> None:
-        connection = self.hub.join(line)
-        try:
-            line.attach(connection, self.hub.config.send_buffer_bytes)
-            await self._serve(connection, self._session(connection, line, address, path, query), receive)
-        finally:
-            self._leave(connection)
+    def _admitted(self, scope: Scope, address: str) -> Admission:
+        """Return who may read the private stream that a handshake asks for, or refuse it."""
+        call = Call(address, scope["query_string"], self.hub.clock.now_ns())
+        read_headers(call, scope["headers"])
+        return admit(self._services, self._private, call)
 
     def _problem(self, path: str, query: dict[str, list[str]]) -> Problem | None:
-        if path not in {API_PATH, COMBINED_PATH} and not _is_raw(path):
+        if path not in {API_PATH, COMBINED_PATH, PRIVATE_PATH} and not _is_raw(path):
             return NO_SUCH_PATH
         if query.get("timeUnit", ["MILLISECOND"])[0].upper() != "MILLISECOND":
             return MILLISECONDS_ONLY
         return OVERLOADED if self.hub.full else None
 
     def _session(
-        self, connection: Connection, line: FrameProtocol, address: str, path: str, query: dict[str, list[str]]
+        self,
+        connection: Connection,
+        line: FrameProtocol,
+        address: str,
+        path: str,
+        query: dict[str, list[str]],
+        admission: Admission | None,
     ) -> Session:
+        if admission is not None:
+            private = PrivateSession(self._services, self._private, self._departures, connection, admission)
+            private.open()
+            return private
         if path == API_PATH:
-            asking = ApiSession(self._services, self.hub, self._user_data, connection, line, address)
+            asking = ApiSession(self._services, self.hub, self._user_data, self._departures, connection, line, address)
             line.take_with(asking.take)
             return asking
         combined = path == COMBINED_PATH
@@ -138,9 +167,19 @@ class WebsocketApp:
             end.cancel()
 
     def _leave(self, connection: Connection) -> None:
-        self._sessions.pop(connection, None)
+        session = self._sessions.pop(connection, None)
+        if session is not None:
+            session.gone()
         for name in self.hub.leave(connection):
-            (self._user_data if is_private(name) else self._feed).close(name)
+            self._close(name)
+
+    def _close(self, name: str) -> None:
+        """Forget a stream that nobody reads any more."""
+        if not is_private(name):
+            self._feed.close(name)
+            return
+        for streams in (self._user_data, self._private):
+            streams.close(name)
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         if not self._beating:
@@ -174,6 +213,7 @@ class WebsocketApp:
         self._guarded(self._feed.on_batch, batch)
         self._indicator.on_batch(batch)
         self._guarded(self._user_data.on_batch, batch)
+        self._guarded(self._private.on_batch, batch)
 
     def _guarded(self, action: Callable[[T], None], argument: T) -> None:
         """Do something that must not stop the exchange; if it fails, no reader may believe that it has heard all."""

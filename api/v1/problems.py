@@ -82,6 +82,10 @@ _DOCUMENTS = {
     DocumentRefusal.BAD_ADDRESS: Problem(
         400, -8070, "In ip_allow stand addresses (10.0.0.7) and networks (10.0.0.0/8)."
     ),
+    DocumentRefusal.BAD_KEY: Problem(
+        400, -8122, "An Ed25519 public key is 32 bytes, in base64 or as PEM: send that of your own pair."
+    ),
+    DocumentRefusal.NOTHING_TO_CONFIRM: Problem(409, -8123, "Nothing to confirm: rotate the key first."),
     DocumentRefusal.NO_SCOPE: Problem(400, -8071, "A key without a scope may do nothing: give it one."),
     DocumentRefusal.NOT_A_LICENCE: Problem(
         404, -8200, "No licence of a registered dataset: GET /v1/licences lists all series."

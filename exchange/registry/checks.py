@@ -14,12 +14,15 @@ from exchange.registry.documents import (
     CatalogueListed,
     Document,
     InstrumentNamed,
+    KeyConfirmed,
     KeyCreated,
     KeyRevoked,
+    KeyRotated,
     LicenceGated,
     ParticipantCreated,
 )
 from exchange.registry.entries import Asset, Tables, next_announcement
+from exchange.registry.keys import refuse_change, refuse_proof
 from exchange.registry.refusals import DocumentRefusal
 from exchange.registry.units import DECIMALS_MAX, INT64_MAX
 
@@ -27,7 +30,6 @@ DESCRIPTION_CHARACTERS_MAX = 4_000
 LABEL_CHARACTERS_MAX = 100
 TITLE_CHARACTERS_MAX = 200  # of an announcement
 SYMBOLS_MAX = 100  # that an announcement concerns
-SECRET_BYTES_MAX = 1_000
 IP_ALLOW_MAX = 32
 KEYS_PER_ACCOUNT_MAX = 200  # the revoked ones included: a key is never used twice
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9._-]{0,39}")
@@ -53,6 +55,8 @@ def refuse(tables: Tables, document: Document) -> DocumentRefusal | None:
         case KeyRevoked():
             known = tables.keys.get(document.key)
             return DocumentRefusal.UNKNOWN_KEY if known is None or known.is_revoked else None
+        case KeyRotated() | KeyConfirmed():
+            return refuse_change(tables, document)
         case LicenceGated():
             return _refuse_gate(tables, document)
         case BuyerCleared():
@@ -178,12 +182,11 @@ def _refuse_key(tables: Tables, document: KeyCreated) -> DocumentRefusal | None:
         return DocumentRefusal.BAD_NAME
     if document.key in tables.keys:
         return DocumentRefusal.NAME_TAKEN
-    if (
-        len(document.label) > LABEL_CHARACTERS_MAX
-        or len(document.encrypted_secret) > SECRET_BYTES_MAX
-        or len(document.ip_allow) > IP_ALLOW_MAX
-    ):
+    if len(document.label) > LABEL_CHARACTERS_MAX or len(document.ip_allow) > IP_ALLOW_MAX:
         return DocumentRefusal.TOO_LONG
+    proof = refuse_proof(document)
+    if proof is not None:
+        return proof
     account = tables.account_at(document.account)
     if account is None:
         return DocumentRefusal.UNKNOWN_ACCOUNT

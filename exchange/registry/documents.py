@@ -147,7 +147,10 @@ class CatalogueListed(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fiel
 
 
 class KeyCreated(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
-    """An API key of an account; its secret is encrypted with a key that is not in the journal."""
+    """An API key of an account; its secret is encrypted with a key that is not in the journal.
+
+    A key of Ed25519 has no secret here, but the public half of a pair whose other half only its holder knows.
+    """
 
     key: str
     encrypted_secret: bytes
@@ -157,6 +160,22 @@ class KeyCreated(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=Tr
     created_ns: int = 0
     expires_ns: int = 0  # 0: never
     ip_allow: tuple[str, ...] = ()  # addresses and networks; none: from anywhere
+    public_key: bytes = b""  # of Ed25519; the secret is empty then
+    cancels_on_disconnect: bool = False  # the account's orders end when a connection of this key goes
+
+
+class KeyRotated(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
+    """A new secret, or public key, of an API key: good beside the old one until it is confirmed; a later one wins."""
+
+    key: str
+    encrypted_secret: bytes = b""
+    public_key: bytes = b""
+
+
+class KeyConfirmed(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
+    """The new secret of an API key is in use: the old one is no longer good."""
+
+    key: str
 
 
 class KeyRevoked(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
@@ -200,6 +219,8 @@ Document: TypeAlias = (
     | InstrumentNamed
     | CatalogueListed
     | KeyCreated
+    | KeyRotated
+    | KeyConfirmed
     | KeyRevoked
     | LicenceGated
     | BuyerCleared

@@ -111,6 +111,15 @@ class ApiKey(msgspec.Struct):
     expires_ns: int
     ip_allow: tuple[str, ...]
     is_revoked: bool = False
+    public_key: bytes = b""  # of Ed25519, in place of a secret
+    next_encrypted_secret: bytes = b""  # good beside the first until it is confirmed
+    next_public_key: bytes = b""
+    cancels_on_disconnect: bool = False
+
+    @property
+    def is_rotating(self) -> bool:
+        """Return whether a new secret or public key waits to be confirmed."""
+        return bool(self.next_encrypted_secret or self.next_public_key)
 
 
 class Entries(msgspec.Struct):

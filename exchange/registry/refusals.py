@@ -22,6 +22,8 @@ class DocumentRefusal(StrEnum):
     BAD_DECIMALS = "the decimals cannot show every step exactly"
     BAD_TERMS = "a number is outside of its limits"
     BAD_ADDRESS = "not an address or a network"
+    BAD_KEY = "a key has either a secret or the public half of an Ed25519 pair"
+    NOTHING_TO_CONFIRM = "the key has no second secret"
     NO_SCOPE = "a key without a scope may do nothing"
     NOT_A_LICENCE = "the instrument is no licence of a registered dataset"
     NOT_LET_IN = "the participant is not active"

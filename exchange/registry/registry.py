@@ -24,8 +24,10 @@ from exchange.registry.documents import (
     CatalogueListed,
     Document,
     InstrumentNamed,
+    KeyConfirmed,
     KeyCreated,
     KeyRevoked,
+    KeyRotated,
     LicenceGated,
     ParticipantCreated,
     decode,
@@ -43,6 +45,7 @@ from exchange.registry.entries import (
 )
 from exchange.registry.facts import FACTS, apply_fact
 from exchange.registry.gates import Gate
+from exchange.registry.keys import change
 from exchange.registry.people import PeopleEntries, Standing
 from exchange.registry.refusals import DocumentRefusal
 from exchange.registry.series import AllowanceEntries, UsageReported
@@ -243,10 +246,12 @@ class Registry:
                     self._add_instrument(instrument)
             case KeyCreated():
                 self._add_key(document)
+            case KeyRotated() | KeyConfirmed():
+                change(self._tables, document)
             case KeyRevoked():
                 key = self._tables.keys[document.key]
                 key.is_revoked = True
-                key.encrypted_secret = b""
+                key.encrypted_secret = key.next_encrypted_secret = b""
             case LicenceGated():
                 self._add_gate(document)
             case AnnouncementMade():
@@ -312,6 +317,8 @@ class Registry:
             created_ns=document.created_ns,
             expires_ns=document.expires_ns,
             ip_allow=document.ip_allow,
+            public_key=document.public_key,
+            cancels_on_disconnect=document.cancels_on_disconnect,
         )
         self._tables.entries.keys.append(key)
         self._tables.keys[key.key] = key

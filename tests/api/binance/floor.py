@@ -17,7 +17,8 @@ from exchange.core.records import COMMAND
 from exchange.core.reference import Reference
 from exchange.core.state import TEST
 from exchange.core.types import AssetKind, EventKind, SelfTradePrevention, Side, TradingState
-from exchange.events import rows
+from exchange.events import Event, rows
+from exchange.marketdata.accountevents import AccountEvents
 from exchange.marketdata.market import MarketData
 from exchange.marketdata.notices import Notices
 from exchange.marketdata.orders import OrderHistory
@@ -76,6 +77,19 @@ def unframed(data: bytes) -> list[Any]:
     return said
 
 
+class Log:
+    """In the place of the event log: all of it in memory."""
+
+    def __init__(self) -> None:
+        self.parts: list[np.ndarray] = []
+
+    def append(self, events: np.ndarray) -> None:
+        self.parts.append(events.copy())
+
+    def read(self, after: int, limit: int) -> np.ndarray:
+        return np.concatenate(self.parts)[after : after + limit]
+
+
 class Floor:
     """Two instruments, three accounts, and a hub whose turns end when the test says so."""
 
@@ -88,6 +102,8 @@ class Floor:
         self.market = MarketData()
         self.orders = OrderHistory()
         self.notices = Notices()
+        self.account_events = AccountEvents()
+        self.events = Log()
         self.event_count = 0
         self.sequence = 0
         self.listeners: list[Callable[[Batch], None]] = []
@@ -129,6 +145,8 @@ class Floor:
         self.market.apply(found)
         self.orders.apply(found)
         self.notices.apply(found)
+        self.account_events.apply(found)
+        self.events.append(events)
         heard = Batch(batch, events, found, self.event_count + 1, ())
         self.event_count += len(found)
         for listener in self.listeners:
@@ -139,6 +157,11 @@ class Floor:
     def sources(self) -> Sources:
         """Return what the streams read."""
         return Sources.of(self.market, self.notices, Directory(self.registry))
+
+    @staticmethod
+    def event(events: np.ndarray, number: int) -> Event:
+        """Return the event of a number out of all of them."""
+        return rows(events[number - 1 : number])[0]
 
     def connect(self) -> tuple[Connection, Wire]:
         """Add a reader."""

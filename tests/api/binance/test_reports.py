@@ -6,18 +6,68 @@ import pytest
 
 from api.binance import reports
 from api.binance.directory import Directory
-from api.binance.reports import Execution, executions
+from api.executions import Entry, Execution, entries_of, executions
 from api.orders import name_of
 from exchange.core import commands
-from exchange.core.types import EventKind, OrderFlag, OrderType, SelfTradePrevention, TimeInForce
+from exchange.core.types import (
+    AccountState,
+    EventKind,
+    OrderFlag,
+    OrderType,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
 from exchange.sequencer import Batch
 from tests.api.binance.floor import ALICE, BOB, CAROL, CNY, START_MS, SYMBOL, Floor, buy, sell
 
 EVERYBODY = frozenset((ALICE, BOB, CAROL))
 
 
+NOTHING_FILLED = {
+    "e": "executionReport",
+    "E": START_MS,
+    "s": SYMBOL,
+    "c": "mine",
+    "S": "BUY",
+    "o": "LIMIT",
+    "f": "GTC",
+    "q": "3",
+    "p": "12.50",
+    "P": "0.00",
+    "F": "0",
+    "g": -1,
+    "C": "",
+    "x": "NEW",
+    "X": "NEW",
+    "r": "NONE",
+    "l": "0",
+    "z": "0",
+    "L": "0.00",
+    "n": "0.000000",
+    "N": None,
+    "T": START_MS,
+    "t": -1,
+    "w": True,
+    "m": False,
+    "M": False,
+    "O": START_MS,
+    "Z": "0.000000",
+    "Y": "0.000000",
+    "Q": "0.000000",
+    "W": START_MS,
+    "V": "EXPIRE_TAKER",
+}
+
+
 def found(floor: Floor, batch: Batch, watched: frozenset[int] = EVERYBODY) -> list[Execution]:
-    return executions(batch.rows, batch.first_event_number, watched, floor.orders.order)
+    """Return what happened to the orders of watched accounts in a batch, in the order of the events."""
+    first, told = batch.first_event_number, []
+    for account in watched:
+        numbered = floor.account_events.since(account, first)
+        entries = entries_of(account, numbered, lambda number: batch.rows[number - first])
+        told += [one for one in executions(entries, floor.orders.order) if one is not None]
+    return sorted(told, key=lambda one: (one.entry.number, one.entry.is_counter))
 
 
 def told(floor: Floor, batch: Batch, watched: frozenset[int] = EVERYBODY) -> list[dict[str, Any]]:
@@ -39,45 +89,9 @@ def floor() -> Floor:
 
 def test_an_accepted_order_is_reported_field_for_field(floor: Floor) -> None:
     batch = floor.act(buy(1_250, 3, client_order_id="mine"))
+    numbers = {"i": batch.rows[0].order_id, "I": batch.first_event_number, "sq": 2}
 
-    assert told(floor, batch) == [
-        {
-            "e": "executionReport",
-            "E": START_MS,
-            "s": SYMBOL,
-            "c": "mine",
-            "S": "BUY",
-            "o": "LIMIT",
-            "f": "GTC",
-            "q": "3",
-            "p": "12.50",
-            "P": "0.00",
-            "F": "0",
-            "g": -1,
-            "C": "",
-            "x": "NEW",
-            "X": "NEW",
-            "r": "NONE",
-            "i": batch.rows[0].order_id,
-            "l": "0",
-            "z": "0",
-            "L": "0.00",
-            "n": "0.000000",
-            "N": None,
-            "T": START_MS,
-            "t": -1,
-            "I": batch.first_event_number,
-            "w": True,
-            "m": False,
-            "M": False,
-            "O": START_MS,
-            "Z": "0.000000",
-            "Y": "0.000000",
-            "Q": "0.000000",
-            "W": START_MS,
-            "V": "EXPIRE_TAKER",
-        }
-    ]
+    assert told(floor, batch) == [NOTHING_FILLED | numbers]
 
 
 def test_a_trade_is_reported_to_both_sides(floor: Floor) -> None:
@@ -118,14 +132,14 @@ def test_only_watched_accounts_are_reported(floor: Floor) -> None:
     floor.act(sell(100, 1))
     batch = floor.act(buy(100, 1))
 
-    assert [execution.is_counter for execution in found(floor, batch, frozenset((BOB,)))] == [True]
+    assert [execution.entry.is_counter for execution in found(floor, batch, frozenset((BOB,)))] == [True]
     assert found(floor, batch, frozenset((CAROL,))) == []
 
 
 def test_the_number_of_a_report_is_that_of_its_event(floor: Floor) -> None:
     batch = floor.act(sell(100, 1), buy(100, 1, client_order_id="a"))
 
-    numbers = [execution.number - batch.first_event_number for execution in found(floor, batch)]
+    numbers = [execution.entry.number - batch.first_event_number for execution in found(floor, batch)]
     kinds = [batch.rows[number].kind for number in numbers]
     assert kinds == [EventKind.ORDER_ACCEPTED, EventKind.ORDER_ACCEPTED, EventKind.TRADED, EventKind.TRADED]
 
@@ -160,9 +174,9 @@ def test_what_is_left_of_an_immediate_order_expires(floor: Floor) -> None:
 def test_a_market_order_has_no_price_and_a_post_only_order_its_own_type(floor: Floor) -> None:
     floor.act(sell(100, 1))
     market = floor.act(buy(0, 1, order_type=OrderType.MARKET, time_in_force=TimeInForce.IOC))
-    post_only = floor.act(buy(90, 1, flags=OrderFlag.POST_ONLY))
-
     assert brief(told(floor, market, frozenset((ALICE,))), "o", "p") == [("MARKET", "0.00")] * 2
+
+    post_only = floor.act(buy(90, 1, flags=OrderFlag.POST_ONLY))
     assert brief(told(floor, post_only), "o") == [("LIMIT_MAKER",)]
 
 
@@ -229,13 +243,48 @@ def test_a_forgotten_order_is_an_error_and_no_silence(floor: Floor) -> None:
     batch = floor.act(buy(100, 1))
 
     with pytest.raises(LookupError, match="forgotten"):
-        executions(batch.rows, 1, EVERYBODY, lambda _: None)
+        executions([Entry(1, 1, batch.rows[0], is_counter=False)], lambda _: None)
+
+
+def test_a_stop_is_reported_asleep_awake_and_traded(floor: Floor) -> None:
+    stop = buy(105, 2, order_type=OrderType.STOP_LIMIT, stop_ticks=101)
+    floor.act(sell(101, 1), sell(102, 5))
+    assert brief(told(floor, floor.act(stop)), "x", "X", "w", "P") == [("NEW", "NEW", False, "1.01")]
+    assert "W" not in told(floor, floor.act(buy(105, 2, order_type=OrderType.STOP_LIMIT, stop_ticks=120)))[0]
+    floor.pass_ms(10)
+    batch = floor.act(buy(101, 1, account=CAROL, self_trade_prevention=SelfTradePrevention.NONE))
+
+    woken = told(floor, batch, frozenset((ALICE,)))
+    assert brief(woken, "x", "X", "w", "o", "W", "z") == [
+        ("NEW", "NEW", True, "STOP_LOSS_LIMIT", START_MS + 10, "0"),
+        ("TRADE", "FILLED", False, "STOP_LOSS_LIMIT", START_MS + 10, "2"),
+    ]
+
+
+def test_what_the_dialect_has_no_word_for_is_told_in_ours(floor: Floor) -> None:
+    floor.act(sell(100, 2))
+    trade = floor.act(buy(100, 2)).rows[-1]
+    fees = (trade.fee, trade.counter_fee)
+    bust = commands.bust_trade(trade.trade_id, Side.BUY, (ALICE, BOB), trade.instrument, 100, 2, fees)
+    busted = floor.act(bust).rows[0]
+    texts = Directory(floor.registry).texts(trade.instrument)
+    sides = [reports.trade_busted(Entry(7, 9, busted, is_counter=one), texts) for one in (False, True)]
+    assert brief(sides, "e", "t", "S", "p", "q", "n", "sq") == [
+        ("tradeBusted", 1, "BUY", "1.00", "2", "0.004000", 7),
+        ("tradeBusted", 1, "SELL", "1.00", "2", "0.002000", 7),
+    ]
+    state = floor.act(commands.set_account_state(CAROL, AccountState.SUSPENDED)).rows[0]
+    timer = floor.act(commands.set_deadman(ALICE, (START_MS + 5) * 1_000_000)).rows[0]
+    notices = [reports.account_notice(Entry(1, 1, event, is_counter=False)) for event in (state, timer)]
+    assert brief(notices, "e") == [("accountState",), ("deadmanSet",)]
+    assert (notices[0]["X"], notices[1]["T"]) == ("SUSPENDED", START_MS + 5)
 
 
 def test_money_that_came_is_told(floor: Floor) -> None:
     event = floor.act(commands.deposit(ALICE, CNY, 5_000_000)).rows[0]
 
-    assert reports.balance_update(event, "CNY", "5.000000") == {
+    assert reports.balance_update(Entry(3, 9, event, is_counter=False), "CNY", "5.000000") == {
+        "sq": 3,
         "e": "balanceUpdate",
         "E": START_MS,
         "a": "CNY",

@@ -8,7 +8,7 @@ import pytest
 from api.binance.directory import Directory
 from api.binance.feed import Feed
 from api.binance.session import MarketSession
-from api.binance.userdata import UserData
+from api.binance.userdata import user_data
 from api.stream.config import StreamConfig
 from api.stream.listenkeys import LIFETIME_NS, ListenKeys
 from exchange.marketdata.prices import DailyPrices
@@ -25,7 +25,8 @@ class Hosted(Floor):
         super().__init__(StreamConfig(messages_burst=5))
         directory = Directory(self.registry)
         self.feed = Feed(self.hub, self.sources, DailyPrices(self.market, str))
-        self.user_data = UserData(self.hub, self.orders, self.registry, directory.texts, lambda _: self._never())
+        self.query = lambda _: self._never()  # type: ignore[method-assign]  # nobody asks for balances here
+        self.user_data = user_data(self.hub, self, directory.texts)  # type: ignore[arg-type]  # all that is asked
         self.listen_keys = ListenKeys()
         self.listeners += [self.feed.on_batch, self.user_data.on_batch]
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from api.binance.directory import Directory
-from api.binance.userdata import UserData, topic_name
+from api.binance.userdata import user_data
 from api.stream.hub import Connection
 from exchange.core import commands
 from exchange.core.types import SelfTradePrevention
@@ -24,7 +24,8 @@ class Private(Floor):
         self.asked: list[tuple[asyncio.Future[Any], Callable[[Any], Any]]] = []
         self.stopped = False
         texts_of = Directory(self.registry).texts
-        self.data = UserData(self.hub, self.orders, self.registry, texts_of, self.ask)
+        self.query = self.ask  # type: ignore[method-assign]
+        self.data = user_data(self.hub, self, texts_of)  # type: ignore[arg-type]  # all that is asked of an exchange
         self.listeners.append(self.data.on_batch)
 
     def ask(self, function: Callable[[Any], Any]) -> "asyncio.Future[Any]":
@@ -224,5 +225,5 @@ def test_nobody_listening_costs_nothing() -> None:
     floor.act(buy(100, 1))
 
     assert floor.asked == []
-    assert topic_name(ALICE) == "account 1"
+    assert floor.data.topic_name(ALICE) == "account 1 binance"
     assert isinstance(floor.act(buy(100, 1)).rows[0], Event)

@@ -264,7 +264,7 @@ def test_an_account_is_heard_under_its_subscription(floor: Venue, by_session: bo
             return [answer["result"], again["error"], listed["result"], events]
 
     answer, again, listed, events = talk(conversation)
-    assert answer == {"subscriptionId": 0}
+    assert (answer["subscriptionId"], answer["sequence"] + 1) == (0, events[0]["event"]["sq"])
     assert again["code"] == -2035
     assert listed == [{"subscriptionId": 0}]
     assert [event["subscriptionId"] for event in events] == [0] * 4

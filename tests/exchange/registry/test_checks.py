@@ -9,10 +9,10 @@ from exchange.registry.checks import (
     IP_ALLOW_MAX,
     KEYS_PER_ACCOUNT_MAX,
     LABEL_CHARACTERS_MAX,
-    SECRET_BYTES_MAX,
     refuse,
 )
 from exchange.registry.documents import KeyRevoked, Scope
+from exchange.registry.keys import SECRET_BYTES_MAX
 from exchange.registry.refusals import DocumentRefusal
 from tests.exchange.registry.builders import (
     ACCOUNT,

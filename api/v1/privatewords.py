@@ -1,0 +1,135 @@
+"""The words of our own dialect for an account's private stream."""
+
+from api.binance.directory import Directory
+from api.binance.reports import kind_and_status
+from api.executions import Entry, Execution
+from api.orders import name_of
+from api.private import Accounts, Body, PrivateStreams
+from api.stream.hub import Hub
+from exchange.core.types import (
+    AccountState,
+    EndReason,
+    EventKind,
+    OrderFlag,
+    OrderType,
+    Side,
+    TimeInForce,
+    TransferPurpose,
+)
+
+MILLISECOND_NS = 1_000_000
+DIALECT = "v1"
+_ENDS = frozenset((EventKind.ORDER_CANCELED, EventKind.ORDER_EXPIRED))
+_LOSSES = frozenset((EventKind.WITHDRAWN, EventKind.REDEEMED, EventKind.UNITS_EXPIRED))
+_PRICED = frozenset((OrderType.LIMIT, OrderType.STOP_LIMIT))
+
+
+class PrivateWords:
+    """Each event by its own name, with its sequence and its number in event log and ledger."""
+
+    def __init__(self, directory: Directory) -> None:
+        """Take names and numbers of what is traded."""
+        self._directory = directory
+
+    def event(self, entry: Entry, execution: Execution | None) -> Body:
+        """Tell one event of an account."""
+        event = entry.event
+        kind = EventKind(event.kind)
+        body: Body = {
+            "type": "DEADMAN_FIRED" if kind is EventKind.COMMAND_REJECTED else kind.name,
+            "sequence": entry.sequence,
+            "event": entry.number,
+            "time": event.time_ns // MILLISECOND_NS,
+        }
+        if execution is not None:
+            return body | self._of_order(execution)
+        match kind:
+            case EventKind.TRADE_BUSTED:
+                return body | self._trade(entry, event.instrument)
+            case EventKind.ACCOUNT_STATE_SET:
+                return body | {"state": AccountState(event.state).name}
+            case EventKind.DEADMAN_SET:
+                return body | {"trigger": event.amount // MILLISECOND_NS}
+            case EventKind.COMMAND_REJECTED:
+                return body
+            case _:
+                return body | self._of_asset(entry)
+
+    def balances(self, now_ms: int, update_ns: int, sequence: int, rows: list[tuple[int, int, int]]) -> Body:
+        """Tell how balances stand, and after which event of the account."""
+        names = self._directory
+        told = [
+            {
+                "asset": names.asset_name(asset),
+                "available": names.asset_amount(asset, free),
+                "held": names.asset_amount(asset, held),
+            }
+            for asset, free, held in rows
+        ]
+        changed_ms = update_ns // MILLISECOND_NS
+        return {"type": "BALANCES", "after": sequence, "changed": changed_ms, "time": now_ms, "balances": told}
+
+    def _of_order(self, execution: Execution) -> Body:
+        event = execution.entry.event
+        body: Body = {"order": self._order(execution)}
+        if event.kind == EventKind.TRADED:
+            body["fill"] = self._trade(execution.entry, event.instrument)
+        elif event.kind in _ENDS:
+            body["reason"] = EndReason(event.reason).name
+        elif event.kind == EventKind.ORDER_REPLACED:
+            body["kept_priority"] = bool(event.flags & OrderFlag.KEPT_PRIORITY)
+        elif event.kind == EventKind.MATCH_PREVENTED:
+            body["prevented"] = self._directory.texts(event.instrument).quantity(event.quantity_lots)
+        return body
+
+    def _order(self, execution: Execution) -> Body:
+        order = execution.order
+        texts = self._directory.texts(order.instrument)
+        is_priced = order.order_type in _PRICED
+        return {
+            "order_id": order.order_id,
+            "client_order_id": name_of(order),
+            "symbol": texts.symbol,
+            "side": Side(order.side).name,
+            "type": OrderType(order.order_type).name,
+            "time_in_force": TimeInForce(order.time_in_force).name,
+            "price": texts.price(execution.price_ticks) if is_priced else None,
+            "stop_price": texts.price(order.stop_ticks) if order.stop_ticks else None,
+            "quantity": texts.quantity(execution.quantity_lots),
+            "filled": texts.quantity(execution.filled_lots),
+            "amount": texts.amount(execution.quote_filled),
+            "status": kind_and_status(execution)[1],
+        }
+
+    def _trade(self, entry: Entry, index: int) -> Body:
+        """Tell one party's side of a trade; `event` beside it is the trade's entry in the ledger."""
+        event, texts = entry.event, self._directory.texts(index)
+        return {
+            "trade_id": event.trade_id,
+            "symbol": texts.symbol,
+            "side": "BUY" if (event.side == Side.BUY) is not entry.is_counter else "SELL",
+            "role": "MAKER" if entry.is_counter else "TAKER",
+            "price": texts.price(event.price_ticks),
+            "quantity": texts.quantity(event.quantity_lots),
+            "amount": texts.amount(event.amount),
+            "fee": texts.amount(event.counter_fee if entry.is_counter else event.fee),
+            "fee_asset": self._directory.at(index).quote_asset,
+        }
+
+    def _of_asset(self, entry: Entry) -> Body:
+        event, names = entry.event, self._directory
+        is_transfer = event.kind == EventKind.TRANSFERRED
+        is_loss = event.kind in _LOSSES or (is_transfer and not entry.is_counter)
+        body: Body = {
+            "asset": names.asset_name(event.asset),
+            "amount": names.asset_amount(event.asset, -event.amount if is_loss else event.amount),
+        }
+        if is_transfer:
+            body["counter_account"] = event.account if entry.is_counter else event.counter_account
+            body["purpose"] = TransferPurpose(event.state).name
+        return body
+
+
+def private_streams(hub: Hub, exchange: Accounts, directory: Directory) -> PrivateStreams:
+    """Return the private streams of an exchange in this dialect."""
+    return PrivateStreams(hub, exchange, PrivateWords(directory), DIALECT)
