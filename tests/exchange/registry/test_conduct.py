@@ -67,7 +67,7 @@ def test_nobody_has_an_account_before_being_active() -> None:
 def test_a_key_has_scopes_of_its_accounts_role_alone(role: Role) -> None:
     registry = registry_of(ParticipantCreated("p", role), AccountNamed(1, "p", "p", role))
     for scope in Scope:
-        refused = _refused(registry, KeyCreated("k" * 64, b"", 1, (scope,)))
+        refused = _refused(registry, KeyCreated("k" * 64, b"x", 1, (scope,)))
         assert refused == (None if scope in SCOPES[role] else DocumentRefusal.SCOPE_OF_ANOTHER_ROLE)
 
 
