@@ -43,6 +43,7 @@ SIZES = (100, 1_000, 10_000)
 LATENCY_SIZE = 1_000
 DATABASE = "settlement_benchmark"
 OPENING_EVENTS = 20_000  # of what opens the market, in one batch
+OPENING_CASH, OPENING_UNITS = 10**13, 10**12  # of each account; the sum over all stays an int8
 
 
 class Figure(NamedTuple):
@@ -92,9 +93,9 @@ def market(accounts: int) -> np.ndarray:
         listed.append({"kind": EventKind.ASSET_CREATED, "asset": base, "state": AssetKind.ALLOWANCE})
         listed.append({"kind": EventKind.INSTRUMENT_LISTED, "instrument": instrument, **terms})
     for account in range(1, accounts + 1):
-        listed.append({"kind": EventKind.DEPOSITED, "account": account, "asset": CASH, "amount": 10**15})
+        listed.append({"kind": EventKind.DEPOSITED, "account": account, "asset": CASH, "amount": OPENING_CASH})
         listed += [
-            {"kind": EventKind.ISSUED, "account": account, "asset": instrument + 1, "amount": 10**13}
+            {"kind": EventKind.ISSUED, "account": account, "asset": instrument + 1, "amount": OPENING_UNITS}
             for instrument in range(1, INSTRUMENTS + 1)
         ]
     events = np.zeros(len(listed), EVENT)
@@ -281,7 +282,7 @@ async def table_bytes(dsn: str) -> tuple[float, float]:
     connection = await asyncpg.connect(urlunsplit(urlsplit(dsn)._replace(path=f"/{DATABASE}")))
     row = await connection.fetchrow(
         "SELECT sum(pg_relation_size(oid)), sum(pg_total_relation_size(oid)) FROM pg_class"
-        r" WHERE relkind = 'r' AND (relname ~ '^(trades|postings)_0_\d+$' OR relname = 'balance_log')"
+        r" WHERE relkind = 'r' AND (relname ~ '^(trades|movements)_0_\d+$' OR relname = 'balance_log')"
     )
     count = await connection.fetchval("SELECT count(*) FROM ledger.trades")
     await connection.close()

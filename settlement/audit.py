@@ -78,7 +78,7 @@ class Tape:
         self._trades: dict[int, tuple[int, ...] | None] = {}  # terms of the trades that are undone later
 
     def balances(self) -> None:
-        """Return None: a tape knows of no balances but those that its postings make."""
+        """Return None: a tape knows of no balances but those that its movements make."""
 
     def events(self) -> Iterator[np.ndarray]:
         """Yield the events of the log, each checked; raises Difference."""

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from settlement.records import BALANCE
+from exchange.core.types import EXCHANGE_ACCOUNT
+from settlement.records import BALANCE, MOVEMENT
 
 _ASSET_BITS = 32
 
@@ -30,26 +31,26 @@ def empty(base: int = 0) -> Balances:
 
 def load(log: np.ndarray, base: int = 0) -> Balances:
     """Return the balances that BALANCE records state, the latest of each account and asset."""
-    keys = _keys(log)
+    keys = _keys(log["account"], log["asset"])
     order = np.argsort(keys)
     return Balances(keys[order], log["balance"][order].astype(np.int64), log["batch"][order].astype(np.int64), base)
 
 
-def after(balances: Balances, postings: np.ndarray, batch: int) -> tuple[Balances, np.ndarray]:
-    """Return the balances after a batch's postings, and a BALANCE record for each that was touched.
+def after(balances: Balances, movements: np.ndarray, batch: int) -> tuple[Balances, np.ndarray]:
+    """Return the balances after a batch's MOVEMENT records, and a BALANCE record for each that was touched.
 
     Sums wrap around within a batch and are exact at its end: no balance comes near 2**63.
     """
-    if len(postings) == 0:
+    if len(movements) == 0:
         return balances, np.empty(0, BALANCE)
-    keys = _keys(postings)
+    keys, changes = _legs(movements)
     order = np.argsort(keys, kind="stable")
     keys = keys[order]
     begins = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
     touched = keys[begins]
     known, amounts, batches, base = _with_keys(balances, touched)
     where = np.searchsorted(known, touched)
-    amounts[where] += np.add.reduceat(postings["amount"][order], begins)
+    amounts[where] += np.add.reduceat(changes[order], begins)
     log = np.empty(len(touched), BALANCE)
     log["account"] = touched >> _ASSET_BITS
     log["asset"] = touched & ((1 << _ASSET_BITS) - 1)
@@ -66,8 +67,21 @@ def rows(balances: Balances) -> list[tuple[int, int, int]]:
     return list(zip(accounts.tolist(), assets.tolist(), balances.amounts.tolist(), strict=True))
 
 
-def _keys(rows: np.ndarray) -> np.ndarray:
-    return (rows["account"].astype(np.int64) << _ASSET_BITS) | rows["asset"].astype(np.int64)
+def _legs(movements: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return key and amount of every posting that the movements mean; a fee of nothing is none."""
+    with_fee = movements[movements["fee"] != 0]
+    fees = np.full(len(with_fee), EXCHANGE_ACCOUNT, MOVEMENT["account"])
+    keys = (
+        _keys(movements["account"], movements["asset"]),
+        _keys(movements["contra_account"], movements["asset"]),
+        _keys(fees, with_fee["asset"]),
+    )
+    return np.concatenate(keys), np.concatenate((movements["amount"], movements["contra_amount"], with_fee["fee"]))
+
+
+def _keys(accounts: np.ndarray, assets: np.ndarray) -> np.ndarray:
+    keys: np.ndarray = (accounts.astype(np.int64) << _ASSET_BITS) | assets.astype(np.int64)
+    return keys
 
 
 def _with_keys(balances: Balances, keys: np.ndarray) -> Balances:

@@ -77,7 +77,7 @@ def prepare(state: State, events: np.ndarray) -> tuple[Batch, State]:
     assert 0 < len(events) <= state.events_left, "a batch ends with its period and with its block"
     number = state.batch + 1
     found = entries.rows(events, state.last_seq + 1, state.instruments)
-    running, log = balances.after(state.balances, found.postings, number)
+    running, log = balances.after(state.balances, found.movements, number)
     tables = {**found._asdict(), "balance_log": log}
     tables = {table: tables[table] for table in TABLES}
     copies = {table: copyformat.encode(rows) for table, rows in tables.items() if len(rows)}

@@ -25,8 +25,8 @@ FROM ledger.batches WHERE batch > $1 AND batch < $2 ORDER BY batch LIMIT $3
 _RANGES = {
     "trades": f"SELECT {COLUMNS['trades']} FROM ledger.trades WHERE seq >= $1 AND seq <= $2 ORDER BY seq",  # noqa: S608
     "entries": f"SELECT {COLUMNS['entries']} FROM ledger.entries WHERE seq >= $1 AND seq <= $2 ORDER BY seq",  # noqa: S608
-    "postings": f"SELECT {COLUMNS['postings']} FROM ledger.postings"  # noqa: S608
-    " WHERE posting_id >= $1 * 8 AND posting_id < ($2 + 1) * 8 ORDER BY posting_id",
+    "movements": f"SELECT {COLUMNS['movements']} FROM ledger.movements"  # noqa: S608
+    " WHERE movement_id >= $1 * 2 AND movement_id < ($2 + 1) * 2 ORDER BY movement_id",
 }
 _REGISTERS = {
     table: f"SELECT {COLUMNS[table]} FROM ledger.{table} WHERE shard = $1 ORDER BY seq"  # noqa: S608
@@ -41,8 +41,8 @@ _BALANCE_LOG = (
 _STRAYS = """
 SELECT 'a trade of event ' || seq FROM ledger.trades WHERE seq > $3 AND seq < $2
 UNION ALL SELECT 'an entry of event ' || seq FROM ledger.entries WHERE seq > $3 AND seq < $2
-UNION ALL SELECT 'a posting of event ' || (posting_id >> 3) FROM ledger.postings
-    WHERE posting_id >= ($3 + 1) * 8 AND posting_id < $2 * 8
+UNION ALL SELECT 'a movement of event ' || (movement_id >> 1) FROM ledger.movements
+    WHERE movement_id >= ($3 + 1) * 2 AND movement_id < $2 * 2
 UNION ALL SELECT 'a balance of batch ' || batch FROM ledger.balance_log WHERE batch > $4 AND batch < $2
 UNION ALL SELECT 'a trade of event ' || seq FROM ledger.trades WHERE seq <= $1 AND $1 = 0
 UNION ALL SELECT 'an entry of event ' || seq FROM ledger.entries WHERE seq <= $1 AND $1 = 0
@@ -260,7 +260,7 @@ class Comparison:
             )
 
     def _check_balances(self) -> None:
-        """Compare the balances that all postings make with the engine's, what is outside with what was issued."""
+        """Compare the balances that all movements make with the engine's, what is outside with what was issued."""
         engine = self._source.balances()
         if engine is None:
             return
@@ -274,7 +274,7 @@ class Comparison:
             there, wanted = ledger.get((account, asset), 0), engine.get((account, asset), 0)
             if there != wanted:
                 raise Difference(
-                    f"account {account} has {there} of asset {asset} by the postings, {wanted} by the engine"
+                    f"account {account} has {there} of asset {asset} by the movements, {wanted} by the engine"
                 )
         self._counts["balances"] = len(engine)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from settlement.records import POSTINGS_PER_ENTRY_MAX
+from settlement.records import MOVEMENTS_PER_ENTRY_MAX
 
 # what identifies a row within its table, in the order of the table
 KEYS = {
@@ -11,7 +11,7 @@ KEYS = {
     "instruments": ("instrument",),
     "trades": ("seq",),
     "entries": ("seq",),
-    "postings": ("posting_id",),
+    "movements": ("movement_id",),
     "balance_log": ("batch", "account", "asset"),
 }
 
@@ -20,7 +20,7 @@ class Difference(Exception):  # noqa: N818 - a finding, not a fault of the progr
     """Two records of the same thing are not equal; the message says which, and where they part."""
 
 
-_LEGS = {0: "buyer cash", 1: "seller cash", 2: "fees", 4: "buyer units", 5: "seller units"}
+_PARTS = {0: "cash, of a trade", 1: "units"}
 
 
 def first_difference(table: str, expected: np.ndarray, found: np.ndarray) -> str:
@@ -48,10 +48,10 @@ def _key(table: str, row: np.void) -> tuple[int, ...]:
 
 def _name(table: str, row: np.void) -> str:
     key = _key(table, row)
-    if table == "postings":
-        seq, leg = divmod(key[0], POSTINGS_PER_ENTRY_MAX)
-        legs = f"leg {leg}, which of a trade is {_LEGS[leg]}" if leg in _LEGS else f"leg {leg}"
-        return f"posting {key[0]} (event {seq}, {legs}, account {row['account']}, asset {row['asset']})"
+    if table == "movements":
+        seq, part = divmod(key[0], MOVEMENTS_PER_ENTRY_MAX)
+        parties = f"accounts {row['account']} and {row['contra_account']}, asset {row['asset']}"
+        return f"movement {key[0]} (event {seq}, {_PARTS[part]}, {parties})"
     if table == "balance_log":
         return f"the balance of account {key[1]} in asset {key[2]} behind batch {key[0]}"
     nouns = {"trades": "the trade of event", "entries": "the journal entry of event"}

@@ -5,14 +5,15 @@ The chart: accounts above 0 are participants', 0 is the exchange's own, -1 the w
 | event | gives | receives |
 |---|---|---|
 | traded | buyer: notional and fee; seller: units | seller: notional less fee; buyer: units; 0: both fees |
-| trade busted | the five postings of that trade with opposite signs | |
+| trade busted | the two movements of that trade with opposite signs | |
 | deposited | -1 | account |
 | withdrawn | account | -1 |
 | issued | -2 | account |
 | redeemed, units expired | account | -2 |
 | transferred, whatever the purpose | account | counter account |
 
-Per event and asset the postings sum to zero.
+Each row of this table is a movement, a trade two: one asset, an account, another one, and what account 0 gets of it.
+A movement's two or three postings sum to zero; a fee of nothing is not posted.
 """
 
 from typing import NamedTuple
@@ -20,18 +21,17 @@ from typing import NamedTuple
 import numpy as np
 
 from exchange.core.records import EVENT
-from exchange.core.types import EXCHANGE_ACCOUNT, EventKind, Side
+from exchange.core.types import EventKind, Side
 from settlement.records import (
     ACCOUNT,
     ASSET,
     ENTRY,
     INSTRUMENT,
     ISSUANCE_ACCOUNT,
+    MOVEMENT,
+    MOVEMENTS_PER_ENTRY_MAX,
     OUTSIDE_ACCOUNT,
-    POSTING,
-    POSTINGS_PER_ENTRY_MAX,
     TRADE,
-    TRADE_LEGS,
 )
 
 CONTRA_ACCOUNTS = {
@@ -41,8 +41,7 @@ CONTRA_ACCOUNTS = {
     EventKind.REDEEMED: ISSUANCE_ACCOUNT,
     EventKind.UNITS_EXPIRED: ISSUANCE_ACCOUNT,
 }
-MOVEMENTS = (*CONTRA_ACCOUNTS, EventKind.TRANSFERRED)  # two postings each
-ENTRY_KINDS = (*MOVEMENTS, EventKind.TRADE_BUSTED)
+ENTRY_KINDS = (*CONTRA_ACCOUNTS, EventKind.TRANSFERRED, EventKind.TRADE_BUSTED)
 _INCREASES = (EventKind.DEPOSITED, EventKind.ISSUED)
 
 
@@ -54,7 +53,7 @@ class Rows(NamedTuple):
     instruments: np.ndarray
     trades: np.ndarray
     entries: np.ndarray
-    postings: np.ndarray
+    movements: np.ndarray
 
 
 def rows(events: np.ndarray, first_seq: int, instruments: np.ndarray) -> Rows:
@@ -65,35 +64,39 @@ def rows(events: np.ndarray, first_seq: int, instruments: np.ndarray) -> Rows:
     listed = _listed(events, seq)
     known = np.concatenate((instruments, listed))
     trades = _trades(_chosen(events, traded), seq[traded])
-    postings = trade_postings(trades, known)
-    _check_notional(postings, trades["seller_fee"], events["amount"][traded])
+    movements = trade_movements(trades, known)
+    _check_notional(movements, trades["seller_fee"], events["amount"][traded])
     entered = np.isin(kind, ENTRY_KINDS)
     entries = _chosen(events, entered)
     if len(entries):
-        others = _entry_postings(entries, seq[entered], known)
-        postings = np.concatenate((postings, *others))
-        postings = postings[np.argsort(postings["posting_id"])]
-    return Rows(_assets(events, seq), _accounts(events, seq), listed, trades, _entries(entries, seq[entered]), postings)
-
-
-def trade_postings(trades: np.ndarray, instruments: np.ndarray) -> np.ndarray:
-    """Return the five postings of each TRADE record; instrument n is the n-th of `instruments`."""
-    index = trades["instrument"] - 1
-    base, quote = instruments["base"][index], instruments["quote"][index]
-    notional = trades["price_ticks"] * trades["quantity_lots"] * instruments["tick_value"][index]
-    units = trades["quantity_lots"] * instruments["lot_units"][index]
-    legs = (
-        (trades["buyer"], quote, -notional - trades["buyer_fee"]),
-        (trades["seller"], quote, notional - trades["seller_fee"]),
-        (EXCHANGE_ACCOUNT, quote, trades["buyer_fee"] + trades["seller_fee"]),
-        (trades["buyer"], base, units),
-        (trades["seller"], base, -units),
+        movements = np.concatenate((movements, *_entry_movements(entries, seq[entered], known)))
+        movements = movements[np.argsort(movements["movement_id"])]
+    return Rows(
+        _assets(events, seq), _accounts(events, seq), listed, trades, _entries(entries, seq[entered]), movements
     )
-    return _legs(trades["seq"], dict(zip(TRADE_LEGS, legs, strict=True)))
 
 
-def _check_notional(postings: np.ndarray, seller_fee: np.ndarray, notional: np.ndarray) -> None:
-    cash_to_seller = postings["amount"][1 :: len(TRADE_LEGS)]
+def trade_movements(trades: np.ndarray, instruments: np.ndarray) -> np.ndarray:
+    """Return the two movements of each TRADE record, cash and units; instrument n is the n-th of `instruments`."""
+    index = trades["instrument"] - 1
+    notional = trades["price_ticks"] * trades["quantity_lots"] * instruments["tick_value"][index]
+    movements = np.empty((len(trades), MOVEMENTS_PER_ENTRY_MAX), MOVEMENT)
+    movements["movement_id"] = trades["seq"][:, None] * MOVEMENTS_PER_ENTRY_MAX + range(MOVEMENTS_PER_ENTRY_MAX)
+    movements["account"] = trades["buyer"][:, None]
+    movements["contra_account"] = trades["seller"][:, None]
+    cash, units = movements[:, 0], movements[:, 1]
+    cash["asset"], units["asset"] = instruments["quote"][index], instruments["base"][index]
+    cash["amount"] = -notional - trades["buyer_fee"]
+    cash["contra_amount"] = notional - trades["seller_fee"]
+    cash["fee"] = trades["buyer_fee"] + trades["seller_fee"]
+    units["amount"] = trades["quantity_lots"] * instruments["lot_units"][index]
+    units["contra_amount"] = -units["amount"]
+    units["fee"] = 0
+    return movements.reshape(-1)
+
+
+def _check_notional(movements: np.ndarray, seller_fee: np.ndarray, notional: np.ndarray) -> None:
+    cash_to_seller = movements["contra_amount"][::MOVEMENTS_PER_ENTRY_MAX]
     assert np.array_equal(cash_to_seller + seller_fee, notional), "another notional"
 
 
@@ -103,33 +106,28 @@ def _chosen(events: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return chosen
 
 
-def _legs(seq: np.ndarray, legs: dict[int, tuple[object, object, object]]) -> np.ndarray:
-    postings = np.empty((len(seq), len(legs)), POSTING)
-    for column, (leg, (account, asset, amount)) in enumerate(legs.items()):
-        postings["posting_id"][:, column] = seq * POSTINGS_PER_ENTRY_MAX + leg
-        postings["account"][:, column] = account
-        postings["asset"][:, column] = asset
-        postings["amount"][:, column] = amount
-    return postings.reshape(-1)
-
-
-def _entry_postings(events: np.ndarray, seq: np.ndarray, instruments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the postings of all that is no trade: two a movement, and a trade's reversed for each bust."""
+def _entry_movements(events: np.ndarray, seq: np.ndarray, instruments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the movements of all that is no trade: one each, and a trade's two reversed for each bust."""
     busted = events["kind"] == EventKind.TRADE_BUSTED
     undone = _trades(events[busted], seq[busted])
-    reversals = trade_postings(undone, instruments)
+    reversals = trade_movements(undone, instruments)
     _check_notional(reversals, undone["seller_fee"], events["amount"][busted])
-    reversals["amount"] = -reversals["amount"]
-    return _movement_postings(events[~busted], seq[~busted]), reversals
+    for name in ("amount", "contra_amount", "fee"):
+        reversals[name] = -reversals[name]
+    return _single_movements(events[~busted], seq[~busted]), reversals
 
 
-def _movement_postings(events: np.ndarray, seq: np.ndarray) -> np.ndarray:
-    """Return two postings for each movement: of the account, and of the one on the other side."""
-    contra = events["counter_account"].astype(np.int32)
+def _single_movements(events: np.ndarray, seq: np.ndarray) -> np.ndarray:
+    """Return a movement for each event: of the account, and of the one on the other side."""
+    movements = np.zeros(len(seq), MOVEMENT)
+    movements["movement_id"] = seq * MOVEMENTS_PER_ENTRY_MAX
+    movements["account"], movements["asset"] = events["account"], events["asset"]
+    movements["contra_account"] = events["counter_account"]
     for kind, account in CONTRA_ACCOUNTS.items():
-        contra[events["kind"] == kind] = account
+        movements["contra_account"][events["kind"] == kind] = account
     amount = np.where(np.isin(events["kind"], _INCREASES), events["amount"], -events["amount"])
-    return _legs(seq, {0: (events["account"], events["asset"], amount), 1: (contra, events["asset"], -amount)})
+    movements["amount"], movements["contra_amount"] = amount, -amount
+    return movements
 
 
 def _trades(events: np.ndarray, seq: np.ndarray) -> np.ndarray:

@@ -63,7 +63,7 @@ async def post(connection: asyncpg.Connection, batch: Batch, epoch: int | None) 
 
 
 def _is_small(batch: Batch) -> bool:
-    trades_alone = set(batch.copies) <= {"trades", "balance_log", "postings"}
+    trades_alone = set(batch.copies) <= {"trades", "balance_log", "movements"}
     return trades_alone and batch.entry_count == 0 and 0 < batch.trade_count <= config.SMALL_BATCH_TRADES
 
 
@@ -77,7 +77,7 @@ async def _post_small(connection: asyncpg.Connection, batch: Batch, epoch: int |
         batch.command_sequence,
         batch.last_time_ns,
     ]
-    rows = [_flat(batch.tables[table]) for table in ("trades", "postings", "balance_log")]
+    rows = [_flat(batch.tables[table]) for table in ("trades", "movements", "balance_log")]
     done: bool = await connection.fetchval(_POST, header, batch.previous_hash, batch.hash, *rows)
     return done
 

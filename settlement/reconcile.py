@@ -1,7 +1,7 @@
 """Reconcile: prove that journal, event log, ledger and balances are four records of the same history.
 
 The journal is replayed into a fresh engine. Its events must be those of the event log (the public tape), the rows that
-they mean must be those in Postgres, byte for byte and hash for hash, and the balances that the postings
+they mean must be those in Postgres, byte for byte and hash for hash, and the balances that the movements
 make must be the engine's. The first difference ends the pass and is named in plain words.
 """
 

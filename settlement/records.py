@@ -1,13 +1,15 @@
 """The rows of the ledger as numpy records: a field is a column, in the order of the table.
 
-`seq` is always the number of the event that a row comes from, with its shard in the bits from SHARD_BITS on; a
-posting's id is `seq * POSTINGS_PER_ENTRY_MAX + leg`.
+`seq` is always the number of the event that a row comes from, with its shard in the bits from SHARD_BITS on. A movement
+is two or three postings in one asset, which sum to zero; its id is `seq * MOVEMENTS_PER_ENTRY_MAX + part`, that of its
+postings `seq * POSTINGS_PER_ENTRY_MAX + part * 4 + leg`.
 """
 
 import numpy as np
 
 OUTSIDE_ACCOUNT = -1  # where deposited cash comes from and withdrawn cash goes
 ISSUANCE_ACCOUNT = -2  # owes what was issued and not yet redeemed
+MOVEMENTS_PER_ENTRY_MAX = 2  # of a trade: its cash, its units; of any other entry one
 POSTINGS_PER_ENTRY_MAX = 8
 TRADE_LEGS = (0, 1, 2, 4, 5)  # buyer's cash, seller's cash, fee income, buyer's units, seller's units
 SHARD_BITS = 48  # above them: the shard, in numbers of events as in those of batches
@@ -53,7 +55,17 @@ ENTRY = np.dtype(
         ("reference", "V16"),
     ]
 )
-POSTING = np.dtype([("posting_id", "<i8"), ("account", "<i4"), ("asset", "<i4"), ("amount", "<i8")])
+MOVEMENT = np.dtype(
+    [
+        ("movement_id", "<i8"),
+        ("asset", "<i4"),
+        ("account", "<i4"),
+        ("contra_account", "<i4"),
+        ("amount", "<i8"),
+        ("contra_amount", "<i8"),
+        ("fee", "<i8"),
+    ]
+)
 BALANCE = np.dtype(
     [("account", "<i4"), ("asset", "<i4"), ("batch", "<i8"), ("previous_batch", "<i8"), ("balance", "<i8")]
 )
@@ -65,10 +77,10 @@ TABLES = {
     "instruments": INSTRUMENT,
     "trades": TRADE,
     "entries": ENTRY,
-    "postings": POSTING,
+    "movements": MOVEMENT,
     "balance_log": BALANCE,
 }
-PARTITIONED = ("trades", "postings")  # by period
+PARTITIONED = ("trades", "movements")  # by period
 CHAINED = tuple(table for table in TABLES if table != "balance_log")  # what the chain of hashes covers, in this order
 COLUMNS = {table: ", ".join(dtype.names or ()) for table, dtype in TABLES.items()}
 

@@ -9,19 +9,19 @@ CREATE SCHEMA ledger;
 CREATE TABLE ledger.kinds (
     kind smallint PRIMARY KEY,
     name text NOT NULL UNIQUE,
-    postings smallint NOT NULL,
+    movements smallint NOT NULL,
     meaning text NOT NULL
 );
 
 INSERT INTO ledger.kinds VALUES
-    (5, 'traded', 5, 'buyer pays notional and fee, seller receives notional less fee, units change hands, 0 earns both fees'),
-    (11, 'deposited', 2, 'an account receives cash, -1 gives it'),
-    (12, 'withdrawn', 2, 'an account gives cash, -1 receives it'),
-    (13, 'issued', 2, 'an issuer receives units, -2 owes them'),
-    (14, 'redeemed', 2, 'an account uses units up, -2 owes them no more'),
-    (22, 'transferred', 2, 'an account gives, another receives; the purpose says why'),
-    (23, 'trade_busted', 5, 'the five postings of an earlier trade with opposite signs'),
-    (24, 'units_expired', 2, 'an account loses units that are too old, -2 owes them no more');
+    (5, 'traded', 2, 'buyer pays notional and fee, seller receives notional less fee, units change hands, 0 earns both fees'),
+    (11, 'deposited', 1, 'an account receives cash, -1 gives it'),
+    (12, 'withdrawn', 1, 'an account gives cash, -1 receives it'),
+    (13, 'issued', 1, 'an issuer receives units, -2 owes them'),
+    (14, 'redeemed', 1, 'an account uses units up, -2 owes them no more'),
+    (22, 'transferred', 1, 'an account gives, another receives; the purpose says why'),
+    (23, 'trade_busted', 2, 'the two movements of an earlier trade with opposite signs'),
+    (24, 'units_expired', 1, 'an account loses units that are too old, -2 owes them no more');
 
 -- What the events have told of assets, accounts and instruments of a shard.
 
@@ -55,10 +55,11 @@ CREATE TABLE ledger.instruments (
     FOREIGN KEY (shard, quote) REFERENCES ledger.assets (shard, asset)
 );
 
--- Each trade is a journal entry of five postings, each row of `entries` one of two, or of five if it undoes a trade.
--- A posting's id is seq * 8 + leg. Legs 0 to 3 are in one asset, legs 4 to 7 in another, so posting_id >> 2 names a part
--- of an entry that has one asset and sums to zero. Legs of a trade: 0 buyer's cash, 1 seller's cash, 2 fees, 4 buyer's
--- units, 5 seller's units; of other entries: 0 the account that gives or receives, 1 the one on the other side.
+-- Each trade is a journal entry of two movements, cash and units, each row of `entries` one of one, or of two if it undoes
+-- a trade. A movement is in one asset, and its postings sum to zero: what `account` gets or gives, what `contra_account` does,
+-- and the fee that account 0 gets of it. So no row can be there that does not balance, whoever adds it.
+-- A movement's id is seq * 2 + part: part 0, and part 1 for the units of a trade. Of a trade `account` is the buyer.
+-- A posting's id is movement_id * 4 + leg: leg 0 of the account, 1 of the contra account, 2 of the fee where there is one.
 
 CREATE TABLE ledger.trades (
     seq bigint PRIMARY KEY,
@@ -88,26 +89,40 @@ CREATE TABLE ledger.entries (
 
 CREATE UNIQUE INDEX busts ON ledger.entries (instrument, trade_id, (seq >> 48)) WHERE kind = 23;
 
--- No key while rows come in: the rules below refuse a posting that is there twice, and a block-range index finds it by its
+-- No key while rows come in: the rules below refuse a movement that is there twice, and a block-range index finds it by its
 -- place. Closing the period adds the indexes.
-CREATE TABLE ledger.postings (
-    posting_id bigint NOT NULL,
-    account integer NOT NULL,
+CREATE TABLE ledger.movements (
+    movement_id bigint NOT NULL,
     asset integer NOT NULL,
-    amount bigint NOT NULL
-) PARTITION BY RANGE (posting_id);
+    account integer NOT NULL,
+    contra_account integer NOT NULL,
+    amount bigint NOT NULL,
+    contra_amount bigint NOT NULL,
+    fee bigint NOT NULL,
+    CONSTRAINT sums_to_zero CHECK (amount + contra_amount + fee = 0),
+    CONSTRAINT fees_of_trades CHECK (fee = 0 OR (movement_id & 1 = 0 AND account > 0 AND contra_account > 0))
+) PARTITION BY RANGE (movement_id);
 
-CREATE INDEX postings_by_place ON ledger.postings USING brin (posting_id) WITH (pages_per_range = 16);
+CREATE INDEX movements_by_place ON ledger.movements USING brin (movement_id) WITH (pages_per_range = 16);
 
--- The balance of each account and asset behind each batch that touched it: a new row, never an update.
--- It tells in which batches to look for an account's postings, so these need no index of their own.
+-- The postings that movements are made of, one row for each account that they touch.
+CREATE VIEW ledger.postings AS
+SELECT movement_id * 4 + leg AS posting_id, legs.account, asset, legs.amount
+FROM ledger.movements, LATERAL (VALUES
+    (0, movements.account, movements.amount), (1, contra_account, contra_amount), (2, 0, fee)
+) legs (leg, account, amount)
+WHERE leg < 2 OR legs.amount <> 0;
+
+-- The balance of each account and asset behind each batch that touched it: a new row, never an update. Each names the batch
+-- of the row before it, and no row has two successors: so an account's balances are one line, whose end is the present.
+-- It tells in which batches to look for an account's movements, so these need no index by account.
 CREATE TABLE ledger.balance_log (
     account integer NOT NULL,
     asset integer NOT NULL,
     batch bigint NOT NULL,
     previous_batch bigint NOT NULL,  -- that touched it; the shard's number 0 for none
     balance bigint NOT NULL,
-    PRIMARY KEY (account, asset, batch),
+    CONSTRAINT one_successor PRIMARY KEY (account, asset, previous_batch),
     CONSTRAINT no_negative_balance CHECK (balance >= 0 OR account <= 0)
 );
 
@@ -144,11 +159,11 @@ CREATE TABLE ledger.settle_cursor (
     entries bigint NOT NULL DEFAULT 0,
     busts bigint NOT NULL DEFAULT 0,
     balances bigint NOT NULL DEFAULT 0,
-    postings bigint NOT NULL DEFAULT 0,
+    movements bigint NOT NULL DEFAULT 0,
     CHECK (last_seq >> 48 = shard AND sealed_seq >> 48 = shard AND batch >> 48 = shard)
 ) WITH (fillfactor = 20);
 
--- Periods: the partitions of trades and postings, made ahead of the events that go into them, and closed behind them.
+-- Periods: the partitions of trades and movements, made ahead of the events that go into them, and closed behind them.
 CREATE TABLE ledger.periods (
     shard integer NOT NULL,
     period bigint NOT NULL,
@@ -163,7 +178,7 @@ CREATE TABLE ledger.closings (
     batch bigint NOT NULL,
     hash bytea NOT NULL,
     trades bigint NOT NULL,
-    postings bigint NOT NULL,
+    movements bigint NOT NULL,
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (shard, period),
     FOREIGN KEY (shard, period) REFERENCES ledger.periods

@@ -9,7 +9,7 @@ BEGIN
         USING ERRCODE = 'integrity_constraint_violation';
 END $$;
 
--- Rows belong to the batch in the making: behind the last sealed one, up to the cursor, before its postings.
+-- Rows belong to the batch in the making: behind the last sealed one, up to the cursor, before its movements.
 
 CREATE FUNCTION ledger.refuse_range(table_name text, lowest bigint, highest bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -42,7 +42,7 @@ DECLARE
 BEGIN
     SELECT min(seq) AS lowest, max(seq) AS highest, count(*) AS count INTO added_rows FROM added;
     UPDATE ledger.settle_cursor SET trades = trades + added_rows.count WHERE shard = added_rows.lowest >> 48
-        AND added_rows.lowest > sealed_seq AND added_rows.highest <= last_seq AND postings = 0;
+        AND added_rows.lowest > sealed_seq AND added_rows.highest <= last_seq AND movements = 0;
     IF NOT FOUND AND added_rows.count > 0 THEN
         PERFORM ledger.refuse_range(TG_TABLE_NAME, added_rows.lowest, added_rows.highest);
     END IF;
@@ -58,7 +58,7 @@ BEGIN
         INTO added_rows FROM added;
     UPDATE ledger.settle_cursor SET entries = entries + added_rows.count, busts = busts + added_rows.busts
         WHERE shard = added_rows.lowest >> 48
-            AND added_rows.lowest > sealed_seq AND added_rows.highest <= last_seq AND postings = 0;
+            AND added_rows.lowest > sealed_seq AND added_rows.highest <= last_seq AND movements = 0;
     IF NOT FOUND AND added_rows.count > 0 THEN
         PERFORM ledger.refuse_range(TG_TABLE_NAME, added_rows.lowest, added_rows.highest);
     END IF;
@@ -68,92 +68,110 @@ END $$;
 -- A sum that stays an int8: exact, an error on overflow, and much faster than sum(), which turns to numeric.
 CREATE AGGREGATE ledger.total(bigint) (sfunc = int8pl, stype = bigint, initcond = '0');
 
--- A batch's postings come in one statement behind its trades and entries. Part by part they have the legs of a trade's cash (1 + 2 + 4 of
--- three), of its units (16 + 32 of two), or of another entry (1 + 2 of two), one asset, and the sum zero.
-CREATE FUNCTION ledger.check_parts(range ledger.settle_cursor, table_name text, found record) RETURNS void
-LANGUAGE plpgsql AS $$
-DECLARE
-    postings bigint := 3 * found.cash + 2 * found.units + 2 * found.pairs;
-    due bigint := 5 * (range.trades + range.busts) + 2 * (range.entries - range.busts);
-BEGIN
-    IF found.lowest <= range.sealed_seq OR found.highest > range.last_seq OR range.shard IS NULL THEN
-        PERFORM ledger.refuse_range(table_name, found.lowest, found.highest);
-    END IF;
-    IF found.wrong IS NOT NULL THEN
-        RAISE EXCEPTION 'journal entry % does not balance, or has other legs than its kind', found.wrong
-            USING ERRCODE = 'integrity_constraint_violation';
-    END IF;
-    IF (found.cash, found.units, found.pairs) IS DISTINCT FROM
-        (range.trades + range.busts, range.trades + range.busts, range.entries - range.busts) OR range.postings <> 0 THEN
-        RAISE EXCEPTION 'the trades and entries of batch % have % postings, not %', range.batch + 1, postings, due
-            USING ERRCODE = 'integrity_constraint_violation';
-    END IF;
-END $$;
-
-CREATE FUNCTION ledger.check_postings() RETURNS trigger
+-- A batch's movements come in one statement behind its trades and entries: none twice, and one of cash and one of units for each
+-- trade and each that is undone, one for each other entry. That each sums to zero is a constraint of the row.
+CREATE FUNCTION ledger.check_movements() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     SET jit = off AS $$
 DECLARE
     range ledger.settle_cursor;
-    parts record;
+    found record;
 BEGIN
-    SELECT min(part) >> 1 AS lowest, max(part) >> 1 AS highest,
-            count(*) FILTER (WHERE legs = 7) AS cash, count(*) FILTER (WHERE legs = 48) AS units,
-            count(*) FILTER (WHERE legs = 3) AS pairs,
-            min(part >> 1) FILTER (WHERE total <> 0 OR asset <> other_asset
-                OR CASE legs WHEN 7 THEN 3 WHEN 48 THEN 2 WHEN 3 THEN 2 END IS DISTINCT FROM count) AS wrong INTO parts
-        FROM (
-            SELECT posting_id >> 2 AS part, ledger.total(amount) AS total, min(asset) AS asset, max(asset) AS other_asset,
-                count(*) AS count, ledger.total(1::bigint << (posting_id & 7)::integer) AS legs
-            FROM added GROUP BY posting_id >> 2
-        ) grouped;
-    IF parts.lowest IS NULL THEN
+    SELECT min(movement_id) >> 1 AS lowest, max(movement_id) >> 1 AS highest, count(*) AS count,
+            count(DISTINCT movement_id) AS different, count(*) FILTER (WHERE movement_id & 1 = 1) AS units INTO found FROM added;
+    IF found.lowest IS NULL THEN
         RETURN NULL;
     END IF;
-    SELECT * INTO range FROM ledger.settle_cursor WHERE shard = parts.lowest >> 48;
-    PERFORM ledger.check_parts(range, TG_TABLE_NAME, parts);
-    UPDATE ledger.settle_cursor SET postings = 3 * parts.cash + 2 * parts.units + 2 * parts.pairs
-        WHERE shard = range.shard;
+    SELECT * INTO range FROM ledger.settle_cursor WHERE shard = found.lowest >> 48;
+    IF found.lowest <= range.sealed_seq OR found.highest > range.last_seq OR range.shard IS NULL THEN
+        PERFORM ledger.refuse_range(TG_TABLE_NAME, found.lowest, found.highest);
+    END IF;
+    IF found.different <> found.count THEN
+        RAISE EXCEPTION 'a movement of batch % is there twice', range.batch + 1
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF (found.count - found.units, found.units, 0) IS DISTINCT FROM
+        (range.trades + range.entries, range.trades + range.busts, range.movements) THEN
+        RAISE EXCEPTION 'the trades and entries of batch % have % movements, % of units, not % and %',
+            range.batch + 1, found.count, found.units,
+            2 * range.trades + range.entries + range.busts, range.trades + range.busts
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    UPDATE ledger.settle_cursor SET movements = found.count WHERE shard = range.shard;
     RETURN NULL;
 END $$;
 
--- A batch's balances come in one statement behind its postings: one for each account and asset that was posted to and
+-- Where the rows of the last two batches begin in the balance log, as far as its size tells; behind its end where few rows
+-- are new or most follow upon older ones. What is read from there is no less true if the place is wrong.
+CREATE FUNCTION ledger.recent_place(new_rows bigint, recent_rows bigint) RETURNS tid LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    pages bigint := pg_relation_size('ledger.balance_log') / 8192;
+BEGIN
+    RETURN format('(%s,0)', CASE WHEN new_rows >= 256 AND recent_rows > new_rows / 2
+        THEN greatest(0, pages - 3 * new_rows / 100 - 64) ELSE pages END)::tid;
+END $$;
+
+-- A batch's balances come in one statement behind its movements: one for each account and asset that was posted to and
 -- for no other, naming the batch that touched it last, and equal to the balance then plus what was posted now.
--- Asking for rows from `previous_batch` on makes the search read one row where the latest of all would read many.
+-- The row before has the highest `previous_batch` below the batch that is named. Where most rows follow upon one of the last
+-- two batches, those are read once from the end of the table, and only what is not found there is searched one by one.
 CREATE FUNCTION ledger.check_balances() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    SET enable_seqscan = off SET jit = off AS $$
+    SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SET enable_sort = off SET jit = off AS $$
 DECLARE
     range ledger.settle_cursor;
     base bigint;
+    given record;
+    place tid;
     bad record;
 BEGIN
-    SELECT * INTO range FROM ledger.settle_cursor WHERE shard = (SELECT min(batch) FROM added) >> 48;
+    SELECT min(batch) AS batch, count(*) AS count, count(*) FILTER (WHERE previous_batch >= batch - 2) AS recent
+        INTO given FROM added;
+    IF given.count = 0 THEN
+        RETURN NULL;
+    END IF;
+    SELECT * INTO range FROM ledger.settle_cursor WHERE shard = given.batch >> 48;
     base := range.shard::bigint << 48;
+    place := ledger.recent_place(given.count, given.recent);
     WITH moved AS (
-        SELECT account, asset, ledger.total(amount) AS change FROM ledger.postings
-        WHERE posting_id >= (range.sealed_seq + 1) * 8 AND posting_id < (range.last_seq + 1) * 8
+        SELECT account, asset, ledger.total(amount) AS change FROM (
+            SELECT account, asset, amount FROM ledger.movements
+            WHERE movement_id >= (range.sealed_seq + 1) * 2 AND movement_id < (range.last_seq + 1) * 2
+            UNION ALL
+            SELECT contra_account, asset, contra_amount FROM ledger.movements
+            WHERE movement_id >= (range.sealed_seq + 1) * 2 AND movement_id < (range.last_seq + 1) * 2
+            UNION ALL
+            SELECT 0, asset, ledger.total(fee) FROM ledger.movements
+            WHERE movement_id >= (range.sealed_seq + 1) * 2 AND movement_id < (range.last_seq + 1) * 2 AND fee <> 0
+            GROUP BY asset
+        ) legs
         GROUP BY account, asset
+    ), recent AS (
+        SELECT account, asset, batch, balance FROM ledger.balance_log
+        WHERE ctid >= place AND batch <= range.batch
+    ), unproved AS (
+        SELECT told.account, told.asset, told.batch, told.previous_batch, told.balance, told.change
+        FROM (added FULL JOIN moved USING (account, asset)) told LEFT JOIN recent
+            ON (recent.account, recent.asset, recent.batch) = (told.account, told.asset, told.previous_batch)
+        WHERE told.batch IS DISTINCT FROM range.batch + 1 OR told.balance IS DISTINCT FROM recent.balance + told.change
     )
-    SELECT account, asset, added.batch, added.previous_batch, added.balance,
-            coalesce(before.batch, base) AS true_batch, coalesce(before.balance, 0) + moved.change AS true_balance INTO bad
-        FROM added FULL JOIN moved USING (account, asset)
-        LEFT JOIN LATERAL (
+    SELECT unproved.*, coalesce(before.batch, base) AS true_batch, coalesce(before.balance, 0) + change AS true_balance INTO bad
+        FROM unproved LEFT JOIN LATERAL (
             SELECT log.batch, log.balance FROM ledger.balance_log log
-            WHERE log.account = moved.account AND log.asset = moved.asset
-                AND log.batch >= greatest(added.previous_batch, base) AND log.batch <= range.batch
-            LIMIT 2  -- also keeps the planner from turning the search into a join with a filter
+            WHERE log.account = unproved.account AND log.asset = unproved.asset
+                AND log.previous_batch >= base AND log.previous_batch < unproved.previous_batch
+            ORDER BY log.previous_batch DESC LIMIT 1
         ) before ON true
-        WHERE added.batch IS DISTINCT FROM range.batch + 1
-            OR added.previous_batch IS DISTINCT FROM coalesce(before.batch, base)
-            OR added.balance IS DISTINCT FROM coalesce(before.balance, 0) + moved.change
+        WHERE unproved.batch IS DISTINCT FROM range.batch + 1
+            OR unproved.previous_batch IS DISTINCT FROM coalesce(before.batch, base)
+            OR unproved.balance IS DISTINCT FROM coalesce(before.balance, 0) + change
         LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'account % asset %: balance % in batch % behind batch % is logged, but the postings make it %',
+        RAISE EXCEPTION 'account % asset %: balance % in batch % behind batch % is logged, but the movements make it %',
             bad.account, bad.asset, bad.balance, bad.batch, bad.previous_batch, bad.true_balance
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
-    UPDATE ledger.settle_cursor SET balances = (SELECT count(*) FROM added) WHERE shard = range.shard;
+    UPDATE ledger.settle_cursor SET balances = given.count WHERE shard = range.shard;
     RETURN NULL;
 END $$;
 
@@ -180,14 +198,14 @@ BEGIN
             NEW.batch, NEW.trade_count, NEW.entry_count, range.trades, range.entries
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
-    due := 5 * (range.trades + range.busts) + 2 * (range.entries - range.busts);
-    IF range.postings <> due OR (due = 0) <> (range.balances = 0) THEN
-        RAISE EXCEPTION 'the trades and entries of batch % have % postings, not %, and % balances logged',
-            NEW.batch, range.postings, due, range.balances USING ERRCODE = 'integrity_constraint_violation';
+    due := 2 * range.trades + range.entries + range.busts;
+    IF range.movements <> due OR (due = 0) <> (range.balances = 0) THEN
+        RAISE EXCEPTION 'the trades and entries of batch % have % movements, not %, and % balances logged',
+            NEW.batch, range.movements, due, range.balances USING ERRCODE = 'integrity_constraint_violation';
     END IF;
     UPDATE ledger.settle_cursor SET batch = NEW.batch, sealed_seq = NEW.last_seq, hash = NEW.hash
         WHERE shard = range.shard;
-    PERFORM ledger.summarize(range.shard, (NEW.last_seq - base - 1) / range.period_events, range.postings);
+    PERFORM ledger.summarize(range.shard, (NEW.last_seq - base - 1) / range.period_events, range.movements);
     RETURN NEW;
 END $$;
 
@@ -242,7 +260,7 @@ SELECT ledger.guard(table_name, rule) FROM (VALUES
     ('trades', 'check_trades'),
     ('entries', 'check_entries'),
     ('balance_log', 'check_balances'),
-    ('postings', 'check_postings'),
+    ('movements', 'check_movements'),
     ('batches', ''),
     ('kinds', ''),
     ('periods', ''),

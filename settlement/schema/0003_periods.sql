@@ -33,7 +33,7 @@ BEGIN
         next := first + range.period_events;
         PERFORM ledger.create_partition('trades', 'check_trades', ledger.partition('trades', which, number), first, next);
         PERFORM ledger.create_partition(
-            'postings', 'check_postings', ledger.partition('postings', which, number), first * 8, next * 8);
+            'movements', 'check_movements', ledger.partition('movements', which, number), first * 2, next * 2);
         INSERT INTO ledger.periods VALUES (which, number, first, next - 1);
         made := made + 1;
     END LOOP;
@@ -52,20 +52,20 @@ BEGIN
     EXECUTE format('GRANT INSERT ON ledger.%I TO tokenbourse_poster', name);
 END $$;
 
--- Bring the block-range index of a period's postings up to date, but for the last range, which still grows: a summary that
--- is there would have to be updated with every row. `added` says how many postings may be new.
+-- Bring the block-range index of a period's movements up to date, but for the last range, which still grows: a summary that
+-- is there would have to be updated with every row. `added` says how many movements may be new.
 CREATE FUNCTION ledger.summarize(which integer, period bigint, added bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-    leaf regclass := 'ledger.' || ledger.partition('postings', which, period);
+    leaf regclass := 'ledger.' || ledger.partition('movements', which, period);
     index regclass;
     ranges bigint := pg_relation_size(leaf) / 8192 / 16;
 BEGIN
-    IF ranges = (pg_relation_size(leaf) / 8192 - added / 100) / 16 THEN
+    IF ranges = (pg_relation_size(leaf) / 8192 - added / 90) / 16 THEN
         RETURN;
     END IF;
     SELECT indexrelid INTO index FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
         JOIN pg_am ON pg_am.oid = relam WHERE indrelid = leaf AND amname = 'brin';
-    FOR number IN greatest(0, (pg_relation_size(leaf) / 8192 - added / 100) / 16 - 1) .. ranges - 1 LOOP
+    FOR number IN greatest(0, (pg_relation_size(leaf) / 8192 - added / 90) / 16 - 1) .. ranges - 1 LOOP
         PERFORM brin_summarize_range(index, number * 16);
     END LOOP;
 END $$;
@@ -76,7 +76,7 @@ DECLARE
     bounds ledger.periods;
     seal ledger.batches;
     closing ledger.closings;
-    postings text := ledger.partition('postings', which, number);
+    movements text := ledger.partition('movements', which, number);
     trades text := ledger.partition('trades', which, number);
     wrong text;
 BEGIN
@@ -85,55 +85,59 @@ BEGIN
     IF bounds.last_seq IS NULL OR seal.last_seq IS DISTINCT FROM bounds.last_seq THEN
         RAISE EXCEPTION 'period % of shard % is not complete', number, which USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
-    EXECUTE format('CREATE UNIQUE INDEX ON ledger.%I (posting_id)', postings);
-    EXECUTE format('CREATE INDEX ON ledger.%I (account, asset, posting_id)', postings);
-    EXECUTE format('ANALYZE ledger.%I', postings);
+    EXECUTE format('CREATE UNIQUE INDEX ON ledger.%I (movement_id)', movements);
+    EXECUTE format('CREATE INDEX ON ledger.%I (account, asset, movement_id)', movements);
+    EXECUTE format('CREATE INDEX ON ledger.%I (contra_account, asset, movement_id)', movements);
+    EXECUTE format('ANALYZE ledger.%I', movements);
     EXECUTE format('ANALYZE ledger.%I', trades);
     wrong := ledger.first_fault(bounds.first_seq, bounds.last_seq);
     IF wrong IS NOT NULL THEN
         RAISE EXCEPTION 'period % of shard % does not close: %', number, which, wrong
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
-    EXECUTE format('REVOKE INSERT ON ledger.%I, ledger.%I FROM tokenbourse_poster', trades, postings);
+    EXECUTE format('REVOKE INSERT ON ledger.%I, ledger.%I FROM tokenbourse_poster', trades, movements);
     INSERT INTO ledger.closings
         SELECT which, number, seal.batch, seal.hash,
             (SELECT count(*) FROM ledger.trades WHERE seq BETWEEN bounds.first_seq AND bounds.last_seq),
-            (SELECT count(*) FROM ledger.postings
-                WHERE posting_id >= bounds.first_seq * 8 AND posting_id < (bounds.last_seq + 1) * 8)
+            (SELECT count(*) FROM ledger.movements
+                WHERE movement_id >= bounds.first_seq * 2 AND movement_id < (bounds.last_seq + 1) * 2)
         RETURNING * INTO closing;
     RETURN closing;
 END $$;
 
--- The first thing in a range of events that contradicts itself, in words: postings that are not those of their trades,
--- entries that do not sum to zero, batches that do not follow each other.
+-- The first thing in a range of events that contradicts itself, in words: movements that are not those of their trades,
+-- that no trade or entry means or that do not sum to zero, batches that do not follow each other.
 CREATE FUNCTION ledger.first_fault(from_seq bigint, upto_seq bigint) RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE
     wrong text;
 BEGIN
-    SELECT format('posting %s is not what trade %s makes it', coalesce(p.posting_id, due.posting_id), due.seq) INTO wrong
+    SELECT format('movement %s is not what trade %s makes it', due.movement_id, due.seq) INTO wrong
         FROM (
-            SELECT t.seq, t.seq * 8 + leg AS posting_id, account, asset, amount
+            SELECT t.seq, t.seq * 2 + part AS movement_id, due.asset, t.buyer, t.seller, due.amount, due.contra_amount, due.fee
             FROM ledger.trades t JOIN ledger.instruments i ON i.instrument = t.instrument AND i.shard = t.seq >> 48,
             LATERAL (VALUES
-                (0, t.buyer, i.quote, -t.price_ticks * t.quantity_lots * i.tick_value - t.buyer_fee),
-                (1, t.seller, i.quote, t.price_ticks * t.quantity_lots * i.tick_value - t.seller_fee),
-                (2, 0, i.quote, t.buyer_fee + t.seller_fee),
-                (4, t.buyer, i.base, t.quantity_lots * i.lot_units),
-                (5, t.seller, i.base, -t.quantity_lots * i.lot_units)
-            ) legs (leg, account, asset, amount)
+                (0, i.quote, -t.price_ticks * t.quantity_lots * i.tick_value - t.buyer_fee,
+                    t.price_ticks * t.quantity_lots * i.tick_value - t.seller_fee, t.buyer_fee + t.seller_fee),
+                (1, i.base, t.quantity_lots * i.lot_units, -t.quantity_lots * i.lot_units, 0)
+            ) due (part, asset, amount, contra_amount, fee)
             WHERE t.seq BETWEEN from_seq AND upto_seq
         ) due
         LEFT JOIN (
-            SELECT * FROM ledger.postings WHERE posting_id >= from_seq * 8 AND posting_id < (upto_seq + 1) * 8
-        ) p ON p.posting_id = due.posting_id
-        WHERE (p.account, p.asset, p.amount) IS DISTINCT FROM (due.account, due.asset, due.amount)
-        ORDER BY due.posting_id LIMIT 1;
+            SELECT * FROM ledger.movements WHERE movement_id >= from_seq * 2 AND movement_id < (upto_seq + 1) * 2
+        ) m ON m.movement_id = due.movement_id
+        WHERE (m.asset, m.account, m.contra_account, m.amount, m.contra_amount, m.fee)
+            IS DISTINCT FROM (due.asset, due.buyer, due.seller, due.amount, due.contra_amount, due.fee)
+        ORDER BY due.movement_id LIMIT 1;
     IF wrong IS NULL THEN
-        SELECT format('journal entry %s does not balance', part >> 1) INTO wrong FROM (
-            SELECT posting_id >> 2 AS part FROM ledger.postings
-            WHERE posting_id >= from_seq * 8 AND posting_id < (upto_seq + 1) * 8
-            GROUP BY posting_id >> 2, asset HAVING ledger.total(amount) <> 0 ORDER BY 1 LIMIT 1
-        ) unbalanced;
+        SELECT format('movement %s is of no trade or entry, or does not sum to zero', movement_id) INTO wrong
+        FROM ledger.movements m
+            LEFT JOIN (SELECT seq FROM ledger.trades WHERE seq BETWEEN from_seq AND upto_seq) t ON t.seq = m.movement_id >> 1
+            LEFT JOIN (SELECT seq, kind FROM ledger.entries WHERE seq BETWEEN from_seq AND upto_seq) e
+                ON e.seq = m.movement_id >> 1
+        WHERE m.movement_id >= from_seq * 2 AND m.movement_id < (upto_seq + 1) * 2
+            AND (m.amount + m.contra_amount + m.fee <> 0
+                OR t.seq IS NULL AND (e.seq IS NULL OR e.kind <> 23 AND (m.movement_id & 1 <> 0 OR m.fee <> 0)))
+        ORDER BY movement_id LIMIT 1;
     END IF;
     IF wrong IS NULL THEN
         SELECT format('batch %s does not follow the one before', batch) INTO wrong FROM (

@@ -1,16 +1,17 @@
 -- What readers ask. Views and functions only: whoever can use psql sees what the service sees.
 -- An account has a balance in each shard; what names no shard adds them up.
 
+-- Rows of an account and asset are in the same order by the batch and by the batch before; the key has the latter.
 -- The latest balance of every account and asset in every shard. Jumps from one to the next, so the length of the log does
 -- not matter.
 CREATE VIEW ledger.shard_balances AS
 WITH RECURSIVE latest AS (
-    (SELECT * FROM ledger.balance_log ORDER BY account DESC, asset DESC, batch DESC LIMIT 1)
+    (SELECT * FROM ledger.balance_log ORDER BY account DESC, asset DESC, previous_batch DESC LIMIT 1)
     UNION ALL
     SELECT following.* FROM latest, LATERAL (
         SELECT log.* FROM ledger.balance_log log
-        WHERE (log.account, log.asset, log.batch) < (latest.account, latest.asset, latest.batch >> 48 << 48)
-        ORDER BY log.account DESC, log.asset DESC, log.batch DESC LIMIT 1
+        WHERE (log.account, log.asset, log.previous_batch) < (latest.account, latest.asset, latest.batch >> 48 << 48)
+        ORDER BY log.account DESC, log.asset DESC, log.previous_batch DESC LIMIT 1
     ) following
 )
 SELECT account, asset, batch, previous_batch, balance FROM latest;
@@ -22,12 +23,12 @@ CREATE FUNCTION ledger.balances_of(who integer) RETURNS TABLE (asset integer, ba
 LANGUAGE sql STABLE AS $$
     WITH RECURSIVE latest AS (
         (SELECT log.asset, log.batch, log.balance FROM ledger.balance_log log
-            WHERE log.account = who ORDER BY log.asset DESC, log.batch DESC LIMIT 1)
+            WHERE log.account = who ORDER BY log.asset DESC, log.previous_batch DESC LIMIT 1)
         UNION ALL
         SELECT following.* FROM latest, LATERAL (
             SELECT log.asset, log.batch, log.balance FROM ledger.balance_log log
-            WHERE log.account = who AND (log.asset, log.batch) < (latest.asset, latest.batch >> 48 << 48)
-            ORDER BY log.asset DESC, log.batch DESC LIMIT 1
+            WHERE log.account = who AND (log.asset, log.previous_batch) < (latest.asset, latest.batch >> 48 << 48)
+            ORDER BY log.asset DESC, log.previous_batch DESC LIMIT 1
         ) following
     )
     SELECT latest.asset, sum(latest.balance)::bigint FROM latest GROUP BY latest.asset ORDER BY latest.asset
@@ -43,6 +44,14 @@ CREATE FUNCTION ledger.whole_batch(at_seq bigint, OUT batch bigint, OUT last_seq
     ) found
 $$;
 
+-- The postings of a range of events of a shard.
+CREATE FUNCTION ledger.postings_between(from_seq bigint, upto_seq bigint) RETURNS SETOF ledger.postings LANGUAGE sql STABLE AS $$
+    SELECT movement_id * 4 + leg, legs.account, asset, legs.amount
+    FROM ledger.movements m, LATERAL (VALUES (0, m.account, m.amount), (1, contra_account, contra_amount), (2, 0, fee))
+        legs (leg, account, amount)
+    WHERE movement_id >= from_seq * 2 AND movement_id < (upto_seq + 1) * 2 AND (leg < 2 OR legs.amount <> 0)
+$$;
+
 -- One account's balance of one asset in a shard behind one of its events: the log up to the last whole batch, and postings
 -- from there.
 CREATE FUNCTION ledger.balance_at(who integer, what integer, at_seq bigint) RETURNS bigint
@@ -53,12 +62,12 @@ BEGIN
     SELECT * INTO whole FROM ledger.whole_batch(at_seq);
     RETURN coalesce((
             SELECT log.balance FROM ledger.balance_log log
-            WHERE log.account = who AND log.asset = what AND log.batch > at_seq >> 48 << 48 AND log.batch <= whole.batch
-            ORDER BY log.batch DESC LIMIT 1
+            WHERE log.account = who AND log.asset = what AND log.previous_batch >= at_seq >> 48 << 48
+                AND log.previous_batch < whole.batch AND log.batch <= whole.batch
+            ORDER BY log.previous_batch DESC LIMIT 1
         ), 0) + (
-            SELECT ledger.total(p.amount) FROM ledger.postings p
-            WHERE p.posting_id >= (whole.last_seq + 1) * 8 AND p.posting_id < (at_seq + 1) * 8
-                AND p.account = who AND p.asset = what
+            SELECT ledger.total(p.amount) FROM ledger.postings_between(whole.last_seq + 1, at_seq) p
+            WHERE p.account = who AND p.asset = what
         );
 END $$;
 
@@ -75,13 +84,13 @@ BEGIN
             FROM ledger.shard_balances known, LATERAL (
                 SELECT log.balance FROM ledger.balance_log log
                 WHERE log.account = known.account AND log.asset = known.asset
-                    AND log.batch > at_seq >> 48 << 48 AND log.batch <= whole.batch
-                ORDER BY log.batch DESC LIMIT 1
+                    AND log.previous_batch >= at_seq >> 48 << 48 AND log.previous_batch < whole.batch
+                    AND log.batch <= whole.batch
+                ORDER BY log.previous_batch DESC LIMIT 1
             ) settled
             WHERE known.batch >> 48 = at_seq >> 48
             UNION ALL
-            SELECT p.account, p.asset, p.amount FROM ledger.postings p
-            WHERE p.posting_id >= (whole.last_seq + 1) * 8 AND p.posting_id < (at_seq + 1) * 8
+            SELECT p.account, p.asset, p.amount FROM ledger.postings_between(whole.last_seq + 1, at_seq) p
         ) parts GROUP BY parts.account, parts.asset ORDER BY parts.account, parts.asset;
 END $$;
 
@@ -116,7 +125,7 @@ FROM ledger.trades t;
 -- The postings of one journal entry.
 CREATE FUNCTION ledger.entry_postings(of_seq bigint) RETURNS SETOF ledger.postings
 LANGUAGE sql STABLE SET enable_seqscan = off AS $$
-    SELECT * FROM ledger.postings WHERE posting_id >= of_seq * 8 AND posting_id < (of_seq + 1) * 8 ORDER BY posting_id
+    SELECT * FROM ledger.postings_between(of_seq, of_seq) ORDER BY posting_id
 $$;
 
 -- The postings of one account in one asset behind event `after_seq` up to `upto_seq` of the same shard, at most `most`,
@@ -136,20 +145,20 @@ DECLARE
     left_over integer := most;
 BEGIN
     LOOP
-        SELECT min(log.batch) INTO touched FROM ledger.balance_log log
-            WHERE log.account = who AND log.asset = what AND log.batch > here;
+        SELECT log.batch INTO touched FROM (
+            SELECT * FROM ledger.balance_log
+            WHERE account = who AND asset = what AND previous_batch <= here ORDER BY previous_batch DESC LIMIT 1
+        ) log WHERE log.batch > here;
         SELECT b.first_seq, b.last_seq INTO bounds FROM ledger.batches b WHERE b.batch = touched;
         EXIT WHEN touched IS NULL OR bounds.first_seq > upto_seq OR left_over <= 0;
         RETURN QUERY
             SELECT p.posting_id, p.amount, coalesce(t.time_ns, e.time_ns), coalesce(e.kind, 5::smallint),
                 coalesce(e.purpose, 0::smallint), coalesce(t.instrument, e.instrument, 0),
                 coalesce(t.price_ticks, 0), coalesce(t.quantity_lots, 0)
-            FROM ledger.postings p
+            FROM ledger.postings_between(greatest(bounds.first_seq, after_seq + 1), least(bounds.last_seq, upto_seq)) p
             LEFT JOIN ledger.trades t ON t.seq = p.posting_id >> 3
             LEFT JOIN ledger.entries e ON e.seq = p.posting_id >> 3
-            WHERE p.posting_id >= greatest(bounds.first_seq, after_seq + 1) * 8
-                AND p.posting_id < (least(bounds.last_seq, upto_seq) + 1) * 8
-                AND p.account = who AND p.asset = what
+            WHERE p.account = who AND p.asset = what
             ORDER BY p.posting_id LIMIT left_over;
         GET DIAGNOSTICS given = ROW_COUNT;
         left_over := left_over - given;
@@ -174,8 +183,10 @@ DECLARE
 BEGIN
     WHILE left_over > 0 LOOP
         SELECT max(newest.batch) INTO here FROM unnest(assets) AS wanted (asset), LATERAL (
-            SELECT max(log.batch) AS batch FROM ledger.balance_log log
-            WHERE log.account = who AND log.asset = wanted.asset AND log.batch > base AND log.batch < here
+            SELECT log.batch FROM ledger.balance_log log
+            WHERE log.account = who AND log.asset = wanted.asset
+                AND log.previous_batch >= base AND log.previous_batch < here AND log.batch < here
+            ORDER BY log.previous_batch DESC LIMIT 1
         ) newest;
         EXIT WHEN here IS NULL;
         SELECT b.first_seq, b.last_seq INTO bounds FROM ledger.batches b WHERE b.batch = here;

@@ -27,13 +27,13 @@ END $$;
 GRANT USAGE ON SCHEMA ledger TO tokenbourse_poster, tokenbourse_reader, tokenbourse_auditor;
 GRANT SELECT ON ALL TABLES IN SCHEMA ledger TO tokenbourse_poster, tokenbourse_reader, tokenbourse_auditor;
 GRANT SELECT ON public.schema_version TO tokenbourse_auditor;
-GRANT INSERT ON ledger.assets, ledger.accounts, ledger.instruments, ledger.trades, ledger.entries, ledger.postings,
+GRANT INSERT ON ledger.assets, ledger.accounts, ledger.instruments, ledger.trades, ledger.entries, ledger.movements,
     ledger.balance_log, ledger.batches TO tokenbourse_poster;
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA ledger FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ledger.claim, ledger.advance, ledger.post, ledger.create_periods TO tokenbourse_poster;
 GRANT EXECUTE ON FUNCTION ledger.total, ledger.whole_batch, ledger.balances_of, ledger.balance_at, ledger.balances_at,
-    ledger.trial_balance_at, ledger.entry_postings, ledger.postings_of, ledger.fills_of, ledger.seq_before
+    ledger.trial_balance_at, ledger.postings_between, ledger.entry_postings, ledger.postings_of, ledger.fills_of, ledger.seq_before
     TO tokenbourse_poster, tokenbourse_reader, tokenbourse_auditor;
 GRANT EXECUTE ON FUNCTION ledger.first_fault TO tokenbourse_auditor;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA ledger TO tokenbourse_owner;

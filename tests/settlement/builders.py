@@ -136,6 +136,15 @@ def history(count: int = 100, seed: int = 1) -> np.ndarray:
     return stream(market(), random[:half], quiet(3), *moves, random[half:], quiet(2))
 
 
+def postings(movements: np.ndarray) -> list[tuple[int, int, int, int]]:
+    """Return posting id, account, asset and amount of every posting that MOVEMENT records mean."""
+    found = []
+    for movement_id, asset, account, contra_account, amount, contra_amount, fee in movements.tolist():
+        legs = [(0, account, amount), (1, contra_account, contra_amount), (2, 0, fee)]
+        found += [(movement_id * 4 + leg, who, asset, change) for leg, who, change in legs if leg < 2 or change]
+    return found
+
+
 class Events:
     """An event source in memory that grows when told to."""
 

@@ -9,7 +9,7 @@ from settlement.connect import POSTER_ROLE, connect
 from settlement.posting import load, post
 from settlement.records import COLUMNS, shard_base
 
-TABLES = ("trades", "entries", "postings", "balance_log", "batches", "assets", "accounts", "instruments")
+TABLES = ("trades", "entries", "movements", "balance_log", "batches", "assets", "accounts", "instruments")
 
 
 async def stand(connection: asyncpg.Connection, events: np.ndarray, shard: int = 0) -> State:

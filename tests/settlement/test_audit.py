@@ -67,10 +67,10 @@ def test_a_head_within_a_batch_that_goes_beyond_the_stated_command_is_checked(ex
 
 FORGERIES = {
     "a changed amount": (
-        "UPDATE ledger.postings SET amount = amount + 1 WHERE posting_id = {p}",
-        r"^posting {p} .*amount is",
+        "UPDATE ledger.movements SET amount = amount + 1, contra_amount = contra_amount - 1 WHERE movement_id = {m}",
+        r"^movement {m} .*amount is",
     ),
-    "a missing posting": ("DELETE FROM ledger.postings WHERE posting_id = {p}", r"^posting {p} .* is missing"),
+    "a missing movement": ("DELETE FROM ledger.movements WHERE movement_id = {m}", r"^movement {m} .* is missing"),
     "a removed trade": ("DELETE FROM ledger.trades WHERE seq = {s}", r"^the trade of event {s} is missing"),
     "swapped accounts": (
         "UPDATE ledger.trades SET buyer = seller, seller = buyer WHERE seq = {s}",
@@ -89,7 +89,7 @@ FORGERIES = {
 def test_a_fault_in_the_ledger_is_found_and_named(fault: str, exchange_dir: Path, damaged: str) -> None:
     statement, words = FORGERIES[fault]
     seq = int(str(asyncio.run(fetch(damaged, "SELECT seq FROM ledger.trades ORDER BY seq OFFSET 20 LIMIT 1"))[0][0]))
-    places = {"s": seq, "p": seq * 8 + 1}
+    places = {"s": seq, "m": seq * 2}
     asyncio.run(forge(damaged, statement.format(**places)))
     assert re.search(words.format(**places), str(_audit(exchange_dir, damaged).difference))
 

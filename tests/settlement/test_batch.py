@@ -31,7 +31,7 @@ def test_a_batch_says_what_it_covers() -> None:
 
 def test_copies_are_the_tables_that_have_rows() -> None:
     batch, _ = prepare(genesis(), market())
-    assert list(batch.copies) == ["assets", "accounts", "instruments", "entries", "postings", "balance_log"]
+    assert list(batch.copies) == ["assets", "accounts", "instruments", "entries", "movements", "balance_log"]
     assert all(batch.copies[table] == copyformat.encode(batch.tables[table]) for table in batch.copies)
 
 

@@ -7,15 +7,15 @@ import pytest
 
 from settlement import chain, copyformat
 from settlement.config import BLOCK_EVENTS
-from settlement.records import CHAINED, POSTING, TABLES, TRADE
+from settlement.records import CHAINED, MOVEMENT, TABLES, TRADE
 
 EVENT = (5, 3, 1000)
 
 
 def _copies(first: int = 1) -> dict[str, bytes]:
-    postings, trades = np.zeros(2, POSTING), np.zeros(1, TRADE)
-    postings["posting_id"], trades["seq"] = (first * 8, first * 8 + 1), first
-    return {"postings": copyformat.encode(postings), "trades": copyformat.encode(trades)}
+    movements, trades = np.zeros(2, MOVEMENT), np.zeros(1, TRADE)
+    movements["movement_id"], trades["seq"] = (first * 2, first * 2 + 1), first
+    return {"movements": copyformat.encode(movements), "trades": copyformat.encode(trades)}
 
 
 def _numbers(*numbers: int) -> bytes:

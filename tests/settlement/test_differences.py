@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from settlement.differences import KEYS, first_difference
-from settlement.records import BALANCE, ENTRY, POSTING, TABLES, TRADE
+from settlement.records import BALANCE, ENTRY, MOVEMENT, TABLES, TRADE
 
 
 def _trades(*rows: tuple[int, int]) -> np.ndarray:
@@ -42,11 +42,11 @@ def test_trades_are_named_by_their_event(found: np.ndarray, words: str) -> None:
     assert first_difference("trades", EXPECTED, found) == words
 
 
-def test_a_posting_says_whose_it_is() -> None:
-    expected = np.array([(41, 7, 1, -50)], POSTING)
-    found = np.array([(41, 7, 1, -51)], POSTING)
-    assert first_difference("postings", expected, found) == (
-        "posting 41 (event 5, leg 1, which of a trade is seller cash, account 7, asset 1): "
+def test_a_movement_says_whose_it_is() -> None:
+    expected = np.array([(11, 1, 7, 8, -50, 50, 0)], MOVEMENT)
+    found = np.array([(11, 1, 7, 8, -51, 51, 0)], MOVEMENT)
+    assert first_difference("movements", expected, found) == (
+        "movement 11 (event 5, units, accounts 7 and 8, asset 1): "
         "amount is -51 in the ledger, but the events make it -50"
     )
 

@@ -6,7 +6,18 @@ import pytest
 from exchange.core.types import AssetKind, EventKind, Side, TransferPurpose
 from settlement.entries import Rows, rows
 from settlement.records import INSTRUMENT, ISSUANCE_ACCOUNT, OUTSIDE_ACCOUNT
-from tests.settlement.builders import CASH, LOT_UNITS, TICK_VALUE, event, history, market, quiet, stream, trade
+from tests.settlement.builders import (
+    CASH,
+    LOT_UNITS,
+    TICK_VALUE,
+    event,
+    history,
+    market,
+    postings,
+    quiet,
+    stream,
+    trade,
+)
 
 OPENED = len(market())
 SEQ = OPENED + 1  # of the first event behind the market
@@ -21,7 +32,7 @@ def _rows(*events: np.ndarray) -> Rows:
 
 def test_a_taker_who_buys_pays_notional_and_fee() -> None:
     found = _rows(trade(3, 4, Side.BUY, 50, 2, fee=7, counter_fee=5, trade_id=9, order_id=11, counter_order_id=12))
-    assert found.postings.tolist() == [
+    assert postings(found.movements) == [
         (SEQ * 8 + 0, 3, CASH, -50 * 2 * TICK_VALUE - 7),
         (SEQ * 8 + 1, 4, CASH, 50 * 2 * TICK_VALUE - 5),
         (SEQ * 8 + 2, 0, CASH, 12),
@@ -33,7 +44,7 @@ def test_a_taker_who_buys_pays_notional_and_fee() -> None:
 
 def test_a_taker_who_sells_is_the_seller() -> None:
     found = _rows(trade(3, 4, Side.SELL, 50, 2, fee=7, counter_fee=-5, order_id=11, counter_order_id=12))
-    assert found.postings.tolist() == [
+    assert postings(found.movements) == [
         (SEQ * 8 + 0, 4, CASH, -50 * 2 * TICK_VALUE + 5),
         (SEQ * 8 + 1, 3, CASH, 50 * 2 * TICK_VALUE - 7),
         (SEQ * 8 + 2, 0, CASH, 2),
@@ -55,7 +66,7 @@ def test_a_taker_who_sells_is_the_seller() -> None:
 )
 def test_what_enters_or_leaves_has_a_contra_account(kind: EventKind, asset: int, sign: int, contra: int) -> None:
     found = _rows(event(kind, account=3, asset=asset, amount=40))
-    assert found.postings.tolist() == [(SEQ * 8, 3, asset, sign * 40), (SEQ * 8 + 1, contra, asset, -sign * 40)]
+    assert postings(found.movements) == [(SEQ * 8, 3, asset, sign * 40), (SEQ * 8 + 1, contra, asset, -sign * 40)]
     assert found.entries.tolist() == [(SEQ, SEQ * 1000, kind, 0, 0, 0, bytes(16))]
 
 
@@ -70,7 +81,7 @@ def test_a_redemption_keeps_its_usage_id() -> None:
 def test_a_transfer_goes_from_one_account_to_the_other_and_says_why(purpose: TransferPurpose) -> None:
     terms = {"account": 3, "counter_account": 4, "asset": CASH, "amount": 40, "state": purpose}
     found = _rows(event(EventKind.TRANSFERRED, **terms, order_id=5, counter_order_id=6))
-    assert found.postings.tolist() == [(SEQ * 8, 3, CASH, -40), (SEQ * 8 + 1, 4, CASH, 40)]
+    assert postings(found.movements) == [(SEQ * 8, 3, CASH, -40), (SEQ * 8 + 1, 4, CASH, 40)]
     reference = (5).to_bytes(8, "little") + (6).to_bytes(8, "little")
     assert found.entries.tolist() == [(SEQ, SEQ * 1000, EventKind.TRANSFERRED, purpose, 0, 0, reference)]
 
@@ -81,10 +92,9 @@ def test_a_bust_reverses_all_postings_of_its_trade(side: Side) -> None:
     undone = done.copy()
     undone["kind"] = EventKind.TRADE_BUSTED
     found = _rows(done, undone)
-    before, after = found.postings[:5], found.postings[5:]
-    assert after["amount"].tolist() == [-amount for amount in before["amount"].tolist()]
-    assert after[["account", "asset"]].tolist() == before[["account", "asset"]].tolist()
-    assert (after["posting_id"] - before["posting_id"]).tolist() == [8] * 5
+    before, after = postings(found.movements[:2]), postings(found.movements[2:])
+    assert len(before) == 5
+    assert after == [(posting_id + 8, account, asset, -amount) for posting_id, account, asset, amount in before]
     assert found.entries.tolist() == [(SEQ + 1, (SEQ + 1) * 1000, EventKind.TRADE_BUSTED, 0, 1, 9, bytes(16))]
     assert len(found.trades) == 1
 
@@ -106,7 +116,7 @@ def test_registers_are_told_by_events() -> None:
 
 def test_an_instrument_listed_in_the_batch_trades_in_it() -> None:
     found = rows(stream(market(), trade(1, 2, Side.BUY, 3, 1, instrument=2)), 1, NONE_LISTED)
-    assert found.postings[-5:]["asset"].tolist() == [CASH, CASH, CASH, 3, 3]
+    assert found.movements[-2:]["asset"].tolist() == [CASH, 3]
 
 
 def test_other_events_mean_nothing() -> None:
@@ -116,18 +126,24 @@ def test_other_events_mean_nothing() -> None:
 def test_every_entry_sums_to_zero_per_asset() -> None:
     found = rows(history(500), 1, NONE_LISTED)
     sums: dict[tuple[int, int], int] = {}
-    for posting_id, _, asset, amount in found.postings.tolist():
+    for posting_id, _, asset, amount in postings(found.movements):
         sums[posting_id // 8, asset] = sums.get((posting_id // 8, asset), 0) + amount
     assert len(sums) > 1000
     assert set(sums.values()) == {0}
 
 
-def test_postings_are_in_order_and_complete() -> None:
+def test_movements_are_in_order_and_complete() -> None:
     found = rows(history(500), 1, NONE_LISTED)
-    ids = found.postings["posting_id"]
+    ids = found.movements["movement_id"]
     assert (np.diff(ids) > 0).all()
     busts = int(np.count_nonzero(found.entries["kind"] == EventKind.TRADE_BUSTED))
-    assert len(ids) == 5 * (500 + busts) + 2 * (len(found.entries) - busts)
+    assert len(ids) == 2 * (500 + busts) + len(found.entries) - busts
+    assert np.count_nonzero(ids & 1) == 500 + busts
+
+
+def test_a_fee_of_nothing_is_not_posted() -> None:
+    found = _rows(trade(3, 4, Side.BUY, 50, 2, fee=5, counter_fee=-5))
+    assert [posting_id - SEQ * 8 for posting_id, *_ in postings(found.movements)] == [0, 1, 4, 5]
 
 
 def test_rows_do_not_depend_on_how_events_are_split() -> None:

@@ -27,7 +27,7 @@ CHANGEABLE = {
     "instruments": "tick_value",
     "trades": "price_ticks",
     "entries": "kind",
-    "postings": "amount",
+    "movements": "amount",
     "balance_log": "balance",
     "batches": "hash",
 }
@@ -165,7 +165,7 @@ def test_nobody_removes_the_cursor_or_turns_it_back(posted: str) -> None:
     )
 
 
-LEAVES = ("trades_0_0", "postings_0_0")
+LEAVES = ("trades_0_0", "movements_0_0")
 
 
 @pytest.mark.parametrize("role", [POSTER_ROLE, READER_ROLE, AUDITOR_ROLE])
@@ -188,8 +188,8 @@ def test_roles_have_no_right_to_change(role: str, posted: str) -> None:
         f"UPDATE ledger.settle_cursor SET {column} = 0" for column in ("shard", "last_seq", "epoch", "batch")
     ]
     statements += [
-        "UPDATE ledger.postings_0_0 SET amount = 0",
-        "ALTER TABLE ledger.postings DETACH PARTITION ledger.postings_0_0",
+        "UPDATE ledger.movements_0_0 SET amount = 0",
+        "ALTER TABLE ledger.movements DETACH PARTITION ledger.movements_0_0",
         "CREATE TABLE ledger.mine (x int)",
         "DROP SCHEMA ledger CASCADE",
         "SELECT ledger.open_shard(5, 10)",
@@ -198,7 +198,7 @@ def test_roles_have_no_right_to_change(role: str, posted: str) -> None:
         "SELECT ledger.create_partition('trades', 'check_trades', 'mine', 1, 2)",
         "SELECT ledger.summarize(0, 0, 1)",
         "CREATE OR REPLACE FUNCTION ledger.refuse_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
-        "DROP FUNCTION ledger.check_postings() CASCADE",
+        "DROP FUNCTION ledger.check_movements() CASCADE",
         "SET session_replication_role = replica",
         "SELECT pg_read_file('postgresql.conf')",
         "COPY ledger.kinds TO '/tmp/kinds'",
@@ -259,8 +259,8 @@ def test_rows_outside_a_batch_are_refused(role: str | None, posted: str) -> None
         f"INSERT INTO ledger.trades VALUES ({last + 1}, 1, 1, 1, 1, 1, 1, 2, 1, 2, 0, 0, 0)",
         "INSERT INTO ledger.trades VALUES (1, 1, 1, 1, 1, 1, 1, 2, 1, 2, 0, 0, 0)",
         f"INSERT INTO ledger.entries VALUES ({last + 1}, 1, 11, 0, 0, 0, gen_random_uuid())",
-        f"INSERT INTO ledger.postings VALUES ({8 * last + 8}, 1, 1, 5), ({8 * last + 9}, -1, 1, -5)",
-        "INSERT INTO ledger.postings VALUES (15, 1, 1, 5), (14, -1, 1, -5)",
+        f"INSERT INTO ledger.movements VALUES ({2 * last + 2}, 1, 1, -1, 5, -5, 0)",
+        "INSERT INTO ledger.movements VALUES (4, 1, 1, -1, 5, -5, 0)",
         "INSERT INTO ledger.balance_log VALUES (1, 1, 3, 2, 5)",
         f"INSERT INTO ledger.assets VALUES (99, 1, 0, {last + 1})",
         f"INSERT INTO ledger.accounts VALUES (99, 1, {last + 1})",
@@ -268,7 +268,7 @@ def test_rows_outside_a_batch_are_refused(role: str | None, posted: str) -> None
         _seal(last + 1, last + 5),
     ]
     refusal = asyncpg.IntegrityConstraintViolationError
-    _refused(posted, statements, refusal, "outside the open range|does not follow|postings make it", role)
+    _refused(posted, statements, refusal, "outside the open range|does not follow|movements make it", role)
 
 
 def _seal(first_seq: int, last_seq: int) -> str:
@@ -276,6 +276,11 @@ def _seal(first_seq: int, last_seq: int) -> str:
         f"INSERT INTO ledger.batches ({BATCH_COLUMNS}) SELECT batch + 1, {first_seq}, {last_seq}, 1, 1, 0, 0, hash,"
         " sha256(hash), 0 FROM ledger.batches WHERE batch = 2"
     )
+
+
+def test_a_row_that_does_not_sum_to_zero_is_refused_even_with_all_triggers_off(posted: str) -> None:
+    change = "SET session_replication_role = replica; UPDATE ledger.movements SET amount = amount + 1"
+    _refused(posted, [change], asyncpg.CheckViolationError, "sums_to_zero")
 
 
 # faults within a batch
@@ -287,18 +292,29 @@ def _rows(batch: Batch, table: str, change: str) -> Batch:
     if change == "amount":
         rows["amount"][3] += 1
     elif change == "two amounts":
-        rows["amount"][5] += 1
-        rows["amount"][10] -= 1
+        rows["amount"][2] += 1
+        rows["amount"][4] -= 1
+    elif change == "both sides":
+        row = int(np.flatnonzero(rows["account"] != rows["contra_account"])[0])
+        rows["amount"][row] += 1
+        rows["contra_amount"][row] -= 1
+    elif change == "fee of units":
+        rows["contra_amount"][3] -= 1
+        rows["fee"][3] += 1
+    elif change == "instead":
+        rows["movement_id"][4] = rows["movement_id"][2]
     elif change == "balance":
         rows["balance"][2] += 1
     elif change == "previous batch":
         rows["previous_batch"][2] -= 1
+    elif change == "no such batch":
+        rows["previous_batch"][2] += 7
     elif change == "batch":
         rows["batch"] += 1
     elif change == "lost":
         rows = rows[1:]
     elif change == "lost entry":
-        rows = rows[5:]
+        rows = rows[2:]
     elif change == "twice":
         rows = np.concatenate((rows, rows[:1]))
     elif change == "stranger":
@@ -306,7 +322,7 @@ def _rows(batch: Batch, table: str, change: str) -> Batch:
         rows["account"][-1] = 40
         rows["previous_batch"][-1] = 0
     elif change == "elsewhere":
-        rows["seq"][-1] += 1
+        rows[rows.dtype.names[0]][-1] += 2**40 if table == "movements" else 1  # type: ignore[index]
     elif change == "none":
         return batch._replace(copies={name: data for name, data in batch.copies.items() if name != table})
     return batch._replace(copies={**batch.copies, table: copyformat.encode(rows)})
@@ -330,23 +346,28 @@ def test_the_good_batch_is_taken(dsn: str) -> None:
 @pytest.mark.parametrize(
     ("table", "change", "match"),
     [
-        ("postings", "amount", "does not balance"),
-        ("postings", "two amounts", "does not balance"),
-        ("postings", "lost", "does not balance"),
-        ("postings", "lost entry", "have 45 postings, not 50"),
-        ("postings", "twice", "other legs than its kind"),
-        ("postings", "none", "is logged, but the postings make it"),
-        ("balance_log", "balance", "the postings make it"),
-        ("balance_log", "previous batch", "the postings make it"),
-        ("balance_log", "batch", "the postings make it"),
-        ("balance_log", "lost", "the postings make it"),
-        ("balance_log", "twice", "balance_log_pkey"),
+        ("movements", "amount", "sums_to_zero"),
+        ("movements", "two amounts", "sums_to_zero"),
+        ("movements", "both sides", "is logged, but the movements make it"),
+        ("movements", "fee of units", "fees_of_trades"),
+        ("movements", "lost", "have 19 movements, 10 of units, not 20 and 10"),
+        ("movements", "lost entry", "have 18 movements, 9 of units, not 20 and 10"),
+        ("movements", "twice", "is there twice"),
+        ("movements", "instead", "is there twice"),
+        ("movements", "elsewhere", "violates partition constraint"),
+        ("movements", "none", "is logged, but the movements make it"),
+        ("balance_log", "balance", "the movements make it"),
+        ("balance_log", "previous batch", "one_successor"),
+        ("balance_log", "no such batch", "the movements make it"),
+        ("balance_log", "batch", "the movements make it"),
+        ("balance_log", "lost", "the movements make it"),
+        ("balance_log", "twice", "one_successor"),
         ("balance_log", "stranger", "account 40"),
-        ("balance_log", "none", "have 50 postings, not 50, and 0 balances logged"),
-        ("trades", "lost", "have 50 postings, not 45"),
+        ("balance_log", "none", "have 20 movements, not 20, and 0 balances logged"),
+        ("trades", "lost", "have 20 movements, 10 of units, not 18 and 9"),
         ("trades", "twice", "trades_0_0_pkey"),
         ("trades", "elsewhere", "outside the open range"),
-        ("trades", "none", "have 50 postings, not 0"),
+        ("trades", "none", "have 20 movements, 10 of units, not 0 and 0"),
     ],
 )
 def test_a_fault_in_a_batch_refuses_all_of_it(table: str, change: str, match: str, posted: str) -> None:
@@ -363,7 +384,7 @@ def test_a_balance_names_the_batch_that_touched_it_last(dsn: str) -> None:
     rows = batch.tables["balance_log"].copy()
     rows["previous_batch"] = 0  # every balance is right, only nothing says where it comes from
     forgetful = batch._replace(copies={**batch.copies, "balance_log": copyformat.encode(rows)})
-    with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="behind batch 0 is logged"):
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="one_successor"):
         asyncio.run(_post(dsn, forgetful))
     asyncio.run(_post(dsn, batch))
 
@@ -418,10 +439,10 @@ def test_the_largest_balance_is_taken(dsn: str) -> None:
 
 
 def test_the_chart_in_the_database_is_the_one_of_the_code(posted: str) -> None:
-    rows = asyncio.run(fetch(posted, "SELECT kind, name, postings FROM ledger.kinds ORDER BY 1"))
+    rows = asyncio.run(fetch(posted, "SELECT kind, name, movements FROM ledger.kinds ORDER BY 1"))
     kinds = sorted((EventKind.TRADED, *ENTRY_KINDS))
-    fives = {EventKind.TRADED, EventKind.TRADE_BUSTED}
-    assert rows == [(kind, EventKind(kind).name.lower(), 5 if kind in fives else 2) for kind in kinds]
+    twos = {EventKind.TRADED, EventKind.TRADE_BUSTED}
+    assert rows == [(kind, EventKind(kind).name.lower(), 2 if kind in twos else 1) for kind in kinds]
 
 
 def test_a_trade_is_undone_once(dsn: str) -> None:

@@ -68,14 +68,15 @@ def test_a_closed_period_is_indexed_sealed_and_shut(full: str) -> None:
     head = asyncio.run(close_period(full, 1, shard=1))
     ends = f"SELECT encode(hash, 'hex') FROM ledger.batches WHERE last_seq = {shard_base(1) + 100}"
     assert asyncio.run(fetch(full, ends)) == [(head,)]
-    indexes = "SELECT indexdef FROM pg_indexes WHERE tablename = 'postings_1_1' ORDER BY 1"
+    indexes = "SELECT indexdef FROM pg_indexes WHERE tablename = 'movements_1_1' ORDER BY 1"
     found = [str(row[0]) for row in asyncio.run(fetch(full, indexes))]
     assert [definition.partition("USING ")[2] for definition in found] == [
-        "btree (account, asset, posting_id)",
-        "brin (posting_id) WITH (pages_per_range='16')",
-        "btree (posting_id)",
+        "btree (account, asset, movement_id)",
+        "btree (contra_account, asset, movement_id)",
+        "brin (movement_id) WITH (pages_per_range='16')",
+        "btree (movement_id)",
     ]
-    insert = ["INSERT INTO ledger.postings_1_1 SELECT * FROM ledger.postings_1_1"]
+    insert = ["INSERT INTO ledger.movements_1_1 SELECT * FROM ledger.movements_1_1"]
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         asyncio.run(execute(full, *insert, role=POSTER_ROLE))
     with pytest.raises(asyncpg.UniqueViolationError):
@@ -91,17 +92,24 @@ def test_a_period_that_is_not_complete_stays_open(period: int, full: str) -> Non
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        ("UPDATE ledger.postings_1_1 SET amount = amount + 1 WHERE posting_id & 7 = 4", "is not what trade"),
-        ("DELETE FROM ledger.postings_1_1 WHERE posting_id & 7 = 2", "is not what trade"),
+        ("UPDATE ledger.movements_1_1 SET amount = amount + 1, fee = fee - 1 WHERE fee > 0", "is not what trade"),
+        ("DELETE FROM ledger.movements_1_1 WHERE movement_id & 1 = 1", "is not what trade"),
         ("UPDATE ledger.trades_1_1 SET buyer_fee = buyer_fee + 1", "is not what trade"),
-        ("UPDATE ledger.postings_1_0 SET amount = amount + 1 WHERE account = -1", "does not balance"),
-        ("INSERT INTO ledger.postings SELECT * FROM ledger.postings_1_1 LIMIT 1", "could not create unique index"),
+        (
+            """
+            ALTER TABLE ledger.movements DROP CONSTRAINT sums_to_zero;
+            UPDATE ledger.movements_1_0 SET amount = amount + 1 WHERE contra_account = -1
+            """,
+            "does not sum to zero",
+        ),
+        ("DELETE FROM ledger.entries WHERE seq & 255 = 14", "is of no trade or entry"),
+        ("INSERT INTO ledger.movements SELECT * FROM ledger.movements_1_1 LIMIT 1", "could not create unique index"),
         ("UPDATE ledger.batches SET previous_hash = sha256(hash) WHERE batch & 255 = 3", "does not follow"),
     ],
 )
 def test_a_damaged_period_does_not_close(damage: str, words: str, full: str) -> None:
     asyncio.run(forge(full, damage))
-    period = 0 if "postings_1_0" in damage or "batches" in damage else 1
+    period = 0 if any(name in damage for name in ("movements_1_0", "batches", "entries")) else 1
     with pytest.raises(asyncpg.IntegrityConstraintViolationError, match=words):
         asyncio.run(close_period(full, period, shard=1))
     assert asyncio.run(fetch(full, "SELECT count(*) FROM ledger.closings")) == [(0,)]

@@ -51,7 +51,7 @@ def _check_exact(dsn: str, events: np.ndarray) -> None:
     tables = prepare(genesis(), events)[0].tables
     assert [row[0] for row in found["trades"]] == tables["trades"]["seq"].tolist()
     assert [row[0] for row in found["entries"]] == tables["entries"]["seq"].tolist()
-    assert found["postings"] == [tuple(row) for row in tables["postings"].tolist()]
+    assert found["movements"] == [tuple(row) for row in tables["movements"].tolist()]
     in_ledger = asyncio.run(fetch(dsn, "SELECT account, asset, balance FROM ledger.balances ORDER BY 1, 2"))
     assert in_ledger == _expected_balances(events)
     chain = [(batch[5], batch[6]) for batch in found["batches"]]

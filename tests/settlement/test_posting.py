@@ -153,7 +153,7 @@ def test_an_answer_that_is_lost_at_any_point_costs_nothing(where: int, dsn: str)
 def _check_exact(dsn: str, events: np.ndarray) -> None:
     tables = prepare(genesis(), events)[0].tables
     found = asyncio.run(contents(dsn))
-    for table in ("trades", "entries", "postings"):
+    for table in ("trades", "entries", "movements"):
         assert [row[0] for row in found[table]] == tables[table][tables[table].dtype.names[0]].tolist()  # type: ignore[index]
     rows = asyncio.run(fetch(dsn, "SELECT account, asset, balance FROM ledger.balances ORDER BY 1, 2"))
     assert rows == balances.rows(prepare(genesis(), events)[1].balances)

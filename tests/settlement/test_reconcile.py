@@ -18,7 +18,7 @@ from tests.settlement.posting import contents, fetch, forge, post_all
 FIRST_TRADE_CHANGED = (
     "UPDATE ledger.trades SET price_ticks = price_ticks + 1 WHERE seq = (SELECT min(seq) FROM ledger.trades)"
 )
-ALL_TABLES = ("trades", "entries", "postings", "balance_log", "batches")
+ALL_TABLES = ("trades", "entries", "movements", "balance_log", "batches")
 
 
 def _report(exchange_dir: Path, dsn: str, published: bytes | None = None) -> Report:
@@ -130,24 +130,23 @@ A_TRADE = "(SELECT min(seq) + 12 FROM ledger.trades)"
 LAST = "(SELECT max(batch) FROM ledger.batches)"
 FORGERIES = {
     "a changed amount": (
-        "UPDATE ledger.postings SET amount = amount + 1 WHERE posting_id = {posting}",
-        r"^posting {posting} \(event {seq}, leg 1, .* seller cash, account 2, asset 1\): amount is",
+        "UPDATE ledger.movements SET amount = amount - 1, fee = fee + 1 WHERE movement_id = {movement}",
+        r"^movement {movement} \(event {seq}, cash, of a trade, accounts \d and \d, asset 1\): amount is",
     ),
     "a changed amount with everything that follows from it": (
         """
-        UPDATE ledger.postings SET amount = amount + 1 WHERE posting_id = {posting};
-        UPDATE ledger.postings SET amount = amount - 1 WHERE posting_id = {posting} + 3;
+        UPDATE ledger.movements SET contra_amount = contra_amount + 1, fee = fee - 1 WHERE movement_id = {movement};
         UPDATE ledger.balance_log SET balance = balance + 1 WHERE account = 2 AND asset = 1;
         UPDATE ledger.balance_log SET balance = balance - 1 WHERE account = 0 AND asset = 1
         """,
-        r"^posting {posting} ",
+        r"^movement {movement} .*contra_amount is",
     ),
-    "a missing posting": (
-        "DELETE FROM ledger.postings WHERE posting_id = {posting}",
-        r"^posting {posting} .* is missing in the ledger",
+    "a missing movement": (
+        "DELETE FROM ledger.movements WHERE movement_id = {movement}",
+        r"^movement {movement} .* is missing in the ledger",
     ),
     "a removed trade": (
-        "DELETE FROM ledger.trades WHERE seq = {seq}; DELETE FROM ledger.postings WHERE posting_id >> 3 = {seq}",
+        "DELETE FROM ledger.trades WHERE seq = {seq}; DELETE FROM ledger.movements WHERE movement_id >> 1 = {seq}",
         r"^the trade of event {seq} is missing in the ledger",
     ),
     "an invented trade": (
@@ -170,9 +169,9 @@ FORGERIES = {
         "UPDATE ledger.trades SET buyer = seller, seller = buyer WHERE seq = {seq}",
         r"^the trade of event {seq}: buyer is [12] in the ledger, but the events make it [12]",
     ),
-    "swapped accounts of two postings": (
-        "UPDATE ledger.postings SET account = 3 - account WHERE posting_id IN ({posting} - 1, {posting})",
-        r"^posting \d+ .* account is",
+    "swapped accounts of a movement": (
+        "UPDATE ledger.movements SET account = contra_account, contra_account = account WHERE movement_id = {movement}",
+        r"^movement {movement} .* account is",
     ),
     "a removed entry": (
         "DELETE FROM ledger.entries WHERE kind = 12",
@@ -207,16 +206,16 @@ FORGERIES = {
         r"^instrument 1: tick_value is 11 in the ledger, but the events make it 10",
     ),
     "a removed account": ("DELETE FROM ledger.accounts WHERE account = 2", r"^account 2 is missing in the ledger"),
-    "a posting outside all batches": (
-        "INSERT INTO ledger.postings VALUES (8000000, 1, 1, 5)",
-        r"^a posting of event 1000000 is in the ledger, but in no batch",
+    "a movement outside all batches": (
+        "INSERT INTO ledger.movements VALUES (2000000, 1, 1, 2, 5, -5, 0)",
+        r"^a movement of event 1000000 is in the ledger, but in no batch",
     ),
     "a trade outside all batches": (
         "INSERT INTO ledger.trades VALUES (4000000, 1, 1, 1, 1, 1, 1, 2, 1, 2, 0, 0, 0)",
         r"^a trade of event 4000000 is in the ledger, but in no batch",
     ),
     "a balance outside all batches": (
-        "INSERT INTO ledger.balance_log VALUES (1, 1, 999, 1, 5)",
+        "INSERT INTO ledger.balance_log VALUES (1, 1, 999, 998, 5)",
         r"^a balance of batch 999 is in the ledger, but in no batch",
     ),
     "a cursor that was moved": (
@@ -230,7 +229,7 @@ FORGERIES = {
 def test_a_fault_in_the_ledger_is_found_and_named(fault: str, exchange_dir: Path, damaged: str) -> None:
     statement, words = FORGERIES[fault]
     seq = int(str(asyncio.run(fetch(damaged, "SELECT seq FROM ledger.trades ORDER BY seq OFFSET 20 LIMIT 1"))[0][0]))
-    places = {"seq": seq, "posting": seq * 8 + 1}
+    places = {"seq": seq, "movement": seq * 2}
     asyncio.run(forge(damaged, statement.format(**places)))
     report = _report(exchange_dir, damaged)
     assert not report.ok
@@ -246,7 +245,7 @@ def test_a_cut_end_of_the_ledger_is_found_by_its_published_head(exchange_dir: Pa
             damaged,
             f"DELETE FROM ledger.trades WHERE seq >= {first_seq}",
             f"DELETE FROM ledger.entries WHERE seq >= {first_seq}",
-            f"DELETE FROM ledger.postings WHERE posting_id >= {first_seq} * 8",
+            f"DELETE FROM ledger.movements WHERE movement_id >= {first_seq} * 2",
             f"DELETE FROM ledger.balance_log WHERE batch = {last}",
             f"DELETE FROM ledger.batches WHERE batch = {last}",
             f"UPDATE ledger.settle_cursor SET last_seq = {first_seq} - 1",

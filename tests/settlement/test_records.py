@@ -5,7 +5,16 @@ import asyncio
 import asyncpg
 import pytest
 
-from settlement.records import COLUMNS, POSTINGS_PER_ENTRY_MAX, SHARD_BITS, SHARDS_MAX, TABLES, TRADE_LEGS, shard_base
+from settlement.records import (
+    COLUMNS,
+    MOVEMENTS_PER_ENTRY_MAX,
+    POSTINGS_PER_ENTRY_MAX,
+    SHARD_BITS,
+    SHARDS_MAX,
+    TABLES,
+    TRADE_LEGS,
+    shard_base,
+)
 
 WIDTHS = {"smallint": 2, "integer": 4, "bigint": 8, "uuid": 16}
 
@@ -30,6 +39,7 @@ def test_fields_are_the_columns(table: str, dsn: str) -> None:
 def test_a_trade_has_room_for_its_postings_part_by_part() -> None:
     assert max(TRADE_LEGS) < POSTINGS_PER_ENTRY_MAX
     assert [leg >> 2 for leg in TRADE_LEGS] == [0, 0, 0, 1, 1]
+    assert POSTINGS_PER_ENTRY_MAX == 4 * MOVEMENTS_PER_ENTRY_MAX
 
 
 def test_every_posting_of_every_shard_has_a_number() -> None:
@@ -39,4 +49,4 @@ def test_every_posting_of_every_shard_has_a_number() -> None:
 
 
 def test_columns_are_the_fields_in_order() -> None:
-    assert COLUMNS["postings"] == "posting_id, account, asset, amount"
+    assert COLUMNS["balance_log"] == "account, asset, batch, previous_batch, balance"
