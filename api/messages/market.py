@@ -273,6 +273,22 @@ class CandleMessage(
     candle: CandleBody
 
 
+class AveragePriceMessage(
+    msgspec.Struct,
+    frozen=True,
+    tag_field="e",
+    tag="avgPrice",
+    rename={"event_time": "E", "symbol": "s", "interval": "i", "price": "w", "last_trade_time": "T"},
+):
+    """The volume-weighted price of the last minutes."""
+
+    event_time: int
+    symbol: str
+    interval: str
+    price: Decimal
+    last_trade_time: int
+
+
 MarketMessage = (
     TradeMessage
     | AggregateTradeMessage
@@ -282,4 +298,5 @@ MarketMessage = (
     | MiniTickerMessage
     | TickerMessage
     | CandleMessage
+    | AveragePriceMessage
 )

@@ -1,11 +1,13 @@
 """The clients over HTTP, against a served exchange and against one that fails."""
 
 import asyncio
+import textwrap
 from decimal import Decimal
 
 import httpx
 import pytest
 
+import api.client
 from api.client.conduct import Patience
 from api.client.faults import ClientError, ConnectionFailedError, InsufficientBalance, OutcomeUnknownError, UnknownOrder
 from api.client.rest import AsyncClient, Client
@@ -117,3 +119,15 @@ def test_nobody_there_is_told_when_awaited() -> None:
 
     with pytest.raises(ClientError):
         asyncio.run(converse())
+
+
+def test_the_example_of_the_package_runs(market, monkeypatch, capsys) -> None:
+    text = textwrap.dedent(api.client.__doc__.partition("\n\n")[2].partition("\n\n`operations`")[0])
+    assert text.count("\n") <= 22
+    monkeypatch.setenv("TOKENBOURSE_API_KEY", KEYS["alice"][0])
+    monkeypatch.setenv("TOKENBOURSE_API_SECRET", secret("alice"))
+    exec(text.replace("http://127.0.0.1:8080", market.base), {})
+    told = capsys.readouterr().out
+    assert "NEW 0" in told
+    assert "best: (Decimal('0.2000'), Decimal('5')) None" in told
+    assert market.client("alice").signed("GET", "/api/v3/openOrders").json() == []

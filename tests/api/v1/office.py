@@ -47,7 +47,10 @@ class Client:
     def query(self, body: bytes = b"", **parameters: Any) -> str:
         """Return a signed query string."""
         text = urlencode({"timestamp": int(time.time() * 1000), "recvWindow": 30_000} | parameters)
-        return f"{text}&signature={hmac.new(self.secret.encode(), text.encode() + body, hashlib.sha256).hexdigest()}"
+        return f"{text}&signature={self.sign(text.encode() + body)}"
+
+    def sign(self, payload: bytes) -> str:
+        return hmac.new(self.secret.encode(), payload, hashlib.sha256).hexdigest()
 
     def send(self, method: str, path: str, body: bytes, content_type: str, **parameters: Any) -> httpx.Response:
         headers = {"X-MBX-APIKEY": self.key, "Content-Type": content_type}

@@ -1,0 +1,209 @@
+"""Listening to websockets: market streams and books, an account's events; waiting for what comes, or awaiting it.
+
+A listener connects again by itself, with a pause that doubles, and tells of it. It ends only when it is closed, or
+when the exchange refuses what no waiting will mend.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus, WebSocketException
+from websockets.sync.client import ClientConnection as BlockingConnection
+from websockets.sync.client import connect as connect_now
+
+from api.client.book import LocalBook
+from api.client.conduct import Conduct, Patience
+from api.client.feed import AccountFeed, Event, Feed, Joined, MarketFeed
+from api.client.rest import TIMEOUT_S, URL, new_conduct
+from api.client.signing import Key
+
+SIZE_MAX = 16 * 1024 * 1024  # of one message: the snapshot of a deep book is the longest
+OPTIONS: dict[str, Any] = {"compression": None, "max_size": SIZE_MAX, "close_timeout": 1, "open_timeout": TIMEOUT_S}
+
+
+class _Listener:
+    """A feed that is listened to by iterating, in this thread."""
+
+    def __init__(self, feed: Feed, conduct: Conduct) -> None:
+        self._heard_from = feed
+        self.conduct = conduct
+        self._socket: BlockingConnection | None = None
+        self._is_closed = False
+
+    def __iter__(self) -> Iterator[Event]:
+        """Yield what is heard, until closed."""
+        attempt = 0
+        while not self._is_closed:
+            attempt += 1
+            try:
+                for event in self._connected():
+                    attempt = attempt if isinstance(event, Joined) else 0
+                    yield event
+                events = self._heard_from.lost("the connection was closed")
+            except InvalidStatus as error:
+                events = self._heard_from.refused(error.response.status_code, bytes(error.response.body or b""))
+            except (OSError, WebSocketException) as error:
+                events = self._heard_from.lost(f"{type(error).__name__}: {error}")
+            yield from events
+            if not self._is_closed:
+                time.sleep(self.conduct.backoff_s(max(1, attempt)))
+
+    def close(self) -> None:
+        """Hang up; the iteration ends."""
+        self._is_closed = True
+        if self._socket is not None:
+            self._socket.close()
+
+    def _connected(self) -> Iterator[Event]:
+        feed = self._heard_from
+        with connect_now(feed.address(), **OPTIONS) as socket:
+            self._socket = socket
+            yield from feed.opened()
+            self._send()
+            for text in socket:
+                yield from feed.heard(text)
+                self._send()
+
+    def _send(self) -> None:
+        texts, self._heard_from.outgoing = self._heard_from.outgoing, []
+        for text in texts if self._socket is not None else []:
+            assert self._socket is not None
+            self._socket.send(text)
+
+
+class _AsyncListener:
+    """A feed that is listened to by iterating, on a loop."""
+
+    def __init__(self, feed: Feed, conduct: Conduct) -> None:
+        self._heard_from = feed
+        self.conduct = conduct
+        self._socket: ClientConnection | None = None
+        self._is_closed = False
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        """Yield what is heard, until closed."""
+        attempt = 0
+        while not self._is_closed:
+            attempt += 1
+            try:
+                async for event in self._connected():
+                    attempt = attempt if isinstance(event, Joined) else 0
+                    yield event
+                events = self._heard_from.lost("the connection was closed")
+            except InvalidStatus as error:
+                events = self._heard_from.refused(error.response.status_code, bytes(error.response.body or b""))
+            except (OSError, WebSocketException) as error:
+                events = self._heard_from.lost(f"{type(error).__name__}: {error}")
+            for event in events:
+                yield event
+            if not self._is_closed:
+                await asyncio.sleep(self.conduct.backoff_s(max(1, attempt)))
+
+    async def close(self) -> None:
+        """Hang up; the iteration ends."""
+        self._is_closed = True
+        if self._socket is not None:
+            await self._socket.close()
+
+    async def _connected(self) -> AsyncIterator[Event]:
+        feed = self._heard_from
+        async with connect(feed.address(), **OPTIONS) as socket:
+            self._socket = socket
+            for event in feed.opened():
+                yield event
+            await self._send()
+            async for text in socket:
+                for event in feed.heard(text):
+                    yield event
+                await self._send()
+
+    async def _send(self) -> None:
+        texts, self._heard_from.outgoing = self._heard_from.outgoing, []
+        for text in texts if self._socket is not None else []:
+            assert self._socket is not None
+            await self._socket.send(text)
+
+
+class MarketStream(_Listener):
+    """Streams of the market: iterate over what is heard."""
+
+    def __init__(self, url: str = URL, *names: str, patience: Patience | None = None) -> None:
+        """Listen to a server given by its HTTP address, to streams named as the dialect names them."""
+        self._feed = MarketFeed(url)
+        self._feed.subscribe(*names)
+        super().__init__(self._feed, new_conduct(patience))
+
+    def subscribe(self, *names: str) -> None:
+        """Listen to more streams."""
+        self._feed.subscribe(*names)
+        self._send()
+
+    def unsubscribe(self, *names: str) -> None:
+        """Listen to streams no more."""
+        self._feed.unsubscribe(*names)
+        self._send()
+
+    def book(self, symbol: str, *, every_change: bool = False) -> LocalBook:
+        """Return a book that is kept while this is iterated over; it says itself when it is stale."""
+        book = self._feed.book(symbol, every_change=every_change)
+        self._send()
+        return book
+
+
+class AsyncMarketStream(_AsyncListener):
+    """Streams of the market: iterate over what is heard."""
+
+    def __init__(self, url: str = URL, *names: str, patience: Patience | None = None) -> None:
+        """Listen to a server given by its HTTP address, to streams named as the dialect names them."""
+        self._feed = MarketFeed(url)
+        self._feed.subscribe(*names)
+        super().__init__(self._feed, new_conduct(patience))
+
+    async def subscribe(self, *names: str) -> None:
+        """Listen to more streams."""
+        self._feed.subscribe(*names)
+        await self._send()
+
+    async def unsubscribe(self, *names: str) -> None:
+        """Listen to streams no more."""
+        self._feed.unsubscribe(*names)
+        await self._send()
+
+    async def book(self, symbol: str, *, every_change: bool = False) -> LocalBook:
+        """Return a book that is kept while this is iterated over; it says itself when it is stale."""
+        book = self._feed.book(symbol, every_change=every_change)
+        await self._send()
+        return book
+
+
+class AccountStream(_Listener):
+    """The events of an account, each once and in order: iterate over them."""
+
+    def __init__(self, url: str, key: Key, after: int | None = None, *, patience: Patience | None = None) -> None:
+        """Listen with a key; `after` is the last event that is known already, None to begin with what comes."""
+        conduct = new_conduct(patience)
+        self._feed = AccountFeed(url, key, conduct.timestamp, after)
+        super().__init__(self._feed, conduct)
+
+    @property
+    def latest(self) -> int | None:
+        """Return the last event that was heard: from there another stream may go on."""
+        return self._feed.latest
+
+
+class AsyncAccountStream(_AsyncListener):
+    """The events of an account, each once and in order: iterate over them."""
+
+    def __init__(self, url: str, key: Key, after: int | None = None, *, patience: Patience | None = None) -> None:
+        """Listen with a key; `after` is the last event that is known already, None to begin with what comes."""
+        conduct = new_conduct(patience)
+        self._feed = AccountFeed(url, key, conduct.timestamp, after)
+        super().__init__(self._feed, conduct)
+
+    @property
+    def latest(self) -> int | None:
+        """Return the last event that was heard: from there another stream may go on."""
+        return self._feed.latest

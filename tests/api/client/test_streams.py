@@ -1,0 +1,100 @@
+"""Listening to a served exchange, through lost connections."""
+
+import asyncio
+import itertools
+import socket
+import threading
+from decimal import Decimal
+
+import pytest
+
+from api.client.conduct import Patience
+from api.client.faults import Refused
+from api.client.feed import Heard, Joined, Parted
+from api.client.streams import AsyncMarketStream, MarketStream
+from api.messages.market import TradeMessage
+from tests.api.venue import SYMBOL
+
+QUICK = Patience(first_s=0.01, longest_s=0.05)
+NAME = f"{SYMBOL.lower()}@trade"
+
+
+def trade(market) -> None:
+    market.client("bob").order("SELL", 1, "0.2")
+    market.client("alice").order("BUY", 1, "0.2")
+
+
+def test_trades_are_heard_again_after_the_line_broke(market) -> None:
+    stream = MarketStream(market.base, NAME, patience=QUICK)
+    seen = []
+    for event in stream:
+        if isinstance(event, Joined):
+            stream._send()
+            acting = threading.Timer(0.05, trade, [market])
+            acting.start()
+        elif isinstance(event, Heard):
+            seen.append(event.message)
+            if len(seen) == 2:
+                stream.close()
+            else:
+                stream._socket.socket.shutdown(socket.SHUT_RDWR)
+        else:
+            assert isinstance(event, Parted)
+        if len(seen) == 2:
+            break
+    assert all(isinstance(message, TradeMessage) and message.price == Decimal("0.2") for message in seen)
+    acting.join()
+
+
+def test_a_book_equals_the_exchange_s_through_a_lost_connection(market) -> None:
+    async def converse() -> None:
+        stream = AsyncMarketStream(market.base, patience=QUICK)
+        book = await stream.book(SYMBOL, every_change=True)
+        place = market.client("alice").order
+        prices = [f"0.1{number}" for number in range(10)]
+        parted = False
+        async for event in stream:
+            if isinstance(event, Heard) and not book.is_stale:
+                if prices:
+                    await asyncio.to_thread(place, "BUY", 1, prices.pop())
+                elif len(book.bids()) == 10:
+                    break
+                if len(prices) == 5 and not parted:
+                    parted = True
+                    stream._socket.transport.abort()
+            elif isinstance(event, Parted):
+                assert book.is_stale
+        depth = market.client("alice").get("/api/v3/depth", symbol=SYMBOL).json()
+        assert [[f"{price:f}", f"{quantity:f}"] for price, quantity in book.bids()] == depth["bids"]
+        assert (book.last_update_id, book.gap_count, parted) == (depth["lastUpdateId"], 1, True)
+        await stream.close()
+
+    asyncio.run(asyncio.wait_for(converse(), 30))
+
+
+def test_more_may_be_heard_and_less(market) -> None:
+    async def converse() -> None:
+        stream = AsyncMarketStream(market.base, patience=QUICK)
+        listening = aiter(stream)
+        assert await anext(listening) == Joined()
+        await stream.subscribe(NAME, f"{SYMBOL.lower()}@bookTicker")
+        first = await anext(listening)
+        assert first.stream == f"{SYMBOL.lower()}@bookTicker"
+        await stream.unsubscribe(first.stream)
+        await asyncio.to_thread(trade, market)
+        while (event := await anext(listening)).stream != NAME:
+            assert event.stream == first.stream
+        await stream.close()
+        await listening.aclose()
+
+    asyncio.run(asyncio.wait_for(converse(), 30))
+
+
+def test_a_stream_that_does_not_exist_is_told(market) -> None:
+    with pytest.raises(Refused, match="invalid stream"):
+        list(MarketStream(market.base, "no.such@trade", patience=QUICK))
+
+
+def test_nobody_there_is_told_again_and_again() -> None:
+    stream = MarketStream("http://127.0.0.1:1", NAME, patience=QUICK)
+    assert all(isinstance(event, Parted) for event in itertools.islice(stream, 3))

@@ -1,0 +1,133 @@
+"""Requests drawn from the published document: none fails inside, and every refusal stands in its route's table.
+
+A few requests of each route are drawn, always the same ones; TOKENBOURSE_EXAMPLES sets how many, for a longer run.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from pydantic import TypeAdapter, ValidationError
+from schemathesis import GenerationMode
+
+from api.binance.rest import ENDPOINTS
+from api.v1.router import ACTIONS
+from tests.api.v1.office import Client, Office, office
+
+EXAMPLES = int(os.environ.get("TOKENBOURSE_EXAMPLES", "3"))
+ROWS = {**ENDPOINTS, **ACTIONS}
+SIGNATURE = {"timestamp", "recvWindow", "signature"}
+FULL = 503  # a pool that is full, a ledger that is away: an answer, not a failure
+
+pytestmark = pytest.mark.system
+
+
+class Signed(requests.auth.AuthBase):
+    """Signs a request that was drawn, so that it gets past the door."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def __call__(self, request: Any) -> Any:
+        parts = urlsplit(request.url)
+        query = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] not in SIGNATURE]
+        if parts.path.startswith("/v1/"):
+            body = request.body or b""
+            body = body.encode() if isinstance(body, str) else body
+        else:
+            query += [
+                pair for pair in parse_qsl(request.body or "", keep_blank_values=True) if pair[0] not in SIGNATURE
+            ]
+            request.body, body = None, b""
+            request.headers["Content-Length"] = "0"
+        text = self._client.query(body)
+        text = f"{urlencode(query)}&{text}" if query else text
+        signed = text.partition("&signature=")[0]
+        request.url = urlunsplit(
+            parts._replace(query=f"{signed}&signature={self._client.sign(signed.encode() + body)}")
+        )
+        request.headers["X-MBX-APIKEY"] = self._client.key
+        return request
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    with office(tmp_path_factory.mktemp("drawn")) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def everything(house: Office) -> Client:
+    """Return a key that may do all."""
+    issuer, _ = house.furnish()
+    return house.key(issuer.account, "read", "trade", "issue", "meter", "operate", "audit")
+
+
+def faults(key: tuple[str, str], told: set[tuple[int, int]], response: Any) -> list[str]:
+    """Return what is wrong with an answer."""
+    if response.status_code == 200:
+        try:
+            TypeAdapter(ROWS[key].reply).validate_json(response.content)
+        except ValidationError as error:
+            return [f"an answer that is not its model's: {error}"]
+        return []
+    code = response.json()["code"]
+    if response.status_code >= 500 and response.status_code != FULL:
+        return [f"failed inside: {response.status_code} {response.text}"]
+    if (response.status_code, code) not in told:
+        return [f"{response.status_code} {response.text} is not in the route's table"]
+    return []
+
+
+def drawn(operation: Any, mode: GenerationMode, send: Any) -> None:
+    """Draw requests of a route, and send them."""
+
+    @settings(
+        max_examples=EXAMPLES,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def run(case: Any) -> None:
+        send(case)
+
+    with suppress(Unsatisfiable):  # a route without parameters has no wrong ones
+        run()
+
+
+@pytest.mark.timeout(120 + EXAMPLES * 40)
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["as told", "otherwise"])
+def test_no_request_fails_inside_or_is_refused_unannounced(house: Office, everything: Client, mode: Any) -> None:
+    document = house.operator.http.get("/openapi.json").json()
+    schema = schemathesis.openapi.from_dict(document)
+    wrong: list[str] = []
+    statuses: Counter[int] = Counter()
+    with requests.Session() as session:
+        for result in schema.get_all_operations():
+            operation = result.ok()
+            key = operation.method.upper(), operation.path
+            rows = document["paths"][key[1]][operation.method.lower()]["x-errors"]
+            told = {(row["status"], row["code"]) for row in rows}
+
+            def send(case: Any, key: Any = key, told: Any = told) -> None:
+                response = case.call(base_url=house.base, session=session, auth=Signed(everything), timeout=20)
+                statuses[response.status_code] += 1
+                wrong.extend(
+                    f"{' '.join(key)} {response.request.url}: {fault}" for fault in faults(key, told, response)
+                )
+
+            drawn(operation, mode, send)
+    assert wrong == []
+    assert statuses[200] > 0
+    assert house.operator.http.get("/v1/health").status_code == 200
