@@ -80,6 +80,8 @@ NAMES: Mapping[str, tuple[object, ...]] = {
     "high": ("9.0000",),
     "low": ("0.0001",),
 }
+_FORMATS: Mapping[str, str] = {"date": "2026-11-20", "date-time": "2026-11-20T08:30:00Z"}
+_FALLBACKS = ("x", "X", "1", "alice", "CNY", "0" * 32, "0" * 64, KEY)  # for a text of which no more is known
 _TYPES: Mapping[str, type | tuple[type, ...]] = {
     "string": str,
     "integer": int,
@@ -100,7 +102,7 @@ def example(schema: Schema, components: Mapping[str, Schema], name: str = "", *,
         if kind in schema:
             found = next((one for one in schema[kind] if one.get("type") != "null"), schema[kind][0])
             return example({**found, **_limits(schema)}, components, name, brief=brief)
-    known = _known(schema, name)
+    known = _FORMATS.get(schema.get("format", "")) or _known(schema, name)
     if known is not None:
         return known
     if schema.get("examples"):
@@ -154,7 +156,7 @@ def _made(schema: Schema, components: Mapping[str, Schema], name: str, *, brief:
         case "boolean":
             return schema.get("default", True)
         case "string":
-            return schema.get("default") or "x" * max(1, schema.get("minLength", 0))
+            return schema.get("default") or next((text for text in _FALLBACKS if _fits(schema, text)), "x")
         case _:
             return {}
 

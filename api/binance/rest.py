@@ -26,6 +26,8 @@ def _keyed(method: str, path: str, handler: Handler, request: type[BaseModel], r
 
 _READ, _TRADE = Scope.READ, Scope.TRADE
 _MANY = list[Any]
+_DAY = schema.Statistics | schema.MiniStatistics
+_STATISTICS = _DAY | list[_DAY]
 
 _MARKET = (
     _public("/api/v3/ping", reference.ping, sent.Nothing, schema.Empty),
@@ -38,9 +40,7 @@ _MARKET = (
     _public("/api/v3/klines", market.candles, sent.CandlesRequest, list[schema.CandleRow], 2),
     _public("/api/v3/uiKlines", market.candles, sent.CandlesRequest, list[schema.CandleRow], 2),
     _public("/api/v3/avgPrice", market.average_price, sent.OneSymbol, schema.AveragePrice, 2),
-    _public(
-        "/api/v3/ticker/24hr", market.statistics, sent.StatisticsRequest, schema.Statistics | list[schema.Statistics], 4
-    ),
+    _public("/api/v3/ticker/24hr", market.statistics, sent.StatisticsRequest, _STATISTICS, 4),
     _public("/api/v3/ticker/price", market.price, sent.TickerRequest, schema.LastPrice | list[schema.LastPrice], 4),
     _public(
         "/api/v3/ticker/bookTicker",

@@ -24,6 +24,8 @@ COMPONENTS = {"Level": {"type": "object", "properties": {"price": {"type": "stri
         ("whatever", {"type": "string", "examples": ["seen"]}, "seen"),
         ("levels", {"type": "array", "items": {"$ref": "#/components/schemas/Level"}}, [{"price": "0.2000"}]),
         ("row", {"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}]}, [0, "x"]),
+        ("day", {"type": "string", "format": "date"}, "2026-11-20"),
+        ("digest", {"type": "string", "pattern": "^[0-9a-f]{64}$"}, "0" * 64),
         ("anything", {}, {}),
     ],
 )
