@@ -18,6 +18,7 @@ from exchange.clock import Clock
 MILLISECOND_NS = 1_000_000
 SECOND_NS = 1_000_000_000
 TOO_SLOW = -1003  # the code of everything that is too much
+JOINED_READERS_MIN = 3  # of a topic whose messages are joined once for all its readers
 ANSWERS = "answers"  # the stream of what is no stream
 TOO_MUCH_UNREAD = "Too much unread: this connection reads more slowly than its streams speak."
 
@@ -33,18 +34,47 @@ class Line(Protocol):
 
 
 class Topic:
-    """One stream and its readers: each connection with the prefix that its messages stand after."""
+    """One stream and its readers: each connection with the prefix that its messages stand after.
 
-    __slots__ = ("name", "subscribers")
+    Messages to many readers gather until the end of the turn, and are then joined once for all who see them alike: what
+    a message costs does not grow with its readers. So within a turn order holds within a stream, not between streams.
+    """
 
-    def __init__(self, name: str) -> None:
+    __slots__ = ("_hub", "_pending", "name", "subscribers")
+
+    def __init__(self, hub: "Hub", name: str) -> None:
+        self._hub = hub
+        self._pending: list[Message] = []
         self.name = name
         self.subscribers: dict[Connection, bytes] = {}
 
     def publish(self, message: Message) -> None:
         """Send a message to every reader."""
+        assert message.payload, "what cannot be encoded fails here, not at the end of the turn"
+        if self._pending:
+            self._pending.append(message)
+        elif len(self.subscribers) < JOINED_READERS_MIN:
+            for connection, prefix in self.subscribers.items():
+                connection.push(message, prefix)
+        else:
+            self._pending.append(message)
+            self._hub.mark_topic(self)
+
+    def deliver(self) -> None:
+        """Hand what was gathered to the readers there are."""
+        if not self._pending:
+            return
+        messages, self._pending = self._pending, []
+        joined: dict[bytes, bytes] = {}
         for connection, prefix in self.subscribers.items():
-            connection.push(message, prefix)
+            if connection.blocked or connection.closing:
+                for message in messages:
+                    connection.push(message, prefix)
+                continue
+            frames = joined.get(prefix)
+            if frames is None:
+                frames = joined[prefix] = b"".join([message.frame(prefix) for message in messages])
+            connection.add(frames)
 
 
 class Connection:
@@ -74,6 +104,12 @@ class Connection:
         if not self._frames:
             self._hub.mark(self)
         self._frames.append(message.frame(prefix))
+
+    def add(self, frames: bytes) -> None:
+        """Send frames at the end of this turn; only while the line is neither blocked nor closing."""
+        if not self._frames:
+            self._hub.mark(self)
+        self._frames.append(frames)
 
     def send(self, payload: bytes) -> None:
         """Send JSON that is this client's alone: an answer."""
@@ -144,6 +180,7 @@ class Hub:
     def __init__(self, call_soon: Callable[[Callable[[], None]], object], clock: Clock, config: StreamConfig) -> None:
         self._call_soon = call_soon  # of the loop: it runs what it is given once, at the end of this turn
         self._dirty: list[Connection] = []
+        self._dirty_topics: list[Topic] = []
         self._condemned: dict[Connection, str] = {}
         self._scheduled = False
         self.clock = clock
@@ -178,12 +215,13 @@ class Hub:
         """Return a stream, which is made if nobody has read it so far."""
         topic = self.topics.get(name)
         if topic is None:
-            topic = self.topics[name] = Topic(name)
+            topic = self.topics[name] = Topic(self, name)
         return topic
 
     def subscribe(self, connection: Connection, name: str, prefix: bytes = b"") -> Topic:
         """Let a connection read a stream, its messages behind a prefix; again with another prefix changes that."""
         topic = self.topic(name)
+        topic.deliver()  # what was said before is not for this reader
         topic.subscribers[connection] = prefix
         connection.topics[name] = topic
         return topic
@@ -193,6 +231,7 @@ class Hub:
         topic = connection.topics.pop(name, None)
         if topic is None:
             return False
+        topic.deliver()  # what was said before is
         del topic.subscribers[connection]
         if topic.subscribers:
             return False
@@ -204,6 +243,11 @@ class Hub:
         self._dirty.append(connection)
         self._schedule()
 
+    def mark_topic(self, topic: Topic) -> None:
+        """Deliver what this topic gathers at the end of the turn."""
+        self._dirty_topics.append(topic)
+        self._schedule()
+
     def condemn(self, connection: Connection, text: str) -> None:
         """Cut a connection at the end of the turn: a topic may be walking over its readers now."""
         self._condemned[connection] = text
@@ -211,7 +255,12 @@ class Hub:
 
     def flush(self) -> None:
         """Write what the turn gathered, one write a connection."""
-        self._scheduled = False
+        topics, self._dirty_topics = self._dirty_topics, []
+        try:
+            for topic in topics:
+                topic.deliver()
+        finally:
+            self._scheduled = False
         dirty, self._dirty = self._dirty, []
         for connection in dirty:
             connection.flush()
@@ -228,6 +277,7 @@ class Hub:
 
     def shutdown(self) -> None:
         """Tell every client that the server stops, and close."""
+        self.flush()
         for connection in list(self.connections):
             connection.shutdown()
 

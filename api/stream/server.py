@@ -148,7 +148,11 @@ class WebsocketApp:
         tail = path.removeprefix("/stream").removeprefix("/ws")
         now_ns = self.hub.clock.now_ns()
         account_of = self._services.listen_keys.account
-        return [name for name in tail.split("/") if "@" in name or account_of(name, now_ns) is not None]
+        return [
+            name
+            for name in tail.split("/")
+            if "@" in name or name.startswith("!") or account_of(name, now_ns) is not None
+        ]
 
     async def _serve(self, connection: Connection, session: Session, receive: Receive) -> None:
         self._sessions[connection] = session

@@ -278,3 +278,98 @@ def test_a_connection_that_ends_in_silence_writes_no_last_frame(connection: Conn
     connection.end(b"", 1000, "done")
 
     assert (wire.writes, wire.finished) == ([], (1000, "done", 1.0))
+
+
+def crowd(hub: Hub, count: int, topic: str = "a") -> list[Wire]:
+    wires = [Wire() for _ in range(count)]
+    for wire in wires:
+        hub.subscribe(hub.join(wire), topic)
+    return wires
+
+
+def test_what_many_readers_hear_alike_is_joined_once(loop: Loop, hub: Hub) -> None:
+    wires = crowd(hub, 5)
+    for n in range(3):
+        hub.topics["a"].publish(Message("a", n))
+    assert len(loop.waiting) == 1
+    loop.turn()
+
+    assert wires[0].writes == [frame(0) + frame(1) + frame(2)]
+    assert all(wire.writes[0] is wires[0].writes[0] for wire in wires)
+    hub.topics["a"].publish(Message("a", 3))
+    loop.turn()
+    assert [wire.writes[1:] for wire in wires] == [[frame(3)]] * 5
+
+
+def test_a_newcomer_among_many_hears_only_what_is_said_from_then_on(loop: Loop, hub: Hub) -> None:
+    wires = crowd(hub, 4)
+    hub.topics["a"].publish(Message("a", 1))
+    newcomer, leaver = Wire(), next(iter(hub.connections))
+    hub.subscribe(hub.join(newcomer), "a")
+    hub.topics["a"].publish(Message("a", 2))
+    hub.unsubscribe(leaver, "a")
+    hub.topics["a"].publish(Message("a", 3))
+    loop.turn()
+
+    assert newcomer.writes == [frame(2) + frame(3)]
+    assert wires[0].writes == [frame(1) + frame(2)]
+    assert [wire.writes for wire in wires[1:]] == [[frame(1) + frame(2) + frame(3)]] * 3
+
+
+def test_order_holds_when_many_readers_become_few(loop: Loop, hub: Hub) -> None:
+    wires = crowd(hub, 3)
+    hub.topics["a"].publish(Message("a", 1))
+    hub.leave(next(iter(hub.connections)))
+    hub.topics["a"].publish(Message("a", 2))
+    loop.turn()
+
+    assert [wire.writes for wire in wires[1:]] == [[frame(1) + frame(2)]] * 2
+
+
+def test_many_readers_may_each_have_a_prefix_and_answers_of_their_own(loop: Loop, hub: Hub) -> None:
+    wires = crowd(hub, 3)
+    connections = list(hub.connections)
+    hub.subscribe(connections[1], "a", b'{"data":')
+    hub.topics["a"].publish(Message("a", 1))
+    connections[2].send(b'"answer"')
+    loop.turn()
+
+    answered = frame("answer") + frame(1)
+    assert [wire.writes for wire in wires] == [[frame(1)], [frame({"data": 1})], [answered]]
+
+
+def test_of_a_thousand_readers_one_that_stalls_is_cut_and_no_other_misses_anything(
+    loop: Loop, clock: ManualClock
+) -> None:
+    hub = Hub(loop.call_soon, clock, StreamConfig(backlog_messages_max=100))
+    wires = crowd(hub, 1_000)
+    stalled = next(iter(hub.connections))
+    stalled.pause()
+    for turn in range(10):
+        for n in range(5):
+            hub.topics["a"].publish(Message("a", 5 * turn + n))
+        loop.turn()
+        clock.time_ns += SECOND_NS // 2
+        hub.cut_stalled()
+
+    assert wires[0].finished == (POLICY_VIOLATION, "Nothing read for 3 seconds.", hub.config.farewell_s)
+    told = b"".join(map(frame, range(50)))
+    assert all(b"".join(wire.writes) == told and len(wire.writes) == 10 for wire in wires[1:])
+
+
+def test_what_cannot_be_encoded_fails_at_once_and_harms_nobody(loop: Loop, hub: Hub) -> None:
+    wires = crowd(hub, 3)
+    with pytest.raises(TypeError):
+        hub.topics["a"].publish(Message("a", object()))
+    hub.topics["a"].publish(Message("a", 1))
+    loop.turn()
+
+    assert [wire.writes for wire in wires] == [[frame(1)]] * 3
+
+
+def test_the_end_of_the_server_comes_behind_what_many_were_told(hub: Hub) -> None:
+    wires = crowd(hub, 3)
+    hub.topics["a"].publish(Message("a", 1))
+    hub.shutdown()
+
+    assert [wire.writes for wire in wires] == [[frame(1), frame({"e": "serverShutdown", "E": 7})]] * 3

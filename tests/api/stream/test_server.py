@@ -4,18 +4,20 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Callable, Iterator
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import websockets
 from websockets.asyncio.client import ClientConnection
 
 from api.stream.config import StreamConfig
 from exchange.core import commands
-from exchange.core.types import Side
+from exchange.core.types import Side, TradingState
+from tests.api.binance.readers import BookReader, OrdersReader
 from tests.api.stream.talk import LOWER, ask, farewell, hear, hear_all, hear_until, joined, talk
 from tests.api.venue import ALICE, BOB, OTHER, SYMBOL, TOKENS, Venue, venue
 
@@ -207,6 +209,80 @@ def test_depth_updates_on_a_snapshot_give_the_book(floor: Venue) -> None:
         for update in updates:
             book.update(update[side])
         assert {price: lots for price, lots in book.items() if lots != "0"} == dict(snapshot[name])
+
+
+@pytest.mark.parametrize("readers", [1, 5])
+def test_books_and_orders_kept_from_streams_are_the_exchange_s(floor: Venue, readers: int) -> None:
+    names = {f"{LOWER}@book": BookReader, f"{LOWER}@book@100ms": BookReader, f"{LOWER}@orders": OrdersReader}
+
+    def books(client: httpx.Client) -> dict[int, Any]:
+        found = client.get("/api/v3/depth", params={"symbol": SYMBOL, "limit": 5000}).json()
+        return {found["lastUpdateId"]: (found["bids"], found["asks"])}
+
+    async def read(wanted: Callable[[], int]) -> dict[int, Any]:
+        kept = {name: made() for name, made in names.items()}
+        states: dict[int, Any] = {}
+        async with joined(floor, f"/stream?streams={'/'.join(names)}") as client:
+            while not wanted() or any(reader.update_id < wanted() for reader in kept.values()):
+                message = await hear(client)
+                reader = kept[message["stream"]]
+                reader.hear(message["data"])
+                if isinstance(reader, BookReader):
+                    assert states.setdefault(reader.update_id, reader.book()) == reader.book()
+        last = kept[f"{LOWER}@orders"].queue()
+        levels = [[(price, lots) for price, lots, _ in levelled(side)] for side in last]
+        assert levels == [[(price, int(lots)) for price, lots in side] for side in kept[f"{LOWER}@book"].book()]
+        return states
+
+    async def conversation() -> tuple[dict[int, Any], list[dict[int, Any]]]:
+        last = 0
+        reading = [asyncio.create_task(read(lambda: last)) for _ in range(readers)]
+        polled: dict[int, Any] = {}
+        with httpx.Client(base_url=floor.base) as client:
+            for n in range(40):
+                await act(floor, bid(950 + n % 9, 2 + n % 4), offer(953 + n % 7, 1 + n % 3))
+                polled |= await asyncio.to_thread(books, client)
+        last = max(polled)
+        return polled, await asyncio.gather(*reading)
+
+    polled, kept = talk(conversation)
+    assert len(polled) > 20
+    for states in kept:
+        assert [states[number] for number in polled if number in states] == [
+            book for number, book in polled.items() if number in states
+        ]
+        assert len(polled.keys() & states.keys()) > 20
+
+
+def levelled(side: list[list[Any]]) -> list[tuple[str, int, int]]:
+    """Return (price, lots, orders) of each level, of orders in the order in which they trade."""
+    rows = [(price, list(group)) for price, group in groupby(side, key=lambda row: row[1])]
+    return [(price, sum(int(row[2]) for row in group), len(group)) for price, group in rows]
+
+
+def test_a_newcomer_hears_phases_instruments_and_announcements_by_their_path(floor: Venue) -> None:
+    async def conversation() -> list[Any]:
+        async with joined(floor, "/ws/!phases/!instruments/!announcements") as client:
+            await hear_all(client, for_s=0.2)
+            await act(floor, commands.set_trading_state(TOKENS, TradingState.HALTED))
+            told = await hear_all(client, for_s=0.2)
+            await act(floor, commands.set_trading_state(TOKENS, TradingState.CONTINUOUS))
+            return told
+
+    assert sorted(body["e"] for body in talk(conversation)) == ["instrument", "tradingState", "tradingState"]
+
+
+def test_what_an_auction_would_make_is_asked_while_somebody_listens(floor: Venue) -> None:
+    async def conversation() -> Any:
+        async with joined(floor, f"/ws/{LOWER}@phase") as client:
+            await act(floor, commands.set_trading_state(TOKENS, TradingState.CALL_OPEN), bid(990, 3), offer(980, 2))
+            told = await hear_until(client, lambda body: body["e"] == "auctionIndication" and body["price"])
+            await act(floor, commands.uncross(TOKENS, TradingState.CONTINUOUS))
+            return told, await hear_until(client, lambda body: body["e"] == "auctionResult")
+
+    told, result = talk(conversation)
+    assert (told["price"], told["volume"], told["surplus"]) == ("0.0990", "2", "1")
+    assert (result["price"], result["volume"], result["state"]) == ("0.0990", "2", "CONTINUOUS")
 
 
 def test_streams_with_a_pace_keep_it(floor: Venue) -> None:
