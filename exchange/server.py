@@ -31,6 +31,7 @@ from exchange.recovery import Progress, rebuild, recover
 from exchange.registry.registry import Registry
 from exchange.sequencer import Batch, Overloaded, Sequencer, Stopped
 from exchange.snapshots import Snapshots
+from exchange.surveillance.watch import Watch
 from exchange.timers import Timers
 from exchange.usage.ids import UsageIndex
 
@@ -67,6 +68,7 @@ class Exchange:
         self.timers = Timers(self._is_open)
         self.usage = UsageIndex()
         self.prices = DailyPrices(self.market, self._symbol_of)
+        self.watch = Watch()
         self._timing: asyncio.Task[None] | None = None
         self.touched: set[int] = set()  # instruments whose depth or trades the last batch changed
         self._snapshots = snapshots
@@ -160,6 +162,7 @@ class Exchange:
         self.notices.apply(rows)
         self.account_events.apply(rows)
         self.timers.apply(rows)
+        self.watch.apply(rows)
 
     def _symbol_of(self, instrument: int) -> str:
         found = self.registry.instrument_at(instrument)

@@ -1,0 +1,1 @@
+"""Surveillance: what looks like abuse, found online in the events, with the journal range that shows it."""
