@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Self
 
 from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 KEY_FILE = "secret.key"
 
@@ -14,6 +16,7 @@ class Vault:
 
     def __init__(self, key: bytes) -> None:
         """Take a Fernet key."""
+        self._key = key
         self._fernet = Fernet(key)
 
     @classmethod
@@ -31,6 +34,10 @@ class Vault:
     def decrypt(self, encrypted: bytes) -> bytes:
         """Return the secret; one that was encrypted with another key raises InvalidToken."""
         return self._fernet.decrypt(encrypted)
+
+    def derive(self, purpose: str) -> bytes:
+        """Return 32 secret bytes for a purpose, the same at every start."""
+        return HKDF(SHA256(), 32, None, purpose.encode()).derive(self._key)
 
 
 def _create(path: Path) -> None:

@@ -1,5 +1,6 @@
 """What a register entry says about a dataset, and what of it may change once it was submitted."""
 
+import json
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -104,7 +105,12 @@ def signed_part(quality: Quality) -> bytes:
     """Return the bytes that an evaluator signs."""
     said = msgspec.to_builtins(quality)
     del said["signature"]
-    return msgspec.json.encode(said, order="sorted")
+    return canonical(said)
+
+
+def canonical(document: dict[str, Any]) -> bytes:
+    """Return the bytes that are signed: JSON in ASCII, members sorted, nothing between them."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii")
 
 
 def number_text(number: int) -> str:

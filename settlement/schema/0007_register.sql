@@ -146,6 +146,7 @@ CREATE TABLE register.escrows (
     CHECK (royalty BETWEEN 0 AND greatest(proceeds, 0))
 );
 CREATE INDEX escrows_open ON register.escrows (state, trade) WHERE state NOT IN ('released', 'refunded', 'void');
+CREATE UNIQUE INDEX escrows_by_trade_id ON register.escrows (instrument, trade_id);
 CREATE INDEX escrows_by_buyer ON register.escrows (buyer, trade);
 CREATE INDEX escrows_by_seller ON register.escrows (seller, trade);
 
@@ -160,6 +161,7 @@ CREATE TABLE register.steps (
     note text NOT NULL
 );
 CREATE INDEX steps_by_trade ON register.steps (trade, number);
+CREATE INDEX steps_busts ON register.steps (trade) WHERE step = 'bust';
 
 CREATE FUNCTION register.move_escrow() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -187,13 +189,14 @@ CREATE TABLE register.entitlements (
     instrument integer NOT NULL REFERENCES register.series,
     holder integer NOT NULL,
     seats bigint NOT NULL CHECK (seats > 0),
-    quota bigint NOT NULL,  -- tokens; 0: without a limit
+    quota bigint,  -- tokens; null: without a limit
     valid_until_ns bigint NOT NULL,
     trade bigint NOT NULL REFERENCES register.escrows,
     time_ns bigint NOT NULL,
     token text NOT NULL
 );
 CREATE INDEX entitlements_by_holder ON register.entitlements (holder, instrument, entitlement);
+CREATE INDEX entitlements_by_trade ON register.entitlements (trade);
 
 CREATE TABLE register.revocations (
     entitlement bigint PRIMARY KEY REFERENCES register.entitlements,
@@ -203,9 +206,9 @@ CREATE TABLE register.revocations (
 
 CREATE TABLE register.meters (
     entitlement bigint PRIMARY KEY REFERENCES register.entitlements,
-    quota bigint NOT NULL,
+    quota bigint,
     used bigint NOT NULL DEFAULT 0,
-    CONSTRAINT within_quota CHECK (used >= 0 AND (quota = 0 OR used <= quota))
+    CONSTRAINT within_quota CHECK (used BETWEEN 0 AND coalesce(quota, used))
 );
 
 CREATE TABLE register.reads (

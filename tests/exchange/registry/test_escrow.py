@@ -34,7 +34,7 @@ POSSIBLE = {
     "refunding": [("returned", "clerk", "refunded", False)],
     "released": [],
     "refunded": [],
-    "void": [],
+    "void": [("hold", "clerk", "releasing", False)],
 }
 
 
