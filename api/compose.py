@@ -15,6 +15,7 @@ import uvloop
 
 from api.app import Application, create_app
 from api.bootstrap import prepare
+from api.clerk import at_work
 from api.demo.day import keep_market
 from api.door import Services
 from api.keeper import Keeper
@@ -22,6 +23,7 @@ from api.limits import Limits
 from api.serve import serve, stop_on_signals
 from api.stream.config import StreamConfig
 from api.stream.server import server_settings, websocket_app
+from api.titles import Titles, open_titles
 from api.v1.desk import Desk
 from api.v1.router import routes
 from api.vault import Vault
@@ -93,8 +95,14 @@ async def _serve(options: Options, observer: Observer, exchange: Exchange, keepe
         operator_file = await prepare(exchange, vault, options.directory)
         observer.step("starting the ledger")
         dsn = await asyncio.to_thread(keeper.dsn)
-        async with _ledger(dsn) as ledger, _publishing(exchange, dsn):
-            application = _application(options, exchange, vault, ledger)
+        titled = open_titles(dsn, exchange.registry, vault)
+        async with (
+            _ledger(dsn) as ledger,
+            titled as titles,
+            at_work(exchange, titles),
+            _publishing(exchange, dsn),
+        ):
+            application = _application(options, exchange, vault, ledger, titles)
             await _serve_application(options, observer, application, operator_file, stop)
     finally:
         await exchange.stop()
@@ -120,9 +128,9 @@ async def _publishing(exchange: Exchange, dsn: str) -> AsyncIterator[None]:
         await asyncio.gather(publishing, return_exceptions=True)
 
 
-def _application(options: Options, exchange: Exchange, vault: Vault, ledger: Ledger) -> Application:
+def _application(options: Options, exchange: Exchange, vault: Vault, ledger: Ledger, titles: Titles) -> Application:
     services = Services.of(exchange, vault, options.limits)
-    desk = Desk.of(exchange, ledger, services.keys, vault, services.limiter)
+    desk = Desk.of(exchange, ledger, services.keys, vault, services.limiter)._replace(titles=titles)
     return create_app(services, [routes(desk)], websocket_app(services, StreamConfig()))
 
 

@@ -119,14 +119,14 @@ class Entitlements:
         )
         return [trade for (trade,) in rows]
 
-    async def revoke_all(self, number: int, reason: str, time_ns: int) -> None:
-        """Revoke all entitlements of a dataset."""
+    async def revoke_ended(self, time_ns: int) -> None:
+        """Revoke what is still entitled to datasets that were revoked."""
         await self.pool.execute(
-            "INSERT INTO register.revocations SELECT e.entitlement, $2, $3 FROM register.entitlements e"
-            " JOIN register.series s USING (instrument) WHERE s.dataset = $1 ON CONFLICT DO NOTHING",
-            number,
+            "INSERT INTO register.revocations SELECT e.entitlement, $1, 'the dataset was revoked'"
+            " FROM register.datasets d JOIN register.series s USING (dataset) JOIN register.entitlements e"
+            " USING (instrument) WHERE d.state = 'revoked' AND NOT EXISTS"
+            " (SELECT FROM register.revocations r WHERE r.entitlement = e.entitlement) ON CONFLICT DO NOTHING",
             time_ns,
-            reason,
         )
 
     async def of(self, holder: int | None, after: int = 0, limit: int = config.REGISTER_ROWS_MAX) -> list[Entitlement]:

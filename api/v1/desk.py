@@ -19,6 +19,7 @@ from api.call import Answer, Call, Disconnected, Receive, read_body, refusal
 from api.errors import OVERLOADED, STATUS_UNKNOWN, STOPPED, UNKNOWN_ERROR, RequestError, rejection
 from api.gateway import Gateway, Names
 from api.limits import Limiter, Limits
+from api.titles import Titles
 from api.v1.grave import GRAVE_ACTS, named
 from api.v1.orderanswers import OrderAnswers
 from api.v1.problems import FOREIGN_ACCOUNT, NEEDS_APPROVAL, NOT_JSON, invalid_request, refused_document
@@ -56,6 +57,7 @@ class Desk(NamedTuple):
     gateway: Gateway
     directory: Directory
     answers: OrderAnswers
+    titles: Titles | None = None  # None: without a register
 
     @classmethod
     def of(cls, exchange: Exchange, ledger: Ledger | None, keys: KeyRing, vault: Vault, limiter: Limiter) -> "Desk":

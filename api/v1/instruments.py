@@ -4,6 +4,7 @@ import msgspec
 
 from api.errors import RequestError
 from api.terms import InstrumentAnswer, instrument_answer
+from api.v1.datasets import refuse_opening
 from api.v1.desk import Action, Caller, Desk, register, submit
 from api.v1.problems import OTHER_TERMS, UNKNOWN_ACCOUNT, UNKNOWN_ASSET, price_ticks, refused_document
 from api.v1.reference import find_instrument
@@ -68,6 +69,7 @@ async def create_instrument(desk: Desk, caller: Caller, request: NewInstrument) 
 async def set_trading_state(desk: Desk, caller: Caller, request: TradingStateRequest) -> InstrumentAnswer:
     """Open, close, halt or suspend an instrument."""
     instrument = find_instrument(desk, request.symbol)
+    await refuse_opening(desk, instrument, TradingState[request.state])
     await submit(desk, commands.set_trading_state(instrument.index, TradingState[request.state]))
     return instrument_answer(desk.exchange.registry, instrument)
 

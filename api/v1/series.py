@@ -1,6 +1,7 @@
 """Series of allowances: terms, capacity, green certificates, issues with collateral, meter factors."""
 
 from api.errors import RequestError
+from api.v1.datasets import refuse_issue
 from api.v1.desk import Action, Caller, Desk, ask, register, submit
 from api.v1.problems import (
     COLLATERAL_SHORT,
@@ -99,6 +100,7 @@ async def issue(desk: Desk, caller: Caller, request: IssueRequest) -> TransferAn
     asset = desk.exchange.registry.asset(request.asset)
     if asset is None:
         raise RequestError(NOT_AN_ALLOWANCE)
+    refuse_issue(desk, request.asset)
     units = amount_units("amount", request.amount, asset.decimals)
     made = commands.issue(caller.account, asset.index, units)
     series = desk.exchange.registry.allowances.series.get(asset.index)

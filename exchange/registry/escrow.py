@@ -62,9 +62,7 @@ _E, _P = Escrow, Party
 _OPEN = (_E.HELD, _E.DELIVERED, _E.DISPUTED)
 TABLE = (
     EscrowRule(Step.HOLD, _P.CLERK, (_E.DUE,), _E.HELD),
-    EscrowRule(
-        Step.HOLD, _P.CLERK, (_E.VOID,), _E.RELEASING
-    ),  # it came too late: give it back
+    EscrowRule(Step.HOLD, _P.CLERK, (_E.VOID,), _E.RELEASING),  # it came too late: give it back
     EscrowRule(Step.DELIVER, _P.CLERK, (_E.HELD,), _E.DELIVERED, waits=True),
     EscrowRule(Step.ACCEPT, _P.BUYER, (_E.DELIVERED,), _E.RELEASING, waits=True),
     EscrowRule(Step.LAPSE, _P.CLERK, (_E.DELIVERED,), _E.RELEASING, waits=True),

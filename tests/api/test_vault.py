@@ -26,3 +26,10 @@ def test_a_draft_left_by_a_crash_is_replaced(tmp_path):
     vault = Vault.open(tmp_path)
     assert vault.decrypt(vault.encrypt(b"secret")) == b"secret"
     assert not draft.exists()
+
+
+def test_what_is_derived_is_the_same_at_every_start_and_other_for_another_purpose(tmp_path):
+    first = Vault.open(tmp_path).derive("entitlements")
+    assert first == Vault.open(tmp_path).derive("entitlements")
+    assert first != Vault.open(tmp_path).derive("other")
+    assert len(first) == 32

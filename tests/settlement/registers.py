@@ -8,7 +8,10 @@ from msgspec.structs import replace
 
 from exchange.registry.dataset import Move, State
 from exchange.registry.entry import Entry, PersonalData, SourceKind
-from exchange.registry.licence import Right
+from exchange.registry.escrow import Party
+from exchange.registry.licence import Right, Terms
+from settlement.entitlements import Entitlement
+from settlement.licences import Case, Licences, Series, Traded
 from settlement.register import Change, Register
 
 T = TypeVar("T")
@@ -49,3 +52,31 @@ def with_register(dsn: str, act: Callable[[Register], Awaitable[T]]) -> T:
             await register.close()
 
     return asyncio.run(run())
+
+
+TERMS = Terms(
+    right=Right.USE, seats=40, months=12, quota_tokens=100, royalty_bps=500, acceptance_hours=1, may_resell=True
+)
+INSTRUMENT, QUOTE, BUYER, SECOND = 7, 1, 2, 3
+SERIES = Series(INSTRUMENT, "DL.0000000001.FT.Y1S40", 1, VENDOR, "FT", TERMS, "ab" * 32, 1)
+CLERK = frozenset((Party.CLERK,))
+
+
+def traded(trade: int, buyer: int = BUYER, seller: int = VENDOR, lots: int = 5, price: int = 100) -> Traded:
+    """Return a trade of the series, whose seller pays a fee of 1."""
+    notional = price * lots
+    return Traded(trade, trade, trade, trade, INSTRUMENT, buyer, seller, lots, QUOTE, notional, notional - 1)
+
+
+async def list_series(register: Register) -> Licences:
+    """Write down a listed dataset with a series."""
+    licences = Licences(register.pool)
+    await register.append(drafted(1))
+    await register.append(Change(1, 1, Move.LIST, State.LISTED, VENDOR, OPERATOR, 2, entry()))
+    await licences.add_series(SERIES)
+    return licences
+
+
+def written(made: Entitlement, case: Case) -> str:
+    """Return a text in the place of a signed one."""
+    return f"{case.series.symbol} {made.holder} {made.seats}"

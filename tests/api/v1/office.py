@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -18,9 +18,11 @@ import uvloop
 
 from api.app import create_app
 from api.bootstrap import prepare
+from api.clerk import Clerk, at_work
 from api.door import Services
 from api.limits import Limits
 from api.serve import serve
+from api.titles import open_titles
 from api.v1.desk import Desk
 from api.v1.router import routes
 from api.vault import Vault
@@ -93,6 +95,7 @@ class Office:
         self.dsn = dsn
         self.exchange: Exchange
         self.desk: Desk
+        self.clerk: Clerk
         self._clients: list[Client] = []
         self._port = 0
         self._failure: BaseException | None = None
@@ -164,8 +167,13 @@ class Office:
             ledger = None if self.dsn is None else await Ledger.open(self.dsn)
             services = Services.of(self.exchange, vault, self.limits)
             self.desk = Desk.of(self.exchange, ledger, services.keys, vault, services.limiter)
-            application = create_app(services, [routes(self.desk)])
-            await serve(application, "127.0.0.1", 0, stop=self._stop, ready=self._is_ready)
+            async with AsyncExitStack() as stack:
+                if self.dsn is not None:
+                    titles = await stack.enter_async_context(open_titles(self.dsn, self.exchange.registry, vault))
+                    self.clerk = await stack.enter_async_context(at_work(self.exchange, titles))
+                    self.desk = self.desk._replace(titles=titles)
+                application = create_app(services, [routes(self.desk)])
+                await serve(application, "127.0.0.1", 0, stop=self._stop, ready=self._is_ready)
             if ledger is not None:
                 await ledger.close()
         except BaseException as error:

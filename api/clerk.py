@@ -1,0 +1,173 @@
+"""The clerk of licences: follows trades into escrow, delivers entitlements, pays or refunds, keeps books shut.
+
+It only listens and submits commands, like anybody else. What it has seen stands in Postgres with its cursor; what it
+asked for has happened once an event says so. So a crash anywhere leaves nothing to repair: the next round goes on.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+
+from api.books import closing
+from api.titles import ESCROW_NAME, Titles
+from exchange.core.types import EventKind, RejectReason
+from exchange.events import Event
+from exchange.registry.dataset import State
+from exchange.registry.escrow import Escrow, Party, Step
+from exchange.sequencer import Batch, Overloaded, Stopped
+from exchange.server import Exchange
+from settlement.connect import PASSING_ERRORS
+from settlement.following import concerning, find, hold, traded, transfers
+from settlement.licences import Case
+from settlement.register import StaleError
+
+TICK_S = 0.5  # between two rounds when nothing happens: times of acceptance are checked so often
+CHUNK_EVENTS = 65_536  # of the event log, looked at with one call
+QUIET_EVENTS = 1_000_000  # without a licence among them, until the cursor is moved all the same
+_CLERK = frozenset((Party.CLERK,))
+log = structlog.get_logger()
+
+
+class Clerk:
+    """One exchange's clerk; `run` is its life."""
+
+    def __init__(self, exchange: Exchange, titles: Titles) -> None:
+        """Listen to an exchange that was started."""
+        self._exchange = exchange
+        self._titles = titles
+        self._wake = asyncio.Event()
+        self._position = 0  # of the event log, followed so far
+        self._written = 0  # the cursor in the database
+        exchange.add_listener(self._hear)
+
+    async def run(self) -> None:
+        """Do rounds until the exchange stops; go on when the database is back."""
+        self._position = self._written = await self._titles.licences.cursor()
+        while True:
+            self._wake.clear()
+            try:
+                await self.round()
+            except StaleError:
+                self._wake.set()  # somebody decided at the same time: look again
+            except Stopped:
+                return
+            except (*PASSING_ERRORS, Overloaded) as error:
+                log.warning("the clerk waits", reason=repr(error))
+            except Exception:
+                log.exception("the clerk failed, and tries again")
+            try:
+                await asyncio.wait_for(self._wake.wait(), TICK_S)
+            except TimeoutError:
+                continue
+
+    async def round(self) -> None:
+        """Follow the event log to its end, and do what is due."""
+        if not self._exchange.registry.gates:
+            self._position = self._exchange.events.count  # no licence, no trade of one
+            return
+        await self._follow()
+        for trade in await self._titles.entitlements.undone():
+            case = await self._titles.licences.case(trade)
+            assert case is not None
+            await self._titles.entitlements.take_back(case, "busted", self._now_ns())
+        await self._titles.entitlements.revoke_ended(self._now_ns())
+        for case in await self._titles.licences.work(self._now_ns()):
+            if await self._work(case):
+                self._wake.set()
+        await self._close_books()
+
+    def _now_ns(self) -> int:
+        return self._exchange.clock.now_ns()
+
+    def _quotes(self) -> dict[int, int]:
+        """Return the quote asset of each licence."""
+        registry = self._exchange.registry
+        found = [registry.instrument_at(index) for index in registry.gates]
+        return {instrument.index: instrument.quote for instrument in found if instrument is not None}
+
+    def _hear(self, batch: Batch) -> None:
+        """Ask for the proceeds of a trade in the moment it is known, ahead of what anybody can answer to it."""
+        if not self._exchange.registry.gates:
+            return
+        account = self._exchange.registry.account(ESCROW_NAME)
+        quotes = self._quotes()
+        for place, event in concerning(batch.events, quotes):
+            self._wake.set()
+            if event.kind != EventKind.TRADED or account is None:
+                continue
+            made = traded(batch.first_event_number + place, event, quotes[event.instrument])
+            command = hold(made, account.index)
+            if not command:
+                continue
+            try:
+                asked = self._exchange.submit(command)
+            except (Overloaded, Stopped):  # it stands in the event log: the next round asks again
+                return
+            asked.add_done_callback(_hear_out)
+
+    async def _follow(self) -> None:
+        quotes = self._quotes()
+        while self._position < self._exchange.events.count:
+            chunk = self._exchange.events.read(self._position, CHUNK_EVENTS)
+            found = find(chunk, self._position, quotes)
+            if found.trades or found.legs or found.busts or found.upto - self._written > QUIET_EVENTS:
+                await self._titles.licences.follow(found)
+                self._written = found.upto
+            self._position = found.upto
+
+    async def _work(self, case: Case) -> bool:
+        """Do what is due about an escrow; tell whether something changed."""
+        state = case.escrow.state
+        if state in {Escrow.DUE, Escrow.RELEASING, Escrow.REFUNDING}:
+            if state is Escrow.REFUNDING:
+                await self._titles.entitlements.take_back(case, "refunded", self._now_ns())
+            return await self._transfer(case)
+        if case.state is State.REVOKED:
+            step = Step.REVOKE
+        elif state is Escrow.HELD:
+            return await self._titles.entitlements.deliver(case, self._now_ns())
+        else:
+            step = Step.LAPSE
+        await self._titles.licences.take_step(case, step, _CLERK, 0, self._now_ns())
+        return True
+
+    async def _transfer(self, case: Case) -> bool:
+        """Submit the transfers that an escrow waits for, each only behind the one before it."""
+        registry = self._exchange.registry
+        account, instrument = registry.account(ESCROW_NAME), registry.instrument_at(case.series.instrument)
+        assert account is not None
+        assert instrument is not None
+        for leg, command in transfers(case, account.index, instrument.base, instrument.lot_units):
+            event = (await self._exchange.submit(command))[0]
+            if event.kind == EventKind.COMMAND_REJECTED and event.reason != RejectReason.DUPLICATE_ID:
+                reason = RejectReason(event.reason).name
+                log.warning("a transfer of an escrow waits", trade=case.escrow.trade, leg=leg.name, reason=reason)
+                return False
+        return False  # its event wakes the next round
+
+    async def _close_books(self) -> None:
+        """Stop the books of datasets that are not listed, whoever opened them."""
+        for index, state in await self._titles.licences.not_listed():
+            instrument = self._exchange.registry.instrument_at(index)
+            for command in [] if instrument is None else closing(state, instrument):
+                await self._exchange.submit(command)
+
+
+def _hear_out(asked: "asyncio.Future[list[Event]]") -> None:
+    """Take note of a failure that nobody waits for: the next round asks again."""
+    if not asked.cancelled():
+        asked.exception()
+
+
+@asynccontextmanager
+async def at_work(exchange: Exchange, titles: Titles) -> AsyncIterator[Clerk]:
+    """Let a clerk work as long as the block lasts."""
+    clerk = Clerk(exchange, titles)
+    task = asyncio.create_task(clerk.run())
+    try:
+        yield clerk
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
