@@ -169,11 +169,20 @@ class EscrowsAnswer(BaseModel):
 
 
 class EscrowStep(BaseModel):
-    """What the buyer (accept, dispute) or the operator (release, refund) decides about a licence trade."""
+    """What the buyer says about a licence trade."""
 
     model_config = REQUEST
     trade: int = Field(ge=1, lt=1 << 53)
-    step: Literal["accept", "dispute", "release", "refund"]
+    step: Literal["accept", "dispute"]
+    note: str = Field("", max_length=4_000)
+
+
+class Decision(BaseModel):
+    """How the operator ends a dispute: the money to the seller, or back to the buyer and the units to the seller."""
+
+    model_config = REQUEST
+    trade: int = Field(ge=1, lt=1 << 53)
+    decision: Literal["release", "refund"]
     note: str = Field("", max_length=4_000)
 
 
@@ -316,20 +325,13 @@ async def show_escrows(desk: Desk, caller: Caller, request: EscrowsRequest) -> E
 
 
 async def step_escrow(desk: Desk, caller: Caller, request: EscrowStep) -> EscrowAnswer:
-    """Accept or dispute what was bought; decide a dispute. Money moves a moment later, by the clerk's commands."""
-    titles = titles_of(desk)
-    case = await _seen_case(titles, caller, request.trade)
-    parties = {Party.OPERATOR} if Scope.OPERATE in caller.scopes else set()
-    if caller.account == case.escrow.buyer:
-        parties.add(Party.BUYER)
-    done = await asked(
-        titles.licences.take_step(
-            case, Step(request.step), frozenset(parties), caller.account, caller.call.now_ns, request.note
-        )
-    )
-    if isinstance(done, StepRefusal):
-        raise RequestError(refused_step(done, case.escrow.state))
-    return _escrow(desk, await _seen_case(titles, caller, request.trade))
+    """Accept or dispute what was bought. Money moves a moment later, by the clerk's commands."""
+    return await _step(desk, caller, request.trade, Step(request.step), request.note)
+
+
+async def decide(desk: Desk, caller: Caller, request: Decision) -> EscrowAnswer:
+    """Decide a dispute. Money and units move a moment later, by the clerk's commands."""
+    return await _step(desk, caller, request.trade, Step(request.decision), request.note)
 
 
 async def report_reads(desk: Desk, caller: Caller, request: ReadsRequest) -> ReadsAnswer:
@@ -338,6 +340,19 @@ async def report_reads(desk: Desk, caller: Caller, request: ReadsRequest) -> Rea
     counted = await asked(titles_of(desk).entitlements.count(caller.account, reads, caller.call.now_ns))
     results = [ReadResult(id=one.record, status=one.status, remaining=one.remaining) for one in counted]
     return ReadsAnswer(applied=sum(one.status == "APPLIED" for one in counted), results=results)
+
+
+async def _step(desk: Desk, caller: Caller, trade: int, step: Step, note: str) -> EscrowAnswer:
+    titles = titles_of(desk)
+    case = await _seen_case(titles, caller, trade)
+    parties = {Party.OPERATOR} if Scope.OPERATE in caller.scopes else set()
+    if caller.account == case.escrow.buyer:
+        parties.add(Party.BUYER)
+    taken = titles.licences.take_step(case, step, frozenset(parties), caller.account, caller.call.now_ns, note)
+    done = await asked(taken)
+    if isinstance(done, StepRefusal):
+        raise RequestError(refused_step(done, case.escrow.state))
+    return _escrow(desk, await _seen_case(titles, caller, trade))
 
 
 def _checked(caller: Caller, dataset: Dataset, request: NewSeries) -> Terms:
@@ -448,6 +463,7 @@ ACTIONS = (
     Action("GET", "/v1/entitlements", show_entitlements, PageRequest, EntitlementsAnswer, _READ, weight=10),
     Action("GET", "/v1/revocations", show_revocations, Nothing, SealedAnswer, weight=20),
     Action("GET", "/v1/escrows", show_escrows, EscrowsRequest, EscrowsAnswer, _READ, weight=10),
-    Action("POST", "/v1/escrows", step_escrow, EscrowStep, EscrowAnswer, _OPERATE_OR_TRADE, weight=5),
+    Action("POST", "/v1/escrows", step_escrow, EscrowStep, EscrowAnswer, (Scope.TRADE,), weight=5),
+    Action("POST", "/v1/disputes", decide, Decision, EscrowAnswer, (Scope.OPERATE,), weight=5),
     Action("POST", "/v1/reads", report_reads, ReadsRequest, ReadsAnswer, (Scope.METER,), 50, READS_BYTES_MAX),
 )

@@ -25,7 +25,7 @@ LAB, VENUE = Notary(b"e" * 32), Notary(b"v" * 32)
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     with titled(tmp_path_factory.mktemp("exchange")) as served:
         served.vendor = vendor_of(served)
-        served.other = served.admit("other", "read", "trade", "issue")
+        served.other = served.admit("other", "read", "trade", "issue", role="vendor")
         served.operator.post("/v1/signers", name="lab", kind="evaluator", public_key=LAB.public_key.hex())
         yield served
 
@@ -152,21 +152,21 @@ def test_an_entry_that_is_wrong_is_refused_with_the_place(desk: Office) -> None:
 
 def test_a_certificate_goes_out_and_another_venues_comes_in_once(desk: Office) -> None:
     number = registered(desk, desk.vendor, "register")
-    sealed = ok(desk.other.http.get("/v1/certificates", params={"number": number}))
+    sealed = ok(desk.other.http.get("/v1/dataset-certificates", params={"number": number}))
     document = {name: value for name, value in sealed["document"].items() if name != "kind"}
     foreign = VENUE.seal(CERTIFICATE, document | {"venue": "szdex"})
     unknown = problems.bad_certificate("").code
-    assert refused(desk.operator.post("/v1/certificates", **foreign)) == unknown
+    assert refused(desk.operator.post("/v1/dataset-certificates", **foreign)) == unknown
     key = {"name": "szdex", "kind": "venue", "public_key": VENUE.public_key.hex()}
     assert Signer("szdex", "venue", VENUE.public_key).name in str(ok(desk.operator.post("/v1/signers", **key)))
     forged = foreign | {"document": foreign["document"] | {"number": "0000000099"}}
-    assert refused(desk.operator.post("/v1/certificates", **forged)) == unknown
-    made = ok(desk.operator.post("/v1/certificates", **foreign))
+    assert refused(desk.operator.post("/v1/dataset-certificates", **forged)) == unknown
+    made = ok(desk.operator.post("/v1/dataset-certificates", **foreign))
     assert (made["state"], made["entry"]["origin"]) == ("substantively ok", f"szdex:{number}")
-    assert refused(desk.operator.post("/v1/certificates", **foreign)) == problems.MOVED_MEANWHILE.code
+    assert refused(desk.operator.post("/v1/dataset-certificates", **foreign)) == problems.MOVED_MEANWHILE.code
     draft = VENUE.seal(CERTIFICATE, document | {"venue": "szdex", "state": "draft"})
-    assert refused(desk.operator.post("/v1/certificates", **draft)) == unknown
-    assert refused(desk.vendor.post("/v1/certificates", **foreign)) == -2015
+    assert refused(desk.operator.post("/v1/dataset-certificates", **draft)) == unknown
+    assert refused(desk.vendor.post("/v1/dataset-certificates", **foreign)) == -2015
 
 
 def test_an_entry_is_given_as_croissant(desk: Office) -> None:

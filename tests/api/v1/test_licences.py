@@ -105,7 +105,7 @@ def test_a_series_must_fit_its_register_entry(desk: Office, changed: dict[str, A
 def test_only_the_holder_of_a_registered_dataset_lists_its_licences(desk: Office) -> None:
     said = {"number": registered(desk, desk.vendor, "publish"), "scenario": "FT", "terms": TERMS, "price_high": "9"}
     assert refused(desk.vendor.post("/v1/licences", **said)) == problems.NOT_LISTED.code
-    thief = desk.admit("thief", "issue")
+    thief = desk.admit("thief", "issue", role="vendor")
     assert refused(thief.post("/v1/licences", **said)) == problems.UNKNOWN_DATASET.code
 
 
@@ -200,8 +200,8 @@ def test_a_dispute_is_decided_by_the_operator_and_a_refund_takes_the_units_back(
     cash = balance(buyer)
     symbol, trade = _bought(desk, buyer)
     assert ok(buyer.post("/v1/escrows", trade=trade, step="dispute", note="broken"))["state"] == "disputed"
-    assert refused(buyer.post("/v1/escrows", trade=trade, step="refund")) == -8231
-    ok(desk.operator.post("/v1/escrows", trade=trade, step="refund", note="it is"))
+    assert refused(buyer.post("/v1/disputes", trade=trade, decision="refund")) == -2015
+    ok(desk.operator.post("/v1/disputes", trade=trade, decision="refund", note="it is"))
     wait_for(lambda: escrow_states(buyer), ["refunded"])
     assert (balance(buyer), balance(buyer, symbol)) == (cash, "0")
     assert balance(desk.vendor, symbol) == "40"
@@ -216,7 +216,7 @@ def test_a_dispute_may_end_for_the_seller(desk: Office, buyer: Client) -> None:
     before = balance(desk.vendor)
     _, trade = _bought(desk, buyer)
     ok(buyer.post("/v1/escrows", trade=trade, step="dispute"))
-    ok(desk.operator.post("/v1/escrows", trade=trade, step="release"))
+    ok(desk.operator.post("/v1/disputes", trade=trade, decision="release"))
     wait_for(lambda: escrow_states(buyer), ["released"])
     assert float(balance(desk.vendor)) == float(before) + 200
 
