@@ -47,7 +47,7 @@ class Services(NamedTuple):
             Gateway(exchange),
             directory,
             InstrumentBodies(directory),
-            KeyRing(exchange.registry.key, vault),
+            KeyRing(exchange.registry.key, vault, limits.signatures_max),
             Limiter(limits),
             ListenKeys(),
         )
@@ -108,10 +108,19 @@ def charge(services: Services, call: Call, rows: int) -> None:
 def _authenticate(services: Services, endpoint: Endpoint, scope: Scope, call: Call) -> None:
     credential = auth.authorised(services.keys, call.key, scope, call.address, call.now_ns)
     call.account = credential.account
+    count_key(services.limiter, call, endpoint.weight)
     if not endpoint.is_signed:
         call.texts = parameters.parse(call.query, call.body)
         return
     payload, signature = parameters.signed(call.query, call.body)
     auth.check_signature(credential, payload, signature)
     call.texts = parameters.parse(call.query, call.body)
-    auth.check_time(call.texts, call.now_ns)
+    until_ns = auth.check_time(call.texts, call.now_ns)
+    if endpoint.method != "GET" and "newClientOrderId" not in call.texts:
+        services.keys.replays.take(call.key, payload, until_ns, call.now_ns)
+
+
+def count_key(limiter: Limiter, call: Call, weight: int) -> None:
+    """Count a request of a key that is known, and announce what the key has used."""
+    used = limiter.take_key_weight(call.key, call.address, weight, call.now_ns)
+    call.headers_out.append((b"x-tb-key-weight-1m", b"%d" % used))

@@ -39,6 +39,12 @@ STOPPED = Problem(503, -1016, "This service is no longer available.", 5)
 UNSUPPORTED_OPERATION = Problem(400, -1020, "This operation is not supported.")
 OUTSIDE_RECV_WINDOW = Problem(400, -1021, "Timestamp for this request is outside of the recvWindow.")
 AHEAD_OF_TIME = Problem(400, -1021, "Timestamp for this request was 1000ms ahead of the server's time.")
+REPLAYED = Problem(
+    400, -8124, "This signed request was taken already: sign anew with another timestamp, or name the order yourself."
+)
+TOO_MANY_SIGNATURES = Problem(
+    503, -8125, "More signed requests are within their recvWindow than are remembered: send smaller windows.", 1
+)
 BAD_SIGNATURE = Problem(400, -1022, "Signature for this request is not valid.")
 TOO_MANY_CONNECTIONS = Problem(503, -1034, "Too many concurrent connections; current limit is '{}'.", 1)
 NO_SUCH_PATH = Problem(404, -1020, "This operation is not supported: no such path.")

@@ -1,4 +1,4 @@
-"""How much anybody may ask: request weight per address, orders per account, connections, size of a body.
+"""How much anybody may ask: request weight per address and per key, orders per account, connections, size of a body.
 
 Each limit is a token bucket: it holds `limit` tokens and refills at `limit` per interval, so nobody waits for the turn
 of a minute, and what is announced as used is what is missing from the bucket. Who goes on asking after a refusal is
@@ -17,6 +17,7 @@ from api.errors import (
     orders_exceeded,
     weight_exceeded,
 )
+from api.replays import SIGNATURES_MAX
 
 SECOND_NS = 1_000_000_000
 WEIGHT_INTERVAL_NS = 60 * SECOND_NS
@@ -29,6 +30,7 @@ class Limits(NamedTuple):
     """The limits of one door."""
 
     weight_per_minute: int = 3_000_000  # of one address
+    key_weight_per_minute: int = 3_000_000  # of one key, from wherever it is used
     orders_per_10s: int = 250_000  # of one account
     head_bytes_max: int = 64 * 1024  # of a request's address and headers
     body_bytes_max: int = 64 * 1024
@@ -41,6 +43,7 @@ class Limits(NamedTuple):
     addresses_max: int = 100_000  # remembered at once; beyond that the quietest are forgotten
     receive_s_max: int = 30  # from the opening of a connection, or the first byte of a request, to the request's last
     rest_s_max: int = 120  # of a connection between two requests
+    signatures_max: int = SIGNATURES_MAX  # signed requests remembered at once while they are good; 0: none
 
 
 class Bucket:
@@ -120,6 +123,7 @@ class Limiter:
         """Start with nothing used."""
         self.limits = limits
         self._weights: Buckets[str] = Buckets(limits.weight_per_minute, WEIGHT_INTERVAL_NS, limits.addresses_max)
+        self._keys: Buckets[str] = Buckets(limits.key_weight_per_minute, WEIGHT_INTERVAL_NS, limits.addresses_max)
         self._orders: Buckets[int] = Buckets(limits.orders_per_10s, ORDERS_INTERVAL_NS, limits.addresses_max)
         self._patience: Buckets[str] = Buckets(limits.refusals_before_ban, WEIGHT_INTERVAL_NS, limits.addresses_max)
         self._bans: dict[str, Ban] = {}
@@ -132,7 +136,14 @@ class Limiter:
             self._refuse_banned(address, now_ns)
         used = self._weights.take(address, weight, now_ns)
         if used < 0:
-            raise RequestError(self._refused(address, weight, now_ns))
+            raise RequestError(self._refused(address, self._weights, address, weight, now_ns))
+        return used
+
+    def take_key_weight(self, key: str, address: str, weight: int, now_ns: int) -> int:
+        """Count a request of a key; return the weight used, or refuse with 429 or 418."""
+        used = self._keys.take(key, weight, now_ns)
+        if used < 0:
+            raise RequestError(self._refused(address, self._keys, key, weight, now_ns))
         return used
 
     def take_orders(self, account: int, count: int, now_ns: int) -> int:
@@ -177,10 +188,10 @@ class Limiter:
             seconds = -((now_ns - ban.until_ns) // SECOND_NS)
             raise RequestError(banned(ban.until_ns // 1_000_000, seconds))
 
-    def _refused(self, address: str, weight: int, now_ns: int) -> Problem:
+    def _refused(self, address: str, buckets: Buckets[str], key: str, weight: int, now_ns: int) -> Problem:
         if self._patience.take(address, 1, now_ns) < 0:
             return self._ban(address, now_ns)
-        return weight_exceeded(self._weights.limit, self._weights.wait_s(address, weight, now_ns))
+        return weight_exceeded(buckets.limit, buckets.wait_s(key, weight, now_ns))
 
     def _ban(self, address: str, now_ns: int) -> Problem:
         limits = self.limits

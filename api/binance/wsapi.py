@@ -181,7 +181,7 @@ class ApiSession:
         services, endpoint = self._services, _ENDPOINTS[PLACE]
         self._weight_used = services.limiter.take_weight(call.address, endpoint.weight, call.now_ns)
         call.texts = wsrequest.texts_of(request.params)
-        self._authenticate(call, Scope.TRADE)
+        self._authenticate(call, Scope.TRADE, changes=True)
         self._strip(call)
 
         place(services, call, partial(self._told, request, call))
@@ -228,13 +228,13 @@ class ApiSession:
             assert own is not None
             return encoded(own(call))
         if endpoint.scope is not None:
-            self._authenticate(call, endpoint.scope, is_signed=endpoint.is_signed)
+            self._authenticate(call, endpoint.scope, is_signed=endpoint.is_signed, changes=endpoint.method != "GET")
         self._strip(call)
         reply = await endpoint.handler(self._services, call)
         assert isinstance(reply, bytes), "only HTTP has conditional requests"
         return reply
 
-    def _authenticate(self, call: Call, scope: Scope, *, is_signed: bool = True) -> None:
+    def _authenticate(self, call: Call, scope: Scope, *, is_signed: bool = True, changes: bool = False) -> None:
         """Find out whose request it is: by its own key and signature, or by the session's."""
         keys, texts = self._services.keys, call.texts
         key = texts.get("apiKey", "")
@@ -245,8 +245,11 @@ class ApiSession:
         if is_signed and not by_session:
             wsrequest.check_signature(credential, texts)
         if is_signed:
-            auth.check_time(texts, call.now_ns)
+            until_ns = auth.check_time(texts, call.now_ns)
+            if changes and not by_session and "newClientOrderId" not in texts:
+                keys.replays.take(credential.key, wsrequest.payload_of(texts), until_ns, call.now_ns)
         call.account, call.key = credential.account, credential.key
+        self._services.limiter.take_key_weight(call.key, call.address, 1, call.now_ns)
 
     @staticmethod
     def _strip(call: Call) -> None:

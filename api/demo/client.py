@@ -37,8 +37,8 @@ def sign(secret: str, payload: str) -> str:
     return hmac.new(secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+def _now_us() -> int:
+    return time.time_ns() // 1_000
 
 
 class Rest:
@@ -69,7 +69,7 @@ class Rest:
 
     def _query(self, parameters: dict[str, object], body: str = "") -> str:
         assert self._key is not None, "a signed request needs a key"
-        query = urlencode({**parameters, "recvWindow": RECV_WINDOW_MS, "timestamp": _now_ms()})
+        query = urlencode({**parameters, "recvWindow": RECV_WINDOW_MS, "timestamp": _now_us()})
         return f"{query}&signature={sign(self._key.secret, query + body)}"
 
 
@@ -106,7 +106,7 @@ class OrderSocket:
     async def call(self, method: str, **parameters: object) -> Any:
         """Send a signed request and return its result. Raises Refused, or ConnectionClosed when the server goes."""
         number = str(next(self._ids))
-        signed = {**parameters, "apiKey": self._key.key, "recvWindow": RECV_WINDOW_MS, "timestamp": _now_ms()}
+        signed = {**parameters, "apiKey": self._key.key, "recvWindow": RECV_WINDOW_MS, "timestamp": _now_us()}
         payload = "&".join(f"{name}={signed[name]}" for name in sorted(signed))
         signed["signature"] = sign(self._key.secret, payload)
         await self._socket.send(json.dumps({"id": number, "method": method, "params": signed}))

@@ -16,6 +16,7 @@ from api import auth, parameters
 from api.auth import KeyRing
 from api.binance.directory import Directory
 from api.call import Answer, Call, Disconnected, Receive, read_body, refusal
+from api.door import count_key
 from api.errors import OVERLOADED, STATUS_UNKNOWN, STOPPED, UNKNOWN_ERROR, RequestError, rejection
 from api.gateway import Gateway, Names
 from api.limits import Limiter, Limits
@@ -85,6 +86,8 @@ class Caller(NamedTuple):
     account: int
     scopes: frozenset[Scope]
     call: Call
+    until_ns: int = 0  # when the request is no longer good
+    is_next: bool = False  # signed with the second secret of its key
 
     def seen(self, account: int | None) -> int:
         """Return the account asked for, the caller's own unless another is named; refuse what is not for its eyes."""
@@ -127,7 +130,9 @@ async def answer(desk: Desk, action: Action, bodies: Limiter, call: Call, receiv
         call.headers_out.append((b"x-mbx-used-weight-1m", b"%d" % used))
         caller = await _admit(desk, action, bodies, call, receive)
         _check_eyes(desk, action)
-        reply = await action.handler(desk, caller, _request(action, call))
+        request = _request(action, call)
+        _take_once(desk, action, caller, request)
+        reply = await action.handler(desk, caller, request)
         if isinstance(reply, Answer):
             return reply
         return Answer(200, reply if isinstance(reply, bytes) else reply.model_dump_json().encode(), call.headers_out)
@@ -195,11 +200,21 @@ async def _admit(desk: Desk, action: Action, bodies: Limiter, call: Call, receiv
     if action.has_body:
         await _read(action, bodies, call, receive)
     payload, signature = parameters.signed(call.query, b"")
-    auth.check_signature(credential, payload + call.body, signature)
+    is_next = auth.check_signature(credential, payload + call.body, signature)
     call.texts = parameters.parse(call.query, b"")
-    auth.check_time(call.texts, call.now_ns)
+    until_ns = auth.check_time(call.texts, call.now_ns)
     call.account = credential.account
-    return Caller(credential.account, credential.scopes, call)
+    count_key(desk.limiter, call, action.weight)
+    return Caller(credential.account, credential.scopes, call, until_ns, is_next)
+
+
+def _take_once(desk: Desk, action: Action, caller: Caller, request: BaseModel | None) -> None:
+    """Refuse what was sent before, byte for byte, and changes something; an order with a name may come again."""
+    call = caller.call
+    if not caller.until_ns or action.method == "GET" or getattr(request, "client_order_id", None):
+        return
+    payload = parameters.signed(call.query, b"").payload + call.body
+    desk.keys.replays.take(call.key, payload, caller.until_ns, call.now_ns)
 
 
 async def _read(action: Action, bodies: Limiter, call: Call, receive: Receive) -> None:

@@ -1,20 +1,13 @@
-"""The operator's desk, people: participants with their accounts, API keys, what an account may do."""
+"""The operator's desk, people: participants with their accounts, what an account may do."""
 
-from api.auth import new_key
 from api.errors import RequestError
 from api.v1.desk import Action, Caller, Desk, register, submit
-from api.v1.problems import NOT_A_BROKER, OTHER_TERMS, UNKNOWN_ACCOUNT, UNKNOWN_PARTICIPANT
+from api.v1.problems import OTHER_TERMS, UNKNOWN_ACCOUNT, UNKNOWN_PARTICIPANT
 from api.v1.schemas import (
     AccountAnswer,
     AccountStateAnswer,
     AccountStateRequest,
-    KeyAnswer,
-    KeyRequest,
-    KeysAnswer,
-    KeysRequest,
     NewAccount,
-    NewKey,
-    NewKeyAnswer,
     NewParticipant,
     ParticipantAnswer,
     ParticipantsAnswer,
@@ -22,11 +15,9 @@ from api.v1.schemas import (
 )
 from exchange.core import commands
 from exchange.core.types import AccountState, EventKind
-from exchange.registry.documents import AccountNamed, KeyCreated, KeyRevoked, ParticipantCreated, Role, Scope
-from exchange.registry.entries import Account, ApiKey, Participant
+from exchange.registry.documents import AccountNamed, ParticipantCreated, Role, Scope
+from exchange.registry.entries import Account, Participant
 from exchange.registry.registry import Registry
-
-MILLISECOND_NS = 1_000_000
 
 
 async def create_participant(desk: Desk, caller: Caller, request: NewParticipant) -> ParticipantAnswer:
@@ -56,53 +47,6 @@ async def list_participants(desk: Desk, caller: Caller, request: ParticipantsReq
         if account.participant in accounts:
             accounts[account.participant].append(account_answer(account))
     return ParticipantsAnswer(participants=[_answered(found, accounts[found.name]) for found in page])
-
-
-async def create_key(desk: Desk, caller: Caller, request: NewKey) -> NewKeyAnswer:
-    """Create an API key. The secret is in this answer and nowhere else: it is stored encrypted.
-
-    A broker creates keys for its own accounts, an operator for any.
-    """
-    _check_owner(desk, caller, request.account)
-    made = new_key()
-    document = KeyCreated(
-        made.key,
-        desk.vault.encrypt(made.secret.encode("ascii")),
-        request.account,
-        tuple(Scope(scope) for scope in request.scopes),
-        request.label,
-        caller.call.now_ns,
-        request.expires * MILLISECOND_NS,
-        request.ip_allow,
-    )
-    async with desk.registrations:
-        await register(desk, document)
-    key = desk.exchange.registry.key(made.key)
-    assert key is not None
-    return NewKeyAnswer(**_key(key).model_dump(), secret=made.secret)
-
-
-def _check_owner(desk: Desk, caller: Caller, account: int) -> None:
-    """Refuse a key for an account that is neither the operator's to give nor the broker's own."""
-    if Scope.OPERATE in caller.scopes:
-        return
-    own, wanted = desk.exchange.registry.account_at(caller.account), desk.exchange.registry.account_at(account)
-    if own is None or own.role is not Role.BROKER or wanted is None or wanted.participant != own.participant:
-        raise RequestError(NOT_A_BROKER)
-
-
-async def list_keys(desk: Desk, caller: Caller, request: KeysRequest) -> KeysAnswer:
-    """Return the keys of an account without their secrets, revoked ones included."""
-    return KeysAnswer(keys=[_key(key) for key in desk.exchange.registry.keys_of(request.account)])
-
-
-async def revoke_key(desk: Desk, caller: Caller, request: KeyRequest) -> KeyAnswer:
-    """Revoke an API key, from the next request on and for ever; its secret is forgotten."""
-    key = desk.exchange.registry.key(request.key)
-    async with desk.registrations:
-        await register(desk, KeyRevoked(request.key))
-    assert key is not None
-    return _key(key)
 
 
 async def set_account_state(desk: Desk, caller: Caller, request: AccountStateRequest) -> AccountStateAnswer:
@@ -157,25 +101,9 @@ def account_answer(account: Account) -> AccountAnswer:
     )
 
 
-def _key(key: ApiKey) -> KeyAnswer:
-    return KeyAnswer(
-        key=key.key,
-        account=key.account,
-        scopes=sorted(key.scopes),
-        label=key.label,
-        created=key.created_ns // MILLISECOND_NS,
-        expires=key.expires_ns // MILLISECOND_NS,
-        ip_allow=list(key.ip_allow),
-        revoked=key.is_revoked,
-    )
-
-
 _OPERATE, _SEE = (Scope.OPERATE,), (Scope.OPERATE, Scope.AUDIT)
 ACTIONS = (
     Action("POST", "/v1/participants", create_participant, NewParticipant, ParticipantAnswer, _OPERATE),
     Action("GET", "/v1/participants", list_participants, ParticipantsRequest, ParticipantsAnswer, _SEE, weight=10),
-    Action("POST", "/v1/keys", create_key, NewKey, NewKeyAnswer, (Scope.OPERATE, Scope.TRADE)),
-    Action("GET", "/v1/keys", list_keys, KeysRequest, KeysAnswer, _SEE, weight=10),
-    Action("DELETE", "/v1/keys", revoke_key, KeyRequest, KeyAnswer, _OPERATE),
     Action("PUT", "/v1/account-state", set_account_state, AccountStateRequest, AccountStateAnswer, _OPERATE),
 )

@@ -53,6 +53,10 @@ NEEDS_APPROVAL = Problem(403, -8090, "Two operators decide on this: POST /v1/pro
 NOT_A_GRAVE_ACT = Problem(400, -8091, "No act of this name needs approval: give method and path, as 'PUT /v1/fees'.")
 COLLATERAL_SHORT = Problem(409, -8047, "Available cash does not cover the collateral: deposit, or issue less.")
 
+BAD_PUBLIC_KEY = Problem(
+    400, -8122, "An Ed25519 public key is 32 bytes, in base64 or as PEM: send that of your own pair."
+)
+
 _DOCUMENTS = {
     DocumentRefusal.MALFORMED: Problem(400, -8060, "The registry cannot read this: {}."),
     DocumentRefusal.BAD_NAME: Problem(
@@ -82,9 +86,7 @@ _DOCUMENTS = {
     DocumentRefusal.BAD_ADDRESS: Problem(
         400, -8070, "In ip_allow stand addresses (10.0.0.7) and networks (10.0.0.0/8)."
     ),
-    DocumentRefusal.BAD_KEY: Problem(
-        400, -8122, "An Ed25519 public key is 32 bytes, in base64 or as PEM: send that of your own pair."
-    ),
+    DocumentRefusal.BAD_KEY: BAD_PUBLIC_KEY,
     DocumentRefusal.NOTHING_TO_CONFIRM: Problem(409, -8123, "Nothing to confirm: rotate the key first."),
     DocumentRefusal.NO_SCOPE: Problem(400, -8071, "A key without a scope may do nothing: give it one."),
     DocumentRefusal.NOT_A_LICENCE: Problem(

@@ -17,6 +17,7 @@ from api.v1 import (
     funds,
     health,
     instruments,
+    keys,
     ledger,
     licences,
     nominations,
@@ -37,6 +38,7 @@ from api.v1.schemas import ErrorAnswer
 CLIENT_GONE = 499  # nobody hears it
 _TAGS = {
     participants: "participants and keys",
+    keys: "participants and keys",
     admission: "participants and keys",
     proposals: "four eyes",
     instruments: "assets and instruments",

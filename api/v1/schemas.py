@@ -120,6 +120,8 @@ class NewKey(BaseModel):
     label: str = Field("", max_length=100)
     expires: int = Field(0, ge=0, lt=1 << 53, description="Milliseconds since 1970; 0: never.")
     ip_allow: tuple[str, ...] = Field((), max_length=32, description="Addresses and networks; none: from anywhere.")
+    public_key: str = Field("", max_length=1_000, description="Of Ed25519, PEM or base64; none: a secret is drawn.")
+    cancel_on_disconnect: bool = Field(default=False, description="Orders end when a connection of this key goes.")
 
 
 class KeyAnswer(BaseModel):
@@ -133,12 +135,22 @@ class KeyAnswer(BaseModel):
     expires: int
     ip_allow: list[str]
     revoked: bool
+    signs_by: Literal["HMAC", "ED25519"]
+    cancel_on_disconnect: bool
+    rotating: bool = Field(description="A second secret waits to be confirmed; both are good until then.")
 
 
 class NewKeyAnswer(KeyAnswer):
-    """A new API key; the secret is shown this once."""
+    """A new API key; the secret is shown this once, and empty where the key has a public key."""
 
     secret: str
+
+
+class RotateRequest(BaseModel):
+    """What the key that signs this request is to sign with in future."""
+
+    model_config = REQUEST
+    public_key: str = Field("", max_length=1_000, description="Of Ed25519, PEM or base64; none: a secret is drawn.")
 
 
 class KeysRequest(BaseModel):

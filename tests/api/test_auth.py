@@ -1,8 +1,13 @@
 """Keys, signatures over the exact bytes, time, scopes, addresses, expiry."""
 
+import base64
 import hmac
+from urllib.parse import quote
 
+import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -159,7 +164,7 @@ def test_a_request_in_time_passes(timestamp, window):
 )
 def test_a_request_out_of_time_is_refused(timestamp, window, expected):
     texts = {"timestamp": timestamp} | ({"recvWindow": window} if window else {})
-    assert problem(auth.check_time, texts, NOW_NS) == expected
+    assert problem(auth.check_time, texts, NOW_NS)._replace(data=None) == expected
 
 
 def test_a_time_must_be_sent():
@@ -170,3 +175,50 @@ def test_new_keys_differ():
     first, second = auth.new_key(), auth.new_key()
     assert len(first.key) == len(first.secret) == 64
     assert len({first.key, first.secret, second.key, second.secret}) == 4
+
+
+def test_an_ed25519_key_verifies_what_its_other_half_signed(vault):
+    private = Ed25519PrivateKey.generate()
+    raw = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    held = msgspec.structs.replace(record("k", b""), public_key=raw)
+    ring = KeyRing({"k": held}.get, vault)
+    credential = ring.credential("k")
+    good = base64.b64encode(private.sign(b"a=1")).decode()
+    for signature in (good, quote(good, safe="")):
+        assert auth.check_signature(credential, b"a=1", signature) is False
+    for bad in ("x", good[:-4] + "AAA=", "AAAA", "\xff", Signer(b"s").sign(b"a=1")):
+        assert problem(auth.check_signature, credential, b"a=1", bad) == errors.BAD_SIGNATURE
+    assert problem(auth.check_signature, credential, b"a=2", good) == errors.BAD_SIGNATURE
+
+
+def test_public_keys_are_read_in_base64_and_pem():
+    private = Ed25519PrivateKey.generate()
+    raw = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    pem = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    assert auth.public_key_of(base64.b64encode(raw).decode()) == auth.public_key_of(pem) == raw
+    assert auth.public_key_of("not base64!") == auth.public_key_of("-----BEGIN X-----") == b""
+
+
+def test_a_second_secret_is_as_good_as_the_first_and_told_apart(vault):
+    first = record("k", vault.encrypt(b"s"))
+    rotating = msgspec.structs.replace(first, next_encrypted_secret=vault.encrypt(b"second"))
+    records = {"k": first}
+    ring = KeyRing(records.get, vault)
+    second = Signer(b"second").sign(b"a")
+    assert problem(auth.check_signature, ring.credential("k"), b"a", second) == errors.BAD_SIGNATURE
+    records["k"] = rotating
+    assert auth.check_signature(ring.credential("k"), b"a", second) is True
+    assert auth.check_signature(ring.credential("k"), b"a", Signer(b"s").sign(b"a")) is False
+
+
+def test_a_clock_that_is_off_is_told_by_how_much():
+    for ahead_ms, expected in ((5_000, errors.AHEAD_OF_TIME), (-9_000, errors.OUTSIDE_RECV_WINDOW)):
+        sent = NOW_NS // 1_000_000 + ahead_ms
+        found = problem(auth.check_time, {"timestamp": str(sent)}, NOW_NS)
+        assert (found.code, found.message) == (expected.code, expected.message)
+        assert found.data == {"serverTime": NOW_NS // 1_000_000, "aheadMs": ahead_ms}
+
+
+def test_until_when_a_request_is_good_is_its_window():
+    texts = {"timestamp": str(NOW_NS // 1_000_000), "recvWindow": "7000"}
+    assert auth.check_time(texts, NOW_NS) == NOW_NS // 1_000_000 * 1_000_000 + 7_000_000_000

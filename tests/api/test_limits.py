@@ -121,3 +121,16 @@ def test_connections_are_counted_per_address_and_in_all():
         limiter.close_connection(address)
     assert limiter.open_connection("c") is None
     assert limiter._connections == {"c": 1}
+
+
+def test_a_key_has_a_weight_of_its_own_wherever_it_is_used():
+    limiter = Limiter(LIMITS._replace(key_weight_per_minute=10))
+    assert limiter.take_key_weight("k", "a", 6, 0) == 6
+    assert limiter.take_key_weight("k", "b", 4, 0) == 10
+    assert limiter.take_key_weight("j", "a", 10, 0) == 10
+    refused = problem(limiter.take_key_weight, "k", "c", 5, 0)
+    assert (refused.status, refused.code, refused.retry_after_s) == (429, -1003, 30)
+    for _ in range(LIMITS.refusals_before_ban):
+        refused = problem(limiter.take_key_weight, "k", "c", 5, 0)
+    assert refused.status == 418
+    assert problem(limiter.take_weight, "c", 1, 0).status == 418

@@ -128,7 +128,7 @@ class Client:
         return self.send(method, path, self.sign(parameters))
 
     def sign(self, parameters: dict[str, Any]) -> str:
-        parameters = {"timestamp": int(time.time() * 1000)} | parameters
+        parameters = {"timestamp": time.time_ns() // 1000} | parameters
         text = urlencode({name: value for name, value in parameters.items() if value is not None})
         return f"{text}&signature={hmac.new(self.secret.encode(), text.encode(), hashlib.sha256).hexdigest()}"
 

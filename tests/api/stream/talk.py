@@ -78,7 +78,7 @@ async def farewell(client: ClientConnection) -> tuple[int, str]:
 
 def signed(name: str, **params: Any) -> dict[str, Any]:
     """Return parameters of the websocket API with a key and its signature."""
-    params = {"apiKey": KEYS[name][0], "timestamp": int(time.time() * 1000)} | params
+    params = {"apiKey": KEYS[name][0], "timestamp": time.time_ns() // 1000} | params
     text = "&".join(f"{key}={params[key]}" for key in sorted(params))
     return params | {"signature": hmac.new(secret(name).encode(), text.encode(), hashlib.sha256).hexdigest()}
 

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import httpx
 import uvloop
 
-from api.app import create_app
+from api.app import Application, create_app
 from api.bootstrap import prepare
 from api.clerk import Clerk, at_work
 from api.door import Services
@@ -48,7 +48,7 @@ class Client:
 
     def query(self, body: bytes = b"", **parameters: Any) -> str:
         """Return a signed query string."""
-        text = urlencode({"timestamp": int(time.time() * 1000), "recvWindow": 30_000} | parameters)
+        text = urlencode({"timestamp": time.time_ns() // 1000, "recvWindow": 30_000} | parameters)
         return f"{text}&signature={self.sign(text.encode() + body)}"
 
     def sign(self, payload: bytes) -> str:
@@ -94,6 +94,7 @@ class Office:
         self.limits = limits
         self.dsn = dsn
         self.exchange: Exchange
+        self.application: Application
         self.desk: Desk
         self.clerk: Clerk
         self._clients: list[Client] = []
@@ -172,7 +173,7 @@ class Office:
                     titles = await stack.enter_async_context(open_titles(self.dsn, self.exchange.registry, vault))
                     self.clerk = await stack.enter_async_context(at_work(self.exchange, titles))
                     self.desk = self.desk._replace(titles=titles)
-                application = create_app(services, [routes(self.desk)])
+                application = self.application = create_app(services, [routes(self.desk)])
                 await serve(application, "127.0.0.1", 0, stop=self._stop, ready=self._is_ready)
             if ledger is not None:
                 await ledger.close()
