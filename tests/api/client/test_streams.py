@@ -9,13 +9,16 @@ from decimal import Decimal
 import pytest
 
 from api.client.conduct import Patience
-from api.client.faults import Refused
-from api.client.feed import Heard, Joined, Parted
-from api.client.streams import AsyncMarketStream, MarketStream
+from api.client.faults import NotAuthorised, Refused
+from api.client.feed import Heard, Joined, Missed, Parted
+from api.client.signing import Key
+from api.client.streams import AccountStream, AsyncAccountStream, AsyncMarketStream, MarketStream
 from api.messages.market import TradeMessage
-from tests.api.venue import SYMBOL
+from api.messages.private import Balances, PrivateEvent
+from tests.api.venue import KEYS, SYMBOL, secret
 
 QUICK = Patience(first_s=0.01, longest_s=0.05)
+ALICE = Key.of(KEYS["alice"][0], secret("alice"))
 NAME = f"{SYMBOL.lower()}@trade"
 
 
@@ -98,3 +101,44 @@ def test_a_stream_that_does_not_exist_is_told(market) -> None:
 def test_nobody_there_is_told_again_and_again() -> None:
     stream = MarketStream("http://127.0.0.1:1", NAME, patience=QUICK)
     assert all(isinstance(event, Parted) for event in itertools.islice(stream, 3))
+
+
+def test_an_account_s_events_come_once_and_in_order_through_lost_connections(market) -> None:
+    stream = AccountStream(market.base, ALICE, 0, patience=QUICK)
+    placed = market.client("alice").order("BUY", 1, "0.2").json()
+    seen: list[PrivateEvent] = []
+    for event in stream:
+        if isinstance(event, PrivateEvent):
+            seen.append(event)
+            if event.order is not None and event.order.order_id == placed["orderId"]:
+                break
+            if len(seen) in {1, 3}:
+                stream._socket.socket.shutdown(socket.SHUT_RDWR)
+        else:
+            assert not isinstance(event, Missed)
+    assert [event.sequence for event in seen] == list(range(1, len(seen) + 1))
+    assert stream.latest == len(seen) > 3
+    assert (seen[-1].type, seen[-1].order.status) == ("ORDER_ACCEPTED", "NEW")
+    stream.close()
+
+
+def test_an_account_is_heard_from_now_on(market) -> None:
+    async def converse() -> None:
+        stream = AsyncAccountStream(market.base, ALICE, patience=QUICK)
+        listening = aiter(stream)
+        assert await anext(listening) == Joined()
+        welcome = await anext(listening)
+        assert (welcome.account, stream.latest) == (1, welcome.latest)
+        await asyncio.to_thread(market.client("alice").order, "BUY", 1, "0.2")
+        event, balances = await anext(listening), await anext(listening)
+        assert (event.sequence, event.type, balances.after) == (welcome.latest + 1, "ORDER_ACCEPTED", event.sequence)
+        assert isinstance(balances, Balances)
+        await stream.close()
+        await listening.aclose()
+
+    asyncio.run(asyncio.wait_for(converse(), 30))
+
+
+def test_a_key_that_is_no_good_ends_it(market) -> None:
+    with pytest.raises(NotAuthorised):
+        list(AccountStream(market.base, Key.of(ALICE.key, "wrong"), patience=QUICK))

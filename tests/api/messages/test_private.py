@@ -1,8 +1,40 @@
 """What our own private stream says is what the Structs hold."""
 
+from typing import Any
+
 import msgspec
 
-from api.messages.private import Balances, HeldBalance, PrivateEvent, Welcome
+from api.client.feed import AccountFeed
+from api.client.signing import Key
+from api.messages.private import Balances, HeldBalance, PrivateEvent, PrivateFill, PrivateOrder, Welcome
+from tests.api.messages.test_account import act
+from tests.api.messages.test_market import names
+from tests.api.stream.talk import hear_all, joined, talk
+from tests.api.venue import KEYS, secret
+
+TOLD = {"WELCOME": Welcome, "BALANCES": Balances}
+
+
+def test_messages_have_the_names_of_their_structs(market) -> None:
+    act(market)
+    key = Key.of(KEYS["bob"][0], secret("bob"))
+    path = AccountFeed("", key, lambda: market.exchange.clock.now_ns() // 1_000_000, 0).address()
+
+    async def conversation() -> list[Any]:
+        async with joined(market, path) as client:
+            market.client("bob").order("SELL", 1, "0.4")
+            return await hear_all(client)
+
+    heard = talk(conversation)
+    assert {"WELCOME", "BALANCES", "ORDER_ACCEPTED", "TRADED", "ISSUED", "MATCH_PREVENTED"} <= {
+        message["type"] for message in heard
+    }
+    for message in heard:
+        struct = TOLD.get(message["type"], PrivateEvent)
+        assert message.keys() <= names(struct)
+        assert message.get("order", {}).keys() in ({}.keys(), names(PrivateOrder))
+        assert message.get("fill", {}).keys() in ({}.keys(), names(PrivateFill))
+        msgspec.json.decode(msgspec.json.encode(message), type=struct)
 
 
 def test_a_welcome_and_balances_are_known_by_their_type() -> None:
