@@ -30,6 +30,7 @@ from api.messages.market import (
 )
 from api.messages.phases import PhaseMessage
 from api.messages.private import Balances, PrivateEvent, Welcome
+from api.messages.published import PublishedIndex, PublishedSettlement
 from api.messages.talk import Conflated, Fault, ServerShutdown
 
 NAMES_PER_REQUEST = 200
@@ -115,6 +116,8 @@ _KINDS: tuple[tuple[re.Pattern[str], Any], ...] = (
     (re.compile(r"!miniTicker@arr.*"), list[MiniTickerMessage]),
     (re.compile(r"!ticker@arr.*"), list[TickerMessage]),
     (re.compile(r"!bookTicker@arr.*"), list[BookTickerMessage]),
+    (re.compile(r"!indices"), list[PublishedIndex]),
+    (re.compile(r"!settlementPrices"), list[PublishedSettlement]),
 )
 _DECODERS = {kind: msgspec.json.Decoder(kind) for _, kind in _KINDS} | {_TAGGED: msgspec.json.Decoder(_TAGGED)}
 _ENVELOPE = msgspec.json.Decoder(_Envelope)

@@ -1,4 +1,4 @@
-"""What the private streams say of an account."""
+"""What the dialect's private streams say of an account; `sequence` counts the account's events without a gap."""
 
 from decimal import Decimal
 
@@ -44,6 +44,7 @@ class ExecutionReport(
         "quote_order_quantity": "Q",
         "working_time": "W",
         "self_trade_prevention_mode": "V",
+        "sequence": "sq",
         "prevented_match_id": "v",
         "counter_order_id": "U",
         "last_prevented_quantity": "B",
@@ -88,6 +89,7 @@ class ExecutionReport(
     quote_order_quantity: Decimal
     working_time: int
     self_trade_prevention_mode: str
+    sequence: int
     prevented_match_id: int | None = None
     counter_order_id: int | None = None
     last_prevented_quantity: Decimal | None = None
@@ -106,13 +108,14 @@ class AccountPosition(
     frozen=True,
     tag_field="e",
     tag="outboundAccountPosition",
-    rename={"event_time": "E", "update_time": "u", "balances": "B"},
+    rename={"event_time": "E", "update_time": "u", "balances": "B", "sequence": "sq"},
 ):
     """How the balances stand that have changed."""
 
     event_time: int
     update_time: int
     balances: list[PositionBalance]
+    sequence: int
 
 
 class BalanceUpdate(
@@ -120,7 +123,7 @@ class BalanceUpdate(
     frozen=True,
     tag_field="e",
     tag="balanceUpdate",
-    rename={"event_time": "E", "asset": "a", "change": "d", "time": "T"},
+    rename={"event_time": "E", "asset": "a", "change": "d", "time": "T", "sequence": "sq"},
 ):
     """Money or rights that came or went."""
 
@@ -128,6 +131,72 @@ class BalanceUpdate(
     asset: str
     change: Decimal
     time: int
+    sequence: int
+
+
+class TradeBusted(
+    msgspec.Struct,
+    frozen=True,
+    tag_field="e",
+    tag="tradeBusted",
+    rename={
+        "event_time": "E",
+        "symbol": "s",
+        "trade_id": "t",
+        "side": "S",
+        "price": "p",
+        "quantity": "q",
+        "commission": "n",
+        "sequence": "sq",
+    },
+):
+    """A trade of the account was taken back."""
+
+    event_time: int
+    symbol: str
+    trade_id: int
+    side: str
+    price: Decimal
+    quantity: Decimal
+    commission: Decimal
+    sequence: int
+
+
+class AccountStateSet(
+    msgspec.Struct,
+    frozen=True,
+    tag_field="e",
+    tag="accountState",
+    rename={"event_time": "E", "state": "X", "sequence": "sq"},
+):
+    """What the account may do has changed."""
+
+    event_time: int
+    state: str
+    sequence: int
+
+
+class DeadmanSet(
+    msgspec.Struct,
+    frozen=True,
+    tag_field="e",
+    tag="deadmanSet",
+    rename={"event_time": "E", "time": "T", "sequence": "sq"},
+):
+    """All orders end at this time unless it is put off; 0: never."""
+
+    event_time: int
+    time: int
+    sequence: int
+
+
+class DeadmanFired(
+    msgspec.Struct, frozen=True, tag_field="e", tag="deadmanFired", rename={"event_time": "E", "sequence": "sq"}
+):
+    """All orders ended, as nobody put it off."""
+
+    event_time: int
+    sequence: int
 
 
 class StreamTerminated(
@@ -151,11 +220,23 @@ class ListenKeyExpired(
     listen_key: str
 
 
+UserData = (
+    ExecutionReport
+    | AccountPosition
+    | BalanceUpdate
+    | TradeBusted
+    | AccountStateSet
+    | DeadmanSet
+    | DeadmanFired
+    | StreamTerminated
+)
+
+
 class AccountEvent(msgspec.Struct, frozen=True, rename={"subscription_id": "subscriptionId"}):
     """Something that happened on an account, as a subscription of the websocket API tells it."""
 
     subscription_id: int
-    event: ExecutionReport | AccountPosition | BalanceUpdate | StreamTerminated
+    event: UserData
 
 
-PrivateMessage = ExecutionReport | AccountPosition | BalanceUpdate | StreamTerminated | ListenKeyExpired
+PrivateMessage = UserData | ListenKeyExpired

@@ -59,7 +59,7 @@ def test_answers_are_told_apart() -> None:
     assert reply_of(plain).answered == Answered(400, b'{"code":-1,"msg":"x"}', 0.0)
     assert reply_of('{"error":{"code":-1003,"msg":"slow"},"id":null}').id is None
     assert reply_of('{"e":"serverShutdown","E":1}') is None
-    event = reply_of('{"subscriptionId":2,"event":{"e":"balanceUpdate","E":1,"a":"CNY","d":"5","T":1}}')
+    event = reply_of('{"subscriptionId":2,"event":{"e":"balanceUpdate","E":1,"a":"CNY","d":"5","T":1,"sq":1}}')
     assert (event.subscription_id, event.event.asset) == (2, "CNY")
 
 

@@ -7,6 +7,7 @@ import msgspec
 
 from api.messages import account as told
 from exchange.core import commands
+from exchange.core.types import AccountState
 from tests.api.messages.test_market import names
 from tests.api.stream.talk import ask, hear_all, joined, signed, talk
 from tests.api.venue import BOB, CNY
@@ -14,7 +15,8 @@ from tests.api.venue import BOB, CNY
 
 def act(market: Any) -> None:
     """Let bob get money, sell to alice, and then nearly to himself."""
-    market.submit(commands.deposit(BOB, CNY, 10_000_000))
+    market.submit(commands.deposit(BOB, CNY, 10_000_000), commands.set_deadman(BOB, 1 << 62))
+    market.submit(commands.set_account_state(BOB, AccountState.ACTIVE))
     bob = market.client("bob")
     bob.order("SELL", 3, "0.2")
     market.client("alice").order("BUY", 1, "0.2")
@@ -34,6 +36,8 @@ def test_events_have_the_names_of_their_structs(market) -> None:
         "executionReport": told.ExecutionReport,
         "outboundAccountPosition": told.AccountPosition,
         "balanceUpdate": told.BalanceUpdate,
+        "accountState": told.AccountStateSet,
+        "deadmanSet": told.DeadmanSet,
     }
     prevention = {"v", "U", "B"}
     for message in heard:
