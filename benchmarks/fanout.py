@@ -4,8 +4,8 @@
 
 Each server is a process of its own; the readers are one asyncio process. A server tells so many updates a turn of its
 loop, as fast as its readers read. Before anything is timed, every reader checks that no update is missing. With
-`--stalled 1` one more reader reads nothing from then on, of a book whose levels may be merged or of updates that may
-not: how long until it is merged or cut is told, and all others must still have heard every update at the end.
+`--stalled 1` one more reader reads nothing: how long after its line is full is it gone, and has nobody else missed an
+update?
 """
 
 import argparse
@@ -17,10 +17,10 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
-import orjson
 import uvicorn
 import uvloop
 from starlette.applications import Starlette
@@ -44,7 +44,9 @@ WARM_UP_S = 0.5
 CHECKED = 200
 PATIENCE_S = 30
 TOPIC = "bench"
-STALLED_READ_BYTES = 65_536
+NUMBER = slice(5, 15)  # of an update's JSON
+STEADY_S = 0.05  # between two turns while somebody stalls
+SETTLE_S = 1.0
 
 
 def update(number: int) -> dict[str, object]:
@@ -77,18 +79,33 @@ class Ours:
         self.hub.leave(connection)
 
     async def tell(self, stop: asyncio.Event) -> None:
-        """Tell updates while nobody but a stalled reader is behind."""
+        """Tell updates while nobody is behind."""
         while not stop.is_set():
-            hub = self.hub
-            if len(hub.connections) >= self._readers and len(hub.blocked) <= len(hub.connections) - self._readers:
-                topic = hub.topic(TOPIC)
-                for _ in range(self._burst):
-                    self._number += 1
-                    topic.publish(Message(TOPIC, update(self._number)))
+            if len(self.hub.connections) >= self._readers and not self.hub.blocked:
+                self._tell_some()
                 await asyncio.sleep(0)
             else:
                 await asyncio.sleep(0.0005)
-            hub.cut_stalled()
+
+    async def tell_steadily(self, stop: asyncio.Event) -> None:
+        """Tell updates whoever is behind, and say when somebody was cut, and how long that took."""
+        blocked_s = 0.0
+        while not stop.is_set():
+            if blocked_s or len(self.hub.connections) > self._readers:
+                self._tell_some()
+            self.hub.cut_stalled()
+            if self.hub.blocked and not blocked_s:
+                blocked_s = time.perf_counter()
+            if blocked_s and len(self.hub.connections) <= self._readers:
+                print(json.dumps({"gone_after_s": round(time.perf_counter() - blocked_s, 2)}), flush=True)
+                return
+            await asyncio.sleep(STEADY_S)
+
+    def _tell_some(self) -> None:
+        topic = self.hub.topic(TOPIC)
+        for _ in range(self._burst):
+            self._number += 1
+            topic.publish(Message(TOPIC, update(self._number)))
 
 
 class Plain:
@@ -134,7 +151,7 @@ async def run_server(kind: str, readers: int, burst: int) -> None:
     loop.add_reader(sys.stdin.fileno(), stop.set)
     listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
     common: dict[str, Any] = {"log_level": "error", "lifespan": "off", "interface": "asgi3"}
-    if kind == "ours":
+    if kind != "starlette":
         server: Ours | Plain = Ours(readers, burst)
         settings = uvicorn.Config(cast("Any", server), **common, **server_settings(StreamConfig()))
     else:
@@ -143,7 +160,8 @@ async def run_server(kind: str, readers: int, burst: int) -> None:
     served = uvicorn.Server(settings)
     running = asyncio.create_task(served.serve(sockets=[listener]))
     print(listener.getsockname()[1], flush=True)
-    telling = asyncio.create_task(server.tell(stop))
+    tell = server.tell_steadily if kind == "steady" and isinstance(server, Ours) else server.tell
+    telling = asyncio.create_task(tell(stop))
     await stop.wait()
     telling.cancel()
     served.should_exit = served.force_exit = True
@@ -151,12 +169,21 @@ async def run_server(kind: str, readers: int, burst: int) -> None:
 
 
 class Reader(Client):
-    """Takes updates apart."""
+    """Takes updates apart, and counts those that are missing."""
 
-    def lost(self) -> int:
-        """Return how many updates are missing among those taken apart."""
-        numbers = [orjson.loads(message)["n"] for message in self.messages]
-        return numbers[-1] - numbers[0] + 1 - len(numbers)
+    def __init__(self, path: str) -> None:
+        """Connect to a path."""
+        super().__init__(path)
+        self._last = 0
+        self.lost = 0
+
+    def hear(self, payload: bytes) -> None:
+        """Compare the number of an update with the one before."""
+        number = int(payload[NUMBER])
+        if self._last:
+            self.lost += number - self._last - 1
+        self._last = number
+        self.message_count += 1
 
 
 class Meter(asyncio.BufferedProtocol):
@@ -195,8 +222,8 @@ async def until(condition: Callable[[], bool]) -> None:
 async def measure(port: int, seconds: float, cpu: Cpu, readers: int) -> dict[str, float]:
     """Count what all readers hear for a while."""
     clients = [await connected(port, Reader("/ws")) for _ in range(readers)]
-    await until(lambda: all(len(client.messages) >= CHECKED for client in clients))
-    missing = sum(client.lost() for client in clients)
+    await until(lambda: all(client.message_count >= CHECKED for client in clients))
+    missing = sum(client.lost for client in clients)
     assert not missing, f"{missing} updates are missing"
     meter = Meter()
     for client in clients:
@@ -212,55 +239,54 @@ async def measure(port: int, seconds: float, cpu: Cpu, readers: int) -> dict[str
     return {"per_s": count / elapsed, "cpu_us": cpu_s / count * 1e6, "busy": cpu_s / elapsed}
 
 
-async def stall(port: int, seconds: float, _cpu: Cpu, readers: int) -> dict[str, float]:
-    """Let one reader read nothing; see when it is cut, and that nobody else misses anything."""
+async def stall(port: int, readers: int, say: Callable[[], str]) -> dict[str, object]:
+    """Let one reader read nothing; see when it is gone, and that nobody else misses anything."""
     clients = [await connected(port, Reader("/ws")) for _ in range(readers)]
     stalled = socket.create_connection(("127.0.0.1", port))
-    stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, STALLED_READ_BYTES)
     stalled.sendall(
         b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
     )
-    begin = time.perf_counter()
-    loop = asyncio.get_running_loop()
-    await asyncio.sleep(seconds)
-    stalled.setblocking(False)
-    said, cut_s = b"", 0.0
-    for _ in range(PATIENCE_S * 100):
-        try:
-            part = await asyncio.wait_for(loop.sock_recv(stalled, 1 << 20), PATIENCE_S)
-        except ConnectionError:
-            part = b""
-        said += part
-        if not part or b'"error"' in part:
-            cut_s = time.perf_counter() - begin
-            break
+    said = await asyncio.to_thread(say)
     stalled.close()
-    missing = sum(client.lost() for client in clients)
-    fewest = min(len(client.messages) for client in clients)
+    await asyncio.sleep(SETTLE_S)
     for client in clients:
         client.transport.abort()
-    assert not missing, f"{missing} updates are missing"
+    lost, heard = sum(client.lost for client in clients), [client.message_count for client in clients]
     return {
-        "missing": missing,
-        "fewest_heard": fewest,
-        "was_told": float(b"Too much unread" in said),
-        "read_end_s": cut_s,
+        "readers": readers,
+        **json.loads(said),
+        "others_missed": lost,
+        "fewest_heard": min(heard),
+        "most": max(heard),
     }
 
 
-def asked(kind: str, arguments: argparse.Namespace, readers: int, question: Callable[..., Any]) -> dict[str, float]:
-    """Start a server, ask it, stop it."""
+def stalled(arguments: argparse.Namespace, readers: int) -> dict[str, object]:
+    """Start a server that tells steadily, ask it, stop it."""
+    with served("steady", arguments, readers) as (server, port):
+        output = server.stdout
+        assert output is not None
+        return uvloop.run(stall(port, readers, output.readline))
+
+
+@contextmanager
+def served(kind: str, arguments: argparse.Namespace, readers: int) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Run a server as long as the block lasts; yield it and its port."""
     command = [sys.executable, "-m", "benchmarks.fanout", "--serve", kind, "--readers", str(readers)]
     command += ["--burst", str(arguments.burst)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        port = int(server.stdout.readline())
         try:
-            found: dict[str, float] = uvloop.run(question(port, arguments.seconds, Cpu(server.pid), readers))
-            return found
+            yield server, int(server.stdout.readline())
         finally:
             server.send_signal(signal.SIGTERM)
+
+
+def asked(kind: str, arguments: argparse.Namespace, readers: int) -> dict[str, float]:
+    """Start a server, measure it, stop it."""
+    with served(kind, arguments, readers) as (server, port):
+        return uvloop.run(measure(port, arguments.seconds, Cpu(server.pid), readers))
 
 
 def main() -> None:
@@ -272,18 +298,17 @@ def main() -> None:
     parser.add_argument("--burst", type=int, default=20, help="updates told in one turn of the loop")
     parser.add_argument("--kinds", nargs="*", default=["ours", "starlette"])
     parser.add_argument("--stalled", type=int, choices=(0, 1), default=0)
-    parser.add_argument("--serve", choices=("ours", "starlette"), help=argparse.SUPPRESS)
+    parser.add_argument("--serve", choices=("ours", "steady", "starlette"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
         uvloop.run(run_server(arguments.serve, arguments.readers[0], arguments.burst))
         return
     for readers in arguments.readers:
         if arguments.stalled:
-            found = asked("ours", arguments, readers, stall)
-            print(json.dumps({"benchmark": "one stalled reader", "readers": readers, **found}))
+            print(json.dumps({"benchmark": "one stalled reader", **stalled(arguments, readers)}), flush=True)
             continue
         for kind in arguments.kinds:
-            runs = [asked(kind, arguments, readers, measure) for _ in range(arguments.runs)]
+            runs = [asked(kind, arguments, readers) for _ in range(arguments.runs)]
             medians = {name: statistics.median(run[name] for run in runs) for name in runs[0]}
             print(json.dumps({
                 "benchmark": "fan-out",
