@@ -20,6 +20,7 @@ from exchange.config import EVENT_FOLDER, JOURNAL_FOLDER, SNAPSHOT_FOLDER, Confi
 from exchange.core.engine import Engine
 from exchange.core.types import SECOND_NS
 from exchange.events import Event, EventLog
+from exchange.expiry import Expiry
 from exchange.journal.contract import Journal
 from exchange.journal.file import FileJournal
 from exchange.marketdata.accountevents import AccountEvents
@@ -67,6 +68,7 @@ class Exchange:
         self.account_events = AccountEvents(config.closed_orders_max)  # each closes an order at most: all are known
         self.timers = Timers(self._is_open)
         self.usage = UsageIndex()
+        self.expiry = Expiry(self.registry, self.submit, self.query)
         self.prices = DailyPrices(self.market, self._symbol_of)
         self.watch = Watch()
         self._timing: asyncio.Task[None] | None = None
@@ -181,6 +183,7 @@ class Exchange:
             try:
                 if due:
                     await self.submit(b"".join(due))
+                await self.expiry.step(now_ns)
             except Overloaded:
                 log.warning("timers wait: the exchange is overloaded", due=len(due))
             except Stopped:

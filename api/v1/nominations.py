@@ -76,15 +76,15 @@ class OverrunRequest(BaseModel):
 
 async def nominate(desk: Desk, caller: Caller, request: NominationRequest) -> NominationAnswer:
     """Set units or cash aside for a key of the same participant, until the gate of the series closes."""
-    _check_own(desk, caller, request.key)
+    check_own(desk, caller, request.key)
     account = await _ensure_account(desk, caller, request.key)
     return await _move(desk, request, caller.account, account.index, account.index)
 
 
 async def take_back(desk: Desk, caller: Caller, request: NominationRequest) -> NominationAnswer:
     """Take units or cash back from a key, until the gate of the series closes."""
-    _check_own(desk, caller, request.key)
-    account = _find(desk, request.key)
+    check_own(desk, caller, request.key)
+    account = find_account(desk, request.key)
     async with desk.metering:
         return await _move(desk, request, account.index, caller.account, account.index)
 
@@ -92,9 +92,9 @@ async def take_back(desk: Desk, caller: Caller, request: NominationRequest) -> N
 async def purse(desk: Desk, caller: Caller, request: PurseRequest) -> PurseAnswer:
     """Return what a key has left of each series and of cash."""
     registry = desk.exchange.registry
-    account = _find(desk, request.key)
+    account = find_account(desk, request.key)
     if not caller.scopes & {Scope.OPERATE, Scope.AUDIT}:
-        _check_own(desk, caller, request.key)
+        check_own(desk, caller, request.key)
     sequence, rows = await ask(desk, lambda engine: (engine.command_sequence, engine.balances(account.index)))
     found = []
     for index, available, _ in rows:
@@ -108,20 +108,22 @@ async def purse(desk: Desk, caller: Caller, request: PurseRequest) -> PurseAnswe
 
 async def choose_overrun(desk: Desk, caller: Caller, request: OverrunRequest) -> OverrunRequest:
     """Choose whether use beyond a key's units is refused, or paid at the index from its prepaid cash."""
-    _check_own(desk, caller, request.key)
+    check_own(desk, caller, request.key)
     async with desk.registrations:
         await register(desk, OverrunChosen(request.key, Overrun(request.overrun)))
     return request
 
 
-def _check_own(desk: Desk, caller: Caller, key: str) -> None:
+def check_own(desk: Desk, caller: Caller, key: str) -> None:
+    """Refuse a key that is not of the caller's participant."""
     known = desk.exchange.registry.key(key)
     registry = desk.exchange.registry
     if known is None or participant_of(registry, known.account) != participant_of(registry, caller.account):
         raise RequestError(FOREIGN_KEY)
 
 
-def _find(desk: Desk, key: str) -> Account:
+def find_account(desk: Desk, key: str) -> Account:
+    """Return the account that stands behind a key, or refuse."""
     account = desk.exchange.registry.account(account_name(key))
     if account is None:
         raise RequestError(UNKNOWN_HOLDER)
@@ -139,7 +141,7 @@ async def _ensure_account(desk: Desk, caller: Caller, key: str) -> Account:
                     registry.next_account, account_name(key), owner.participant, owner.role, owner.group
                 )
                 await register(desk, named)
-    return _find(desk, key)
+    return find_account(desk, key)
 
 
 async def _move(desk: Desk, request: NominationRequest, giver: int, receiver: int, behind: int) -> NominationAnswer:

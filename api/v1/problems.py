@@ -47,6 +47,7 @@ GATE_CLOSED = Problem(409, -8043, "The gate of this series is closed: its units 
 FOREIGN_KEY = Problem(403, -8044, "The key is of another participant: nominate to keys of your own.")
 NOT_APPLIED = Problem(404, -8045, "No such record of yours was applied within 72 hours: there is nothing to take back.")
 ALREADY_REVERSED = Problem(409, -8046, "The record was taken back already.")
+NO_INDEX = Problem(409, -8092, "No index and no trade give this series a price: trade it, or wait for the day's index.")
 NOT_A_BROKER = Problem(403, -8048, "Brokers alone do this, and for accounts of their own: ask an operator.")
 TOO_MANY_APPLICATIONS = Problem(503, -8049, "Too many applications wait already: try again tomorrow.", 3600)
 NEEDS_APPROVAL = Problem(403, -8090, "Two operators decide on this: POST /v1/proposals, and let another approve it.")

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from api.call import Answer
 from api.errors import RequestError
-from api.v1 import admission, funds, instruments, series, transfers, venue
+from api.v1 import admission, defaults, funds, instruments, series, transfers, venue
 from api.v1.admissionschemas import (
     DecisionRequest,
     FourEyesRequest,
@@ -118,7 +118,7 @@ ACTIONS = (
     Action("POST", "/v1/decisions", decide, DecisionRequest, ProposalAnswer, _OPERATE),
     Action("GET", "/v1/proposals", list_proposals, ProposalsRequest, ProposalsAnswer, _SEE),
 )
-_MODULES = (admission, funds, instruments, series, transfers, venue)
+_MODULES = (admission, defaults, funds, instruments, series, transfers, venue)
 _ACTS: dict[str, Action] = {
     name: action
     for actions in (ACTIONS, *[module.ACTIONS for module in _MODULES])

@@ -4,6 +4,8 @@ from hashlib import blake2b
 
 from api.v1.desk import Desk, ask
 from exchange.core.engine import Engine
+from exchange.expiry import KEY_PREFIX
+from exchange.marketdata.indices import INDEX_UNITS, key_of
 from exchange.registry.registry import Registry
 from exchange.registry.series import Direction, Overrun, SeriesNamed
 from exchange.server import Exchange
@@ -17,7 +19,7 @@ Rows = list[tuple[int, int, int]]  # asset, available, held; oldest first
 
 def account_name(key: str) -> str:
     """Return the name of the account that stands behind a key."""
-    return f"key.{blake2b(key.encode(), digest_size=16).hexdigest()}"
+    return f"{KEY_PREFIX}{blake2b(key.encode(), digest_size=16).hexdigest()}"
 
 
 async def purses(desk: Desk, issuer: int, keys: set[str]) -> dict[str, Purse]:
@@ -65,11 +67,21 @@ def lot(exchange: Exchange, index: int, units: int) -> Lot:
 
 
 def overrun_price(exchange: Exchange, index: int) -> int:
-    """Return what a lot of a series costs in units of cash where there are no units left; 0: no price is known."""
-    asset = exchange.registry.asset_at(index)
-    instrument = None if asset is None else exchange.registry.instrument(asset.name)
-    last = [] if instrument is None else exchange.market.trades(instrument.index, 1)
-    return last[0].price_ticks * instrument.tick_value if last and instrument is not None else 0
+    """Return what a lot costs in units of cash where there are no units left; 0: no price is known.
+
+    The index of grade, direction and hub, and before it was ever published the last trade of the series.
+    """
+    registry = exchange.registry
+    asset, cash = registry.asset_at(index), registry.asset(CASH)
+    instrument = None if asset is None else registry.instrument(asset.name)
+    if asset is None or cash is None or instrument is None:
+        return 0
+    key = key_of(asset.name, cash.index)
+    row = None if key is None else exchange.prices.index(key)
+    if row is not None and row.price:
+        return -(-row.price * instrument.lot_units // INDEX_UNITS)
+    last = exchange.market.trades(instrument.index, 1)
+    return last[0].price_ticks * instrument.tick_value if last else 0
 
 
 def movable(series: SeriesNamed | None, now_ns: int) -> bool:

@@ -24,8 +24,8 @@ from api.v1.seriesschemas import (
     SeriesRequest,
 )
 from exchange.core import commands
-from exchange.core.engine import Engine
 from exchange.core.types import AssetKind, TransferPurpose
+from exchange.expiry import standing
 from exchange.registry.allowances import headroom
 from exchange.registry.documents import AccountNamed, Role, Scope, encode
 from exchange.registry.entries import EXCHANGE_NAME, Asset
@@ -164,13 +164,7 @@ async def _cover(desk: Desk, issuer: int, series: SeriesNamed, units: int) -> No
 async def _standing(desk: Desk, series: SeriesNamed) -> tuple[int, int]:
     """Return the outstanding tokens of a series and the cash behind it."""
     cash = _cash(desk).index
-
-    def read(engine: Engine) -> tuple[int, int]:
-        row = engine.asset_rows()[series.asset - 1]
-        rows = engine.balances(series.collateral_account)
-        return int(row["issued"] - row["burned"]), sum(free for index, free, _ in rows if index == cash)
-
-    return await ask(desk, read)
+    return await ask(desk, lambda engine: standing(engine, series, cash))
 
 
 def _check(desk: Desk, document: IssueBacked) -> None:

@@ -17,6 +17,7 @@ from exchange.registry.series import (
     KeptAnswer,
     OverrunChosen,
     SeriesNamed,
+    UnitsRolledOver,
     UsageReported,
     capacity_key,
     coverage_bps,
@@ -46,11 +47,15 @@ def refuse_allowance(tables: Tables, document: Document) -> DocumentRefusal | No
             return _refuse_certificates(tables, document)
         case IssueBacked():
             return _refuse_issue(tables, document)
+        case UnitsRolledOver():
+            known = entries.series.get(document.asset)
+            follows = known is not None and known.next_asset == document.next_asset and document.amount > 0
+            return None if follows else DocumentRefusal.BAD_TERMS
         case FactorsSet():
             return _refuse_factors(tables, document)
         case OverrunChosen():
-            known = tables.keys.get(document.key)
-            return DocumentRefusal.UNKNOWN_KEY if known is None or known.is_revoked else None
+            held = tables.keys.get(document.key)
+            return DocumentRefusal.UNKNOWN_KEY if held is None or held.is_revoked else None
         case UsageReported():
             last, latest = last_batch(entries, document.issuer), entries.answers.get(document.issuer)
             repeats = document.batch == last and latest is not None and latest[-1].digest == document.digest
@@ -72,6 +77,8 @@ def add_allowance(entries: AllowanceEntries, document: Document) -> None:
             entries.issued[document.asset] = entries.issued.get(document.asset, 0) + document.amount
             for serial in document.serials:
                 entries.certificates[serial].spent_for = document.asset
+        case UnitsRolledOver():
+            entries.issued[document.next_asset] = entries.issued.get(document.next_asset, 0) + document.amount
         case FactorsSet():
             entries.factors[document.issuer] = document.factors
         case OverrunChosen():

@@ -90,6 +90,14 @@ class IssueBacked(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=T
     serials: tuple[str, ...] = ()
 
 
+class UnitsRolledOver(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
+    """Units that passed from a series that ended into the next one, by its terms and so whatever its capacity."""
+
+    asset: int
+    next_asset: int
+    amount: int
+
+
 class FactorsSet(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
     """How an issuer's use is counted from now on."""
 
@@ -117,7 +125,14 @@ class UsageReported(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields
 
 
 AllowanceDocument: TypeAlias = (
-    SeriesNamed | CapacityAttested | CertificatesRegistered | IssueBacked | FactorsSet | OverrunChosen | UsageReported
+    SeriesNamed
+    | CapacityAttested
+    | CertificatesRegistered
+    | IssueBacked
+    | UnitsRolledOver
+    | FactorsSet
+    | OverrunChosen
+    | UsageReported
 )
 
 

@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import json
 import threading
-import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import AsyncExitStack, contextmanager
@@ -26,6 +25,7 @@ from api.titles import open_titles
 from api.v1.desk import Desk
 from api.v1.router import routes
 from api.vault import Vault
+from exchange.clock import Clock, SystemClock
 from exchange.config import Config
 from exchange.core.state import TEST
 from exchange.server import Exchange
@@ -40,7 +40,8 @@ LICENCE = "DL.0000123456.FT.Y1S5"
 class Client:
     """One key's way in: signs, sends, and hands back what the exchange says."""
 
-    def __init__(self, base: str, key: str, secret: str, account: int) -> None:
+    def __init__(self, base: str, key: str, secret: str, account: int, clock: Clock | None = None) -> None:
+        self.clock = clock or SystemClock()
         self.key = key
         self.secret = secret
         self.account = account
@@ -48,7 +49,7 @@ class Client:
 
     def query(self, body: bytes = b"", **parameters: Any) -> str:
         """Return a signed query string."""
-        text = urlencode({"timestamp": time.time_ns() // 1000, "recvWindow": 30_000} | parameters)
+        text = urlencode({"timestamp": self.clock.now_ns() // 1000, "recvWindow": 30_000} | parameters)
         return f"{text}&signature={self.sign(text.encode() + body)}"
 
     def sign(self, payload: bytes) -> str:
@@ -76,9 +77,9 @@ class Client:
         assert made.status_code == 200, made.text
         return made.json()
 
-    def order(self, side: str, quantity: int, price: str, symbol: str = SYMBOL) -> dict[str, Any]:
+    def order(self, side: str, quantity: int, price: str, symbol: str = SYMBOL, lives: str = "GTC") -> dict[str, Any]:
         """Place a limit order through the compatible dialect."""
-        terms = {"symbol": symbol, "side": side, "type": "LIMIT", "timeInForce": "GTC"}
+        terms = {"symbol": symbol, "side": side, "type": "LIMIT", "timeInForce": lives}
         query = self.query(**terms, quantity=quantity, price=price)
         answer = self.http.post(f"/api/v3/order?{query}", headers={"X-MBX-APIKEY": self.key})
         assert answer.status_code == 200, answer.text
@@ -88,7 +89,8 @@ class Client:
 class Office:
     """A served exchange, its operator, and whom the operator lets in."""
 
-    def __init__(self, directory: Path, config: Config, limits: Limits, dsn: str | None) -> None:
+    def __init__(self, directory: Path, config: Config, limits: Limits, dsn: str | None, clock: Clock) -> None:
+        self.clock = clock
         self.directory = directory
         self.config = config
         self.limits = limits
@@ -123,7 +125,7 @@ class Office:
         assert not self._thread.is_alive()
 
     def client(self, key: str, secret: str, account: int = 0) -> Client:
-        client = Client(self.base, key, secret, account)
+        client = Client(self.base, key, secret, account, self.clock)
         self._clients.append(client)
         return client
 
@@ -162,7 +164,7 @@ class Office:
             self._loop = asyncio.get_running_loop()
             self._stop = asyncio.Event()
             vault = Vault.open(self.directory)
-            self.exchange = Exchange.open(self.directory, self.config)
+            self.exchange = Exchange.open(self.directory, self.config, self.clock)
             self.exchange.start(self._loop)
             await prepare(self.exchange, vault, self.directory)
             ledger = None if self.dsn is None else await Ledger.open(self.dsn)
@@ -189,10 +191,14 @@ class Office:
 
 @contextmanager
 def office(
-    directory: Path, config: Config = SMALL, limits: Limits | None = None, dsn: str | None = None
+    directory: Path,
+    config: Config = SMALL,
+    limits: Limits | None = None,
+    dsn: str | None = None,
+    clock: Clock | None = None,
 ) -> Iterator[Office]:
     """Serve an exchange as long as the block lasts."""
-    served = Office(directory, config, limits or Limits(), dsn)
+    served = Office(directory, config, limits or Limits(), dsn, clock or SystemClock())
     served.start()
     try:
         yield served

@@ -14,10 +14,18 @@ class _Market:
         return []
 
 
+class _Prices:
+    price = 0
+
+    def index(self, key: object) -> "_Prices":
+        return self
+
+
 class _Exchange:
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
         self.market = _Market()
+        self.prices = _Prices()
 
 
 def test_the_name_of_a_keys_account_is_a_name_and_its_own() -> None:
@@ -34,6 +42,13 @@ def test_terms_decide_over_use_and_without_terms_the_symbol_does() -> None:
     assert (known.direction, known.start_ms, known.end_ms, known.units) == (Direction.OUT, 0, 86_400_000, 5)
     assert (unknown.direction, unknown.grade, unknown.end_ms) == (Direction.IN, "Q4", purses.FOREVER_MS)
     assert (shortest.direction, shortest.grade, shortest.price) == (Direction.BLEND, "", 0)
+
+
+def test_more_costs_what_the_index_says() -> None:
+    exchange = _Exchange(registry_of(*ALL))
+    assert purses.overrun_price(exchange, 2) == 0
+    exchange.prices.price = 1_500_000
+    assert purses.overrun_price(exchange, 2) == 1_500_000
 
 
 def test_units_move_until_the_gate_closes() -> None:

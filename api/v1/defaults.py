@@ -1,0 +1,113 @@
+"""An issuer that does not deliver: holders are paid from the collateral of the series."""
+
+from hashlib import blake2b
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from api.errors import RequestError
+from api.v1.desk import Action, Caller, Desk, ask, submit
+from api.v1.problems import NO_INDEX, NOT_AN_ALLOWANCE, refused_document
+from api.v1.purses import CASH, overrun_price
+from api.v1.schemas import REQUEST, AssetName
+from exchange.core import commands
+from exchange.core.types import BPS, EXCHANGE_ACCOUNT, TradingState, TransferPurpose
+from exchange.expiry import holders, standing
+from exchange.registry.documents import Scope
+from exchange.registry.entries import Asset
+from exchange.registry.refusals import DocumentRefusal
+from exchange.registry.series import SeriesNamed
+from exchange.registry.units import format_units
+from exchange.usage.compensation import Payment, payments
+
+PAID_AT_ONCE = 8_192  # holders in one submission
+_STOPPED = (TradingState.GATE_CLOSED, TradingState.EXPIRED)
+
+
+class DefaultRequest(BaseModel):
+    """DEFAULT: the series ends, its units are burned. BREACH: a share was not delivered, units stay good."""
+
+    model_config = REQUEST
+    symbol: AssetName
+    kind: Literal["DEFAULT", "BREACH"]
+    share_bps: int = Field(BPS, ge=1, le=BPS, description="Share not delivered; of a default all.")
+    id: str = Field(min_length=1, max_length=64, description="Pays each holder once within 72 hours.")
+
+
+class DefaultAnswer(BaseModel):
+    """What was paid to how many, and the units that were burned."""
+
+    symbol: str
+    holders: int
+    paid: str
+    collateral: str
+    burned: str
+
+
+async def settle_default(desk: Desk, caller: Caller, request: DefaultRequest) -> DefaultAnswer:
+    """Pay the holders of a series min(collateral, 110 % of the index) in proportion to their units."""
+    registry = desk.exchange.registry
+    asset, cash = registry.asset(request.symbol), registry.asset(CASH)
+    series = None if asset is None else registry.allowances.series.get(asset.index)
+    if asset is None or cash is None:
+        raise RequestError(NOT_AN_ALLOWANCE)
+    if series is None:
+        raise RequestError(refused_document(DocumentRefusal.UNKNOWN_SERIES))
+    price = overrun_price(desk.exchange, asset.index)
+    if not price:
+        raise RequestError(NO_INDEX)
+    ends = request.kind == "DEFAULT"
+    async with desk.registrations, desk.metering:
+        if ends:
+            await _stop_trading(desk, asset)
+        owed, held, burned = await _owed(desk, series, BPS if ends else request.share_bps, price)
+        await _pay(desk, series, owed, cash.index, request.id, ends=ends)
+        if ends and burned:
+            await submit(desk, commands.expire_units(series.issuer, series.asset, burned))
+    paid = sum(one.amount for one in owed)
+    units = sum(one.units for one in owed) + burned if ends else 0
+    return DefaultAnswer(
+        symbol=asset.name,
+        holders=len(owed),
+        paid=format_units(paid, cash.decimals),
+        collateral=format_units(held - paid, cash.decimals),
+        burned=format_units(units, asset.decimals),
+    )
+
+
+async def _stop_trading(desk: Desk, asset: Asset) -> None:
+    instrument = desk.exchange.registry.instrument(asset.name)
+    if instrument is not None and instrument.trading_state not in _STOPPED:
+        closed = commands.set_trading_state(instrument.index, TradingState.GATE_CLOSED)
+        await submit(desk, closed + commands.clear_book(instrument.index))
+
+
+async def _owed(desk: Desk, series: SeriesNamed, share_bps: int, price: int) -> tuple[list[Payment], int, int]:
+    """Return who gets what, the collateral, and what the issuer has left of its own series."""
+    cash = desk.exchange.registry.asset(CASH)
+    assert cash is not None
+    everybody = await ask(desk, lambda engine: holders(engine, series.asset))
+    _, held = await ask(desk, lambda engine: standing(engine, series, cash.index))
+    own = sum(one.units for one in everybody if one.account == series.issuer)
+    others = [one for one in everybody if one.account not in {series.issuer, EXCHANGE_ACCOUNT}]
+    return payments(others, share_bps, price, series.lot_units, held), held, own
+
+
+async def _pay(desk: Desk, series: SeriesNamed, owed: list[Payment], cash: int, name: str, *, ends: bool) -> None:
+    for start in range(0, len(owed), PAID_AT_ONCE):
+        made = []
+        for one in owed[start : start + PAID_AT_ONCE]:
+            text = f"default {series.asset} {one.account} {name}".encode()
+            identity = blake2b(text, digest_size=16).digest()
+            purpose = TransferPurpose.COMPENSATION
+            if one.amount:
+                made.append(
+                    commands.transfer(series.collateral_account, one.account, cash, one.amount, purpose, identity)
+                )
+            if ends:
+                made.append(commands.expire_units(one.account, series.asset, one.units))
+        if made:
+            await submit(desk, b"".join(made))
+
+
+ACTIONS = (Action("POST", "/v1/defaults", settle_default, DefaultRequest, DefaultAnswer, (Scope.OPERATE,)),)

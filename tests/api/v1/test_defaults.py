@@ -1,0 +1,62 @@
+"""An issuer that does not deliver pays from its collateral, once."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from api.v1.problems import NO_INDEX, NOT_AN_ALLOWANCE
+from tests.api.v1.office import SYMBOL, Office, office
+
+END_MS = 4_000_000_000_000
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    with office(tmp_path_factory.mktemp("exchange")) as served:
+        issuer, buyer = served.issuer, served.buyer = served.furnish()
+        terms = {"symbol": SYMBOL, "start": 1_000, "end": END_MS, "collateral": "10"}
+        assert served.operator.post("/v1/series", **terms).status_code == 200
+        capacity = {"issuer": issuer.account, "hub": "GZ", "window": "M2701", "tokens_per_minute": 10_000}
+        served.operator.put("/v1/capacity", **capacity)
+        pair = {"serial": "g", "wh": 1}
+        served.operator.post("/v1/certificates", issuer=issuer.account, certificates=[pair])
+        served.operator.post("/v1/deposits", account=issuer.account, amount="100")
+        assert issuer.post("/v1/issues", asset=SYMBOL, amount="10").status_code == 200
+        refused = served.operator.post("/v1/defaults", symbol=SYMBOL, kind="BREACH", share_bps=500, id="b0")
+        assert refused.json()["code"] == NO_INDEX.code
+        issuer.order("SELL", 5, "4")
+        buyer.order("BUY", 4, "4")
+        yield served
+
+
+def _cash(desk: Office) -> float:
+    rows = desk.buyer.get("/v1/balances").json()["balances"]
+    return float(next(row["total"] for row in rows if row["asset"] == "CNY"))
+
+
+def test_a_breach_pays_for_its_share_and_units_stay_good(desk: Office) -> None:
+    before = _cash(desk)
+    paid = desk.operator.post("/v1/defaults", symbol=SYMBOL, kind="BREACH", share_bps=2_500, id="b1").json()
+    facts = [paid[name] for name in ("holders", "paid", "collateral", "burned")]
+    assert facts == [1, "4.400000", "95.600000", "0.000000"]
+    assert _cash(desk) == pytest.approx(before + 4.4)
+    again = desk.operator.post("/v1/defaults", symbol=SYMBOL, kind="BREACH", share_bps=2_500, id="b1")
+    assert again.status_code == 409
+    assert _cash(desk) == pytest.approx(before + 4.4)
+
+
+def test_a_default_ends_the_series_and_pays_all(desk: Office) -> None:
+    before = _cash(desk)
+    paid = desk.operator.post("/v1/defaults", symbol=SYMBOL, kind="DEFAULT", id="d1").json()
+    assert (paid["paid"], paid["burned"]) == ("17.600000", "10.000000")
+    assert _cash(desk) == pytest.approx(before + 17.6)
+    assert desk.exchange.registry.instrument(SYMBOL).trading_state.name == "GATE_CLOSED"
+    released = desk.issuer.post("/v1/collateral-releases", symbol=SYMBOL).json()
+    assert (released["outstanding"], released["released"]) == ("0.000000", "78.000000")
+
+
+def test_what_is_no_series_cannot_default(desk: Office) -> None:
+    desk.list("TA.PLAIN", desk.issuer.account)
+    for symbol, code in (("TA.NOT", NOT_AN_ALLOWANCE.code), ("TA.PLAIN", -8080)):
+        refused = desk.operator.post("/v1/defaults", symbol=symbol, kind="DEFAULT", id="x")
+        assert refused.json()["code"] == code
