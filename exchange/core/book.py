@@ -60,13 +60,13 @@ def order_id_of(state: Record, slot: int) -> int:
 @kernel
 def orders_free(state: Record) -> int:
     """Count the slots that an order may still take."""
-    return len(state.orders) - state.order_count + state.free_order_count
+    return len(state.orders) - int64(state.order_count) + int64(state.free_order_count)
 
 
 @kernel
 def nodes_free(state: Record) -> int:
     """Count the pages that prices may still take."""
-    return len(state.nodes) - state.node_count + state.free_node_count
+    return len(state.nodes) - int64(state.node_count) + int64(state.free_node_count)
 
 
 @routine
@@ -86,9 +86,9 @@ def is_crossed(instrument: Record) -> bool:
 @kernel
 def take_slot(state: Record) -> int:
     """Take the slot freed last, or the next unused one, and raise its generation."""
-    slot = state.free_order
+    slot = int64(state.free_order)
     if slot == NIL:
-        slot = state.order_count
+        slot = int64(state.order_count)
         state.order_count += 1
     else:
         state.free_order = int64(state.orders[slot].next)
@@ -109,9 +109,9 @@ def free_slot(state: Record, slot: int) -> None:
 
 @routine
 def _take_node(state: Record, prefix: int, height: int) -> int:
-    slot = state.free_node
+    slot = int64(state.free_node)
     if slot == NIL:
-        slot = state.node_count
+        slot = int64(state.node_count)
         state.node_count += 1
     else:
         state.free_node = int64(state.nodes[slot].parent)

@@ -173,34 +173,6 @@ def _dispatch(state: Record, command: Record, output: Record) -> None:
         _apply_rare(state, command, output)
 
 
-@kernel
-def _fetch_order(state: Record, command: Record) -> None:
-    """Ask for the rows that a command names, a while before it is applied."""
-    account, slot = int64(command.account), command.order_id & SLOT_MASK
-    if account < state.account_count:
-        prefetch(state.accounts[account])
-    if slot < state.order_count:
-        prefetch(state.orders[slot])
-        prefetch(state.details[slot])
-
-
-@kernel
-def _fetch_level(state: Record, command: Record) -> None:
-    """Ask for what those rows name: level, neighbours, balances."""
-    slot = command.order_id & SLOT_MASK
-    if slot != NIL and slot < state.order_count:
-        order, detail = state.orders[slot], state.details[slot]
-        prefetch(state.nodes[order.node])
-        prefetch(state.orders[order.prev])
-        prefetch(state.balances[detail.quote_balance])
-        prefetch(state.balances[detail.base_balance])
-        prefetch(state.details[detail.own_next])
-    elif command.account < state.account_count:
-        account = state.accounts[command.account]
-        prefetch(state.balances[account.last_base])
-        prefetch(state.balances[account.last_quote])
-
-
 @entry
 def _run(states: Record, commands: Record, outputs: Record, start: int) -> int:
     """Apply commands from `start` while there is room for their events; return the first one not applied."""
@@ -210,9 +182,6 @@ def _run(states: Record, commands: Record, outputs: Record, start: int) -> int:
     index = start
     count = len(commands)
     while index < count and output.count + EVENTS_PER_COMMAND_MAX <= EVENTS_MAX:
-        if index + _FAR < count:
-            _fetch_order(state, commands[index + _FAR])
-            _fetch_level(state, commands[index + _NEAR])
         command = commands[index]
         _dispatch(state, command, output)
         state.sequence = command.sequence

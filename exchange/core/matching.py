@@ -158,10 +158,10 @@ def _note(state: Record, command: Record, slot: int, other: int, units: int) -> 
     note_trade(state, bought, sold, units, command.time_ns)
 
 
-@routine
+@kernel
 def end_filled(state: Record, command: Record, output: Record, slot: int) -> None:
     """End a resting order whose displayed lots are gone, or show its next part."""
-    if not replenish(state, command, output, slot):
+    if state.orders[slot].flags & OrderFlag.ICEBERG == 0 or not replenish(state, command, output, slot):
         leave_book(state, slot)
         close_order(state, slot)
 
@@ -217,7 +217,7 @@ def cannot_hold(state: Record, buyer: int) -> bool:
     return may_not_hold(state, asset, int64(state.orders[buyer].account), row)
 
 
-@routine
+@kernel
 def match(state: Record, command: Record, output: Record, slot: int) -> tuple[int, int]:
     """Fill an order from the opposite side in price-time order; return why it ends (NONE: it need not) and makers met.
 
@@ -277,7 +277,7 @@ def _is_fillable(state: Record, slot: int) -> bool:
     return lots == order.leaves
 
 
-@routine
+@kernel
 def finish(state: Record, command: Record, output: Record, slot: int, end: int, rests: bool) -> None:
     """After matching: end what is done, rest what may rest, expire the remainder of what may not."""
     if end == EndReason.VOLATILITY_HALT and rests:
@@ -305,7 +305,7 @@ def _end_of_interrupted(state: Record, slot: int) -> int:
     return EndReason.NONE
 
 
-@routine
+@kernel
 def execute(state: Record, command: Record, output: Record, slot: int) -> int:
     """Match an order that is off the book, and rest or end what is left of it; return how many makers it met."""
     time_in_force = int64(state.details[slot].time_in_force)

@@ -128,11 +128,12 @@ def _resolved(state: Record, command: Record, instrument: Record, price: int) ->
     return buyable(state, instrument, side, price, command.amount, group, prevention)
 
 
-@routine
+@kernel
 def new_order(state: Record, command: Record, output: Record) -> None:
     """Admit an order, hold what it needs, match it, rest or expire what is left; wake the stops it triggers."""
     note_message(state, command)
-    reason = order_shape(command)
+    special = is_special(command)
+    reason = order_shape(command, special)
     if reason == RejectReason.NONE and not knows_account(state, command.account):
         reason = RejectReason.UNKNOWN_ACCOUNT
     named = _is_named(command)
@@ -146,27 +147,27 @@ def new_order(state: Record, command: Record, output: Record) -> None:
     if reason != RejectReason.NONE:
         reject(command, output, reason)
         return
-    met = place(state, command, output, named)
+    met = place(state, command, output, named, special)
     if met != REFUSED:
         wake_if_any(state, command, output, int64(command.instrument), met)
 
 
 @routine
-def place(state: Record, command: Record, output: Record, named: bool) -> int:
+def place(state: Record, command: Record, output: Record, named: bool, special: bool) -> int:
     """Do what a new order asks whose shape and parties are right; return how many makers it met, or REFUSED."""
     instrument = state.instruments[command.instrument]
     price = _order_price(command, instrument)
     quantity, spent = command.quantity_lots, 0
     if command.amount != 0:
         quantity, spent = _resolved(state, command, instrument, price)
-    reason = order_terms(state, command, instrument, price, quantity)
+    reason = order_terms(state, command, instrument, price, quantity, special)
     if reason != RejectReason.NONE:
         reject(command, output, reason)
         return REFUSED
     needed = _needed(state, command, instrument, price, quantity, spent)
     base, quote = _find_balances(state, command, instrument)
     funds = state.balances[quote if command.side == Side.BUY else base].available  # row NIL has nothing
-    reason = order_room(state, command, price, quantity, base, funds, needed)
+    reason = order_room(state, command, price, quantity, base, funds, needed, special)
     if (
         reason == RejectReason.NONE
         and named
@@ -176,10 +177,10 @@ def place(state: Record, command: Record, output: Record, named: bool) -> int:
     if reason != RejectReason.NONE:
         reject(command, output, reason)
         return REFUSED
-    slot = _accept(state, command, output, price, quantity, needed, base, quote)
+    slot = _accept(state, command, output, price, quantity, needed, base, quote, special)
     if named:
         _name(state, command, output, slot)
-    if is_special(command) or instrument.extras & Extra.TURNAROUND:
+    if special or instrument.extras & Extra.TURNAROUND:
         _add_terms(state, command, output, slot, price)
     return _begin(state, command, output, slot)
 
@@ -223,7 +224,15 @@ def _keep_balances(state: Record, command: Record, instrument: Record, base: int
 
 @kernel
 def _accept(
-    state: Record, command: Record, output: Record, price: int, quantity: int, needed: int, base: int, quote: int
+    state: Record,
+    command: Record,
+    output: Record,
+    price: int,
+    quantity: int,
+    needed: int,
+    base: int,
+    quote: int,
+    special: bool,
 ) -> int:
     """Give an admitted order its slot, its balances (`base` and `quote`, as far as they exist) and its hold."""
     instrument = state.instruments[command.instrument]
@@ -239,15 +248,15 @@ def _accept(
     order.self_trade_prevention = command.self_trade_prevention
     order.flags = command.flags
     detail.quantity = quantity
-    detail.held = 0
     detail.instrument = command.instrument
     detail.base_balance, detail.quote_balance = _keep_balances(state, command, instrument, base, quote)
     detail.maker_bps = instrument.maker_bps
     detail.taker_bps = instrument.taker_bps
     detail.taker_part = detail.maker_part = 0
     detail.time_in_force = command.time_in_force
+    detail.held = 0
     set_hold(state, slot, needed)
-    if is_special(command) or command.kind == CommandKind.QUOTE:
+    if special or command.kind == CommandKind.QUOTE:
         order.flags = _flags(command)
     _say_accepted(state, command, output, slot, price, quantity, needed)
     return slot
@@ -332,7 +341,7 @@ def own_order(state: Record, command: Record) -> int:
     return NIL
 
 
-@routine
+@kernel
 def cancel_order(state: Record, command: Record, output: Record) -> None:
     """End an order at its owner's request."""
     note_message(state, command)
@@ -392,7 +401,7 @@ def _replaceable(state: Record, command: Record, slot: int) -> int:
     return RejectReason.INSTRUMENT_NOT_TRADING
 
 
-@routine
+@kernel
 def replace_order(state: Record, command: Record, output: Record) -> None:
     """Change price or quantity: in place if only the quantity falls, else as a new arrival under the same id."""
     note_message(state, command)
@@ -446,7 +455,7 @@ def _shrink(state: Record, command: Record, output: Record, slot: int, total: in
     _say_replaced(state, command, output, slot, price, leaves, OrderFlag.KEPT_PRIORITY)
 
 
-@kernel
+@routine
 def _move(state: Record, command: Record, output: Record, slot: int, price: int, total: int) -> int:
     """Let an order come anew under other terms; return how many makers it met."""
     order = state.orders[slot]

@@ -85,7 +85,7 @@ def _place_side(state: Record, command: Record, output: Record, side: int, price
     if reason != RejectReason.NONE:
         reject(order, output, reason)
         return REFUSED
-    return place(state, order, output, False)
+    return place(state, order, output, False, False)
 
 
 @routine

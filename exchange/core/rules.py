@@ -63,7 +63,7 @@ def knows_instrument(state: Record, instrument: int) -> bool:
 
 
 @kernel
-def order_shape(command: Record) -> int:
+def order_shape(command: Record, special: bool) -> int:
     """Check that the terms of a new order go together."""
     if (
         command.side > Side.SELL
@@ -75,7 +75,7 @@ def order_shape(command: Record) -> int:
         return RejectReason.MALFORMED_COMMAND
     if command.flags != 0 and (command.order_type != OrderType.LIMIT or not _lasts(command)):
         return RejectReason.MALFORMED_COMMAND
-    if is_special(command) and not _special_terms_agree(command):
+    if special and not _special_terms_agree(command):
         return RejectReason.MALFORMED_COMMAND
     return RejectReason.NONE
 
@@ -170,13 +170,13 @@ def _phase(instrument: Record, command: Record) -> int:
 
 
 @kernel
-def order_terms(state: Record, command: Record, instrument: Record, price: int, quantity: int) -> int:
+def order_terms(state: Record, command: Record, instrument: Record, price: int, quantity: int, special: bool) -> int:
     """Check quantity, price, band and size of a new order; a market order's price is the band's own."""
     if quantity < instrument.quantity_min and command.amount == 0:
         return RejectReason.INVALID_QUANTITY
     if quantity > instrument.quantity_max:
         return RejectReason.INVALID_QUANTITY
-    if is_special(command):
+    if special:
         reason = _special_terms(command, instrument, price, quantity)
     else:
         reason = _price(command, instrument, price)
@@ -239,7 +239,9 @@ def notional_limit(instrument: Record) -> int:
 
 
 @kernel
-def order_room(state: Record, command: Record, price: int, quantity: int, base: int, funds: int, need: int) -> int:
+def order_room(
+    state: Record, command: Record, price: int, quantity: int, base: int, funds: int, need: int, special: bool
+) -> int:
     """Check what the book, the account's limits and funds, and every pool let a new order do.
 
     `base` is the account's row in the base asset, `funds` what may be spent of the asset it holds.
@@ -250,7 +252,6 @@ def order_room(state: Record, command: Record, price: int, quantity: int, base: 
     best = int64(instrument.queues[1 - command.side].best_price)
     if command.flags != 0 and continuous and crosses(command.side, price, best):
         return RejectReason.WOULD_TAKE
-    special = is_special(command)
     if special or not continuous:
         reason = _clash(state, command, price)
         if reason != RejectReason.NONE:
@@ -385,7 +386,8 @@ def _move(state: Record, command: Record, slot: int, price: int, leaves: int) ->
     elif crosses_own_group(state, index, account, side, price):
         return RejectReason.WOULD_CROSS_OWN_GROUP
     base = int64(detail.base_balance)
-    if side == Side.BUY and exceeds_position(state, index, account, base, slot, leaves):
+    limited = instrument.extras & Extra.POSITION and side == Side.BUY
+    if limited and exceeds_position(state, index, account, base, slot, leaves):
         return RejectReason.POSITION_LIMIT
     if side == Side.BUY:
         notional = price * leaves * instrument.tick_value
