@@ -36,7 +36,7 @@ def queue_of(order: Record) -> int:
     Even queues have their highest price first, odd ones the lowest.
     """
     if order.flags & OrderFlag.SLEEPING:
-        return 3 - int64(order.side)
+        return 3 ^ int64(order.side)  # not 3 -: this way the compiler knows that it is no negative index
     return int64(order.side)
 
 

@@ -226,7 +226,7 @@ def match(state: Record, command: Record, output: Record, slot: int) -> tuple[in
     taker = state.orders[slot]
     index = int64(state.details[slot].instrument)
     instrument = state.instruments[index]
-    opposite = instrument.queues[1 - taker.side]
+    opposite = instrument.queues[1 ^ int64(taker.side)]
     group = state.accounts[taker.account].group
     price = int64(taker.price_ticks)
     side = int64(taker.side)
@@ -278,8 +278,8 @@ def _is_fillable(state: Record, slot: int) -> bool:
 
 
 @kernel
-def finish(state: Record, command: Record, output: Record, slot: int, end: int, rests: bool) -> None:
-    """After matching: end what is done, rest what may rest, expire the remainder of what may not."""
+def finish(state: Record, command: Record, output: Record, slot: int, end: int, met: int, rests: bool) -> None:
+    """After matching `met` makers: end what is done, rest what may rest, expire the remainder of what may not."""
     if end == EndReason.VOLATILITY_HALT and rests:
         end = _end_of_interrupted(state, slot)
     if end == EndReason.NONE and rests and nodes_free(state) < PAGES_PER_PRICE_MAX:  # only a stop comes unchecked
@@ -287,7 +287,8 @@ def finish(state: Record, command: Record, output: Record, slot: int, end: int, 
     if end == EndReason.NONE and state.orders[slot].leaves == 0:
         close_order(state, slot)
     elif end == EndReason.NONE and rests:
-        trim_hold(state, slot)
+        if met > 0:
+            trim_hold(state, slot)
         rest(state, slot)
     else:
         if end == EndReason.NONE:
@@ -314,5 +315,5 @@ def execute(state: Record, command: Record, output: Record, slot: int) -> int:
         end = int64(EndReason.FILL_OR_KILL)
     else:
         end, met = match(state, command, output, slot)
-    finish(state, command, output, slot, end, may_rest(int64(state.orders[slot].order_type), time_in_force))
+    finish(state, command, output, slot, end, met, may_rest(int64(state.orders[slot].order_type), time_in_force))
     return met

@@ -3,7 +3,6 @@
 from exchange.core.accounts import (
     find_balance,
     limit_price,
-    need,
     open_balance,
     open_lots,
     set_hold,
@@ -415,14 +414,14 @@ def replace_order(state: Record, command: Record, output: Record) -> None:
     total = command.quantity_lots if command.quantity_lots != 0 else state.details[slot].quantity
     in_place = price == present and total <= state.details[slot].quantity
     keeps = in_place and command.flags & OrderFlag.REQUEUE == 0
-    reason = replacement(state, command, slot, price, total, keeps)
+    reason, needed = replacement(state, command, slot, price, total, keeps)
     if reason != RejectReason.NONE:
         reject(command, output, reason)
     elif keeps:
         _shrink(state, command, output, slot, total)
     else:
         index = int64(state.details[slot].instrument)
-        wake_if_any(state, command, output, index, _move(state, command, output, slot, price, total))
+        wake_if_any(state, command, output, index, _move(state, command, output, slot, price, total, needed))
 
 
 @kernel
@@ -456,7 +455,7 @@ def _shrink(state: Record, command: Record, output: Record, slot: int, total: in
 
 
 @routine
-def _move(state: Record, command: Record, output: Record, slot: int, price: int, total: int) -> int:
+def _move(state: Record, command: Record, output: Record, slot: int, price: int, total: int, needed: int) -> int:
     """Let an order come anew under other terms; return how many makers it met."""
     order = state.orders[slot]
     detail = state.details[slot]
@@ -470,11 +469,11 @@ def _move(state: Record, command: Record, output: Record, slot: int, price: int,
     detail.quantity = total
     detail.maker_bps = instrument.maker_bps
     detail.taker_bps = instrument.taker_bps
-    set_hold(state, slot, need(state, slot))
+    set_hold(state, slot, needed)
     _say_replaced(state, command, output, slot, old_price, old_leaves, 0)
     if instrument.state != TradingState.CONTINUOUS:
         rest(state, slot)
         return 0
     end, met = match(state, command, output, slot)
-    finish(state, command, output, slot, end, True)
+    finish(state, command, output, slot, end, met, True)
     return met

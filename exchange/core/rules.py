@@ -249,7 +249,7 @@ def order_room(
     index, account = int64(command.instrument), int64(command.account)
     instrument = state.instruments[index]
     continuous = instrument.state == TradingState.CONTINUOUS
-    best = int64(instrument.queues[1 - command.side].best_price)
+    best = int64(instrument.queues[1 ^ int64(command.side)].best_price)
     if command.flags != 0 and continuous and crosses(command.side, price, best):
         return RejectReason.WOULD_TAKE
     if special or not continuous:
@@ -347,48 +347,48 @@ def _lacks_dates(state: Record, command: Record, base: int) -> bool:
 
 
 @routine
-def replacement(state: Record, command: Record, slot: int, price: int, total: int, keeps: bool) -> int:
-    """Check the new terms of an open order, after its parties were checked."""
+def replacement(state: Record, command: Record, slot: int, price: int, total: int, keeps: bool) -> tuple[int, int]:
+    """Check the new terms of an open order, after its parties were checked; return also what it must hold to move."""
     order = state.orders[slot]
     detail = state.details[slot]
     instrument = state.instruments[detail.instrument]
     if not keeps and order.flags & (OrderFlag.SLEEPING | OrderFlag.UNPRICED):
-        return RejectReason.NOT_REPLACEABLE
+        return RejectReason.NOT_REPLACEABLE, 0
     if total < instrument.quantity_min or total > instrument.quantity_max:
-        return RejectReason.INVALID_QUANTITY
+        return RejectReason.INVALID_QUANTITY, 0
     if order.flags & OrderFlag.UNPRICED == 0:
         if price < 1 or price > PRICE_TICKS_MAX:
-            return RejectReason.INVALID_PRICE
+            return RejectReason.INVALID_PRICE, 0
         if price < instrument.band_low or price > instrument.band_high:
-            return RejectReason.PRICE_OUTSIDE_BAND
+            return RejectReason.PRICE_OUTSIDE_BAND, 0
     reason = _size(state, instrument, int64(order.account), price, total)
     if reason != RejectReason.NONE:
-        return reason
+        return reason, 0
     leaves = total - (detail.quantity - open_lots(state, slot))
     if leaves <= 0:
-        return RejectReason.QUANTITY_BELOW_FILLED
+        return RejectReason.QUANTITY_BELOW_FILLED, 0
     if keeps:
-        return RejectReason.NONE
+        return RejectReason.NONE, 0
     return _move(state, command, slot, price, leaves)
 
 
 @kernel
-def _move(state: Record, command: Record, slot: int, price: int, leaves: int) -> int:
-    """Check an open order that is to come anew under other terms."""
+def _move(state: Record, command: Record, slot: int, price: int, leaves: int) -> tuple[int, int]:
+    """Check an open order that is to come anew under other terms; return also what it must hold then."""
     order = state.orders[slot]
     detail = state.details[slot]
     index, account, side = int64(detail.instrument), int64(order.account), int64(order.side)
     instrument = state.instruments[index]
     if instrument.state == TradingState.CONTINUOUS:
-        best = int64(instrument.queues[1 - side].best_price)
+        best = int64(instrument.queues[1 ^ side].best_price)
         if order.flags & OrderFlag.POST_ONLY and crosses(side, price, best):
-            return RejectReason.WOULD_TAKE
+            return RejectReason.WOULD_TAKE, 0
     elif crosses_own_group(state, index, account, side, price):
-        return RejectReason.WOULD_CROSS_OWN_GROUP
+        return RejectReason.WOULD_CROSS_OWN_GROUP, 0
     base = int64(detail.base_balance)
     limited = instrument.extras & Extra.POSITION and side == Side.BUY
     if limited and exceeds_position(state, index, account, base, slot, leaves):
-        return RejectReason.POSITION_LIMIT
+        return RejectReason.POSITION_LIMIT, 0
     if side == Side.BUY:
         notional = price * leaves * instrument.tick_value
         need = notional + worst_fee(int64(instrument.maker_bps), int64(instrument.taker_bps), notional)
@@ -397,11 +397,11 @@ def _move(state: Record, command: Record, slot: int, price: int, leaves: int) ->
         need = leaves * instrument.lot_units
         funds = state.balances[base].available
     if need - detail.held > funds:
-        return RejectReason.INSUFFICIENT_BALANCE
+        return RejectReason.INSUFFICIENT_BALANCE, 0
     if instrument.extras & Extra.TURNAROUND and is_locked(
         state, index, side, base, need - detail.held, command.time_ns
     ):
-        return RejectReason.NOT_YET_TRANSFERABLE
+        return RejectReason.NOT_YET_TRANSFERABLE, 0
     if nodes_free(state) < PAGES_PER_PRICE_MAX:
-        return RejectReason.LEVELS_FULL
-    return RejectReason.NONE
+        return RejectReason.LEVELS_FULL, 0
+    return RejectReason.NONE, need

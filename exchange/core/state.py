@@ -200,7 +200,8 @@ INSTRUMENT = _record(
 RECENT = _record([("key_low", "<i8"), ("key_high", "<i8"), ("time_ns", "<i8"), ("value", "<i8")])
 OUTPUT = _record(
     [
-        ("count", "<i8"),
+        ("count", "<u4"),
+        ("spare", "<u4"),
         ("side", _record(COMMAND.descr)),  # one side of a quote, as an order of its own
         ("rows", _record(EVENT.descr), (EVENTS_MAX,)),
     ]
