@@ -20,7 +20,7 @@ from exchange.core.admin import (
 from exchange.core.auction import indicate, uncross
 from exchange.core.book import SLOT_MASK
 from exchange.core.endings import clear_book, expire_order, fire_deadman, kill_switch, mass_cancel, set_deadman
-from exchange.core.jit import ROW, Record, entry, int64, kernel, prefetch, routine
+from exchange.core.jit import ROW, Record, entry, kernel, prefetch, routine
 from exchange.core.money import bring_in, bust_trade, expire_units, redeem, transfer, withdraw
 from exchange.core.orders import cancel_order, new_order, reduce_order, replace_order
 from exchange.core.quotes import begin_batch, continue_batch, quote
@@ -39,6 +39,7 @@ from exchange.core.venue import (
 )
 
 _FAR, _NEAR = 12, 6  # how many commands ahead memory is asked for
+_CACHED_ORDERS = 1 << 14  # so many orders mostly are in the processor's own memory
 _COMMAND_RECORD = np.dtype((ROW, COMMAND))
 _OPEN_ORDER = np.dtype(
     [
@@ -173,6 +174,27 @@ def _dispatch(state: Record, command: Record, output: Record) -> None:
         _apply_rare(state, command, output)
 
 
+@kernel
+def _fetch_order(state: Record, command: Record) -> None:
+    """Ask for the order that a command names, some time before it is applied."""
+    slot = command.order_id & SLOT_MASK
+    if slot != NIL:
+        prefetch(state.orders[slot])
+        prefetch(state.details[slot])
+
+
+@kernel
+def _fetch_neighbours(state: Record, command: Record) -> None:
+    """Ask for the orders beside it, in its level and in its account's list."""
+    slot = command.order_id & SLOT_MASK
+    if slot != NIL:
+        order, detail = state.orders[slot], state.details[slot]
+        prefetch(state.orders[order.prev])
+        prefetch(state.orders[order.next])
+        prefetch(state.details[detail.own_prev])
+        prefetch(state.details[detail.own_next])
+
+
 @entry
 def _run(states: Record, commands: Record, outputs: Record, start: int) -> int:
     """Apply commands from `start` while there is room for their events; return the first one not applied."""
@@ -182,6 +204,9 @@ def _run(states: Record, commands: Record, outputs: Record, start: int) -> int:
     index = start
     count = len(commands)
     while index < count and output.count + EVENTS_PER_COMMAND_MAX <= EVENTS_MAX:
+        if state.order_count > _CACHED_ORDERS and index + _FAR < count:
+            _fetch_order(state, commands[index + _FAR])
+            _fetch_neighbours(state, commands[index + _NEAR])
         command = commands[index]
         _dispatch(state, command, output)
         state.sequence = command.sequence

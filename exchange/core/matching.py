@@ -22,7 +22,7 @@ from exchange.core.book import (
     unlink,
 )
 from exchange.core.conditionals import free_condition, hide, replenish, shown_price
-from exchange.core.jit import Record, int64, kernel, routine
+from exchange.core.jit import Record, int64, kernel, prefetch, routine
 from exchange.core.limits import Extra, crosses_own_group, may_not_hold, note_trade
 from exchange.core.telling import emit, say
 from exchange.core.types import (
@@ -218,6 +218,16 @@ def cannot_hold(state: Record, buyer: int) -> bool:
 
 
 @kernel
+def fetch_next(state: Record, slot: int) -> None:
+    """Ask for the orders beside a maker, which a long sweep or its end will touch."""
+    following, detail = state.orders[slot].next, state.details[slot]
+    prefetch(state.orders[following])
+    prefetch(state.details[following])
+    prefetch(state.details[detail.own_prev])
+    prefetch(state.details[detail.own_next])
+
+
+@kernel
 def match(state: Record, command: Record, output: Record, slot: int) -> tuple[int, int]:
     """Fill an order from the opposite side in price-time order; return why it ends (NONE: it need not) and makers met.
 
@@ -240,6 +250,7 @@ def match(state: Record, command: Record, output: Record, slot: int) -> tuple[in
             return EndReason.VOLATILITY_HALT, met
         met += 1
         maker_slot = head_of(state, int64(opposite.best_node), best)
+        fetch_next(state, maker_slot)
         own = state.accounts[state.orders[maker_slot].account].group == group
         if own and taker.self_trade_prevention != SelfTradePrevention.NONE:
             end = _prevent(state, command, output, slot, maker_slot)
