@@ -4,6 +4,8 @@ Python calls the kernel per batch, never per order. A batch stops early when the
 for events than is left; the events are then taken and the rest goes on, so results do not depend on the split.
 """
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,7 @@ from exchange.core.admin import (
 from exchange.core.auction import indicate, uncross
 from exchange.core.book import SLOT_MASK
 from exchange.core.endings import clear_book, expire_order, fire_deadman, kill_switch, mass_cancel, set_deadman
-from exchange.core.jit import ROW, Record, entry, kernel, prefetch, routine
+from exchange.core.jit import ROW, Record, entry, kernel, prefetch, record_at, routine
 from exchange.core.money import bring_in, bust_trade, expire_units, redeem, transfer, withdraw
 from exchange.core.orders import cancel_order, new_order, reduce_order, replace_order
 from exchange.core.quotes import begin_batch, continue_batch, quote
@@ -40,7 +42,9 @@ from exchange.core.venue import (
 
 _FAR, _NEAR = 12, 6  # how many commands ahead memory is asked for
 _CACHED_ORDERS = 1 << 14  # so many orders mostly are in the processor's own memory
-_COMMAND_RECORD = np.dtype((ROW, COMMAND))
+_COMMAND = np.dtype((ROW, COMMAND))
+_COMMAND_BYTES, _EVENT_BYTES = COMMAND.itemsize, EVENT.itemsize
+_INPUT_BYTES = 64 * _COMMAND_BYTES  # up to this it is quicker to copy commands than to ask where they are
 _OPEN_ORDER = np.dtype(
     [
         ("order_id", "<i8"),
@@ -195,24 +199,30 @@ def _fetch_neighbours(state: Record, command: Record) -> None:
         prefetch(state.details[detail.own_next])
 
 
-@entry
-def _run(states: Record, commands: Record, outputs: Record, start: int) -> int:
-    """Apply commands from `start` while there is room for their events; return the first one not applied."""
-    state = states[0]
-    output = outputs[0]
-    output.count = 0
-    index = start
-    count = len(commands)
-    while index < count and output.count + EVENTS_PER_COMMAND_MAX <= EVENTS_MAX:
-        if state.order_count > _CACHED_ORDERS and index + _FAR < count:
-            _fetch_order(state, commands[index + _FAR])
-            _fetch_neighbours(state, commands[index + _NEAR])
-        command = commands[index]
-        _dispatch(state, command, output)
-        state.sequence = command.sequence
-        index += 1
-    state.event_count += output.count
-    return index
+@cache
+def _program(capacity: Capacity) -> Callable[[int, int, int, int, int], int]:
+    """Return what applies commands to states of a capacity; it takes addresses, for numba looks long at an array."""
+    layout = memory.state_dtype(capacity)
+
+    @entry
+    def run(state_at: int, commands_at: int, start: int, end: int, output_at: int) -> int:
+        """Apply commands from `start` while there is room for their events; return the first one not applied."""
+        state, output = record_at(state_at, layout), record_at(output_at, OUTPUT)
+        output.count = 0
+        index = start
+        while index < end and output.count + EVENTS_PER_COMMAND_MAX <= EVENTS_MAX:
+            if state.order_count > _CACHED_ORDERS and index + _FAR < end:
+                _fetch_order(state, record_at(commands_at + (index + _FAR) * _COMMAND_BYTES, _COMMAND))
+                _fetch_neighbours(state, record_at(commands_at + (index + _NEAR) * _COMMAND_BYTES, _COMMAND))
+            command = record_at(commands_at + index * _COMMAND_BYTES, _COMMAND)
+            _dispatch(state, command, output)
+            state.sequence = command.sequence
+            index += 1
+        state.event_count += output.count
+        return index
+
+    program: Callable[[int, int, int, int, int], int] = run
+    return program
 
 
 class Engine:
@@ -228,9 +238,15 @@ class Engine:
     def _take_over(self, states: np.ndarray, capacity: Capacity) -> None:
         self.capacity = capacity
         self._states = states
+        self._run = _program(capacity)
         self._outputs = np.zeros(1, OUTPUT)
+        self._input = np.zeros(_INPUT_BYTES, np.uint8)
         self._count = self._outputs["count"].view(np.ndarray)
-        self._rows = self._outputs[0]["rows"].view(np.ndarray).view(np.uint8).reshape(-1)
+        self._told = memoryview(self._outputs[0]["rows"].view(np.ndarray).view(np.uint8).reshape(-1))
+        self._taken = memoryview(self._input)
+        self._state_at, self._output_at, self._input_at = (
+            rows.ctypes.data for rows in (self._states, self._outputs, self._input)
+        )
 
     @classmethod
     def restore(cls, data: bytes) -> "Engine":
@@ -249,15 +265,26 @@ class Engine:
 
     def apply(self, commands: np.ndarray) -> np.ndarray:
         """Apply commands (COMMAND, shape (n,)) in order; return their events (EVENT, shape (m,)), m >= n."""
-        commands = commands.view(_COMMAND_RECORD)
-        commands.flags.writeable = False  # one kind of array is one compilation
-        parts = []  # as bytes: numpy copies records field by field, 30 times slower
-        done = 0
-        while True:
-            done = _run(self._states, commands, self._outputs, done)
-            parts.append(self._rows[: int(self._count[0]) * EVENT.itemsize].copy())
-            if done >= len(commands):
-                return (parts[0] if len(parts) == 1 else np.concatenate(parts)).view(EVENT)
+        if commands.nbytes <= _INPUT_BYTES:
+            return np.frombuffer(self.apply_bytes(commands.tobytes()), EVENT)
+        commands = np.ascontiguousarray(commands)
+        return np.frombuffer(self._apply(commands.ctypes.data, len(commands)), EVENT)
+
+    def apply_bytes(self, commands: bytes) -> bytearray:
+        """Do what `apply` does with commands and events as bytes: the quickest for one or a few."""
+        size = len(commands)
+        if size > _INPUT_BYTES:
+            return bytearray(self.apply(np.frombuffer(commands, COMMAND)).tobytes())
+        self._taken[:size] = commands
+        return self._apply(self._input_at, size // _COMMAND_BYTES)
+
+    def _apply(self, commands_at: int, count: int) -> bytearray:
+        done = self._run(self._state_at, commands_at, 0, count, self._output_at)
+        events = bytearray(self._told[: self._count.item() * _EVENT_BYTES])
+        while done < count:
+            done = self._run(self._state_at, commands_at, done, count, self._output_at)
+            events += self._told[: self._count.item() * _EVENT_BYTES]
+        return events
 
     @property
     def event_count(self) -> int:

@@ -6,6 +6,7 @@ and without the GIL. Records carry no reference counts, so every one of them tak
 With NUMBA_DISABLE_JIT=1 all of them are plain Python, which is how coverage and the debugger see the core.
 """
 
+import ctypes
 import hashlib
 import os
 from collections.abc import Callable
@@ -99,6 +100,23 @@ def _prefetch(_context: Any, record: Any) -> tuple[Signature, Any]:
     return types.void(record), code
 
 
+@intrinsic
+def _record_at(_context: Any, address: Any, dtype: Any) -> tuple[Signature, Any]:
+    """Take an address for that of a record."""
+    record = dtype.dtype
+
+    def code(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], context.get_value_type(record))
+
+    return record(address, dtype), code
+
+
+def record_at(address: int, dtype: np.dtype[Any]) -> Record:
+    """Return the record of a layout that stands at an address, which its owner keeps."""
+    row = (ctypes.c_char * dtype.itemsize).from_address(int(address))
+    return np.frombuffer(row, dtype)[0]
+
+
 def prefetch(record: Record) -> None:
     """Ask the processor for a record that will be needed soon; nothing else depends on it."""
 
@@ -124,6 +142,11 @@ def blend(hash_: int, word: int) -> int:
     mixed = ((mixed ^ (mixed >> 31)) * 0x94D049BB133111EB) & _WORD
     mixed ^= mixed >> 29
     return mixed - (1 << 64) if mixed >> 63 else mixed
+
+
+@overload(record_at, strict=False)
+def _record_from(address: Any, dtype: Any) -> Any:
+    return lambda address, dtype: _record_at(address, dtype)  # type: ignore[call-arg]  # noqa: PLW0108
 
 
 @overload(prefetch, strict=False)

@@ -25,7 +25,8 @@ from exchange.core.types import (
 )
 from tests.exchange.core.builders import ALICE, BOB, CAROL, CNY, DAVE, PLAIN, SETUP, TOKENS, Market, batch, reasons
 
-_INNER = kernel(getattr(core._run, "py_func", core._run))
+_PROGRAM = core._program(TEST)
+_INNER = kernel(getattr(_PROGRAM, "py_func", _PROGRAM))
 
 
 def test_no_commands_no_events():
@@ -173,17 +174,17 @@ except NumbaError:
 else:
     raise SystemExit("memory may be allocated")
 engine = core.Engine(TEST)
-script = stream().view(core._COMMAND_RECORD)
-script.flags.writeable = False
-assert without_memory(engine._states, script, engine._outputs, 0) == len(script)
+script = stream()
+at = engine._state_at, script.ctypes.data, 0, len(script), engine._output_at
+assert without_memory(*at) == len(script)
 print(engine.digest().hex())
 """
 
 
 @njit(cache=True, nogil=True, _nrt=False)
-def without_memory(states, script, outputs, start):
+def without_memory(state_at, commands_at, start, end, output_at):
     """Run the engine's own loop where nothing that allocates compiles."""
-    return _INNER(states, script, outputs, start)
+    return _INNER(state_at, commands_at, start, end, output_at)
 
 
 def digest_of(script: str, **environment: str) -> str:
