@@ -10,7 +10,7 @@ import time
 import numpy as np
 
 from benchmarks.peers import Timing
-from benchmarks.workload import BUY, CANCEL, IMMEDIATE, LIMIT, ROW, SELL, TRADE, Workload
+from benchmarks.workload import BUY, CANCEL, IMMEDIATE, MOVE, ROW, TRADE, Workload
 from exchange.core.jit import ROW as RECORD
 from exchange.core.jit import Record, entry, highest_bit, int64, kernel, lowest_bit
 
@@ -123,7 +123,7 @@ def _take(book: Record, slot: int) -> None:
 
 
 @kernel
-def _place(book: Record, slot: int, output: Record, rests: bool) -> None:
+def _place(book: Record, slot: int, output: Record, operation: int) -> None:
     taker = book.orders[slot]
     which, price = int64(taker.side), int64(taker.price)
     opposite = book.sides[1 - which]
@@ -144,10 +144,10 @@ def _place(book: Record, slot: int, output: Record, rests: bool) -> None:
         told.qty = lots
         if maker.leaves == 0:
             _take(book, maker_slot)
-    if taker.leaves > 0 and rests:
-        _rest(book, slot)
-    elif taker.leaves > 0:
+    if operation == IMMEDIATE:
         taker.leaves = 0
+    elif taker.leaves > 0:
+        _rest(book, slot)
 
 
 @entry
@@ -158,18 +158,18 @@ def _run(books: Record, rows: Record, outputs: Record) -> None:
         row = rows[index]
         slot = int64(row.id)
         order = book.orders[slot]
-        if row.op == LIMIT or row.op == IMMEDIATE:
+        if row.op <= IMMEDIATE:
             order.side = row.side
             order.price = row.price
             order.leaves = row.qty
-            _place(book, slot, output, row.op == LIMIT)
+            _place(book, slot, output, int64(row.op))
         elif order.leaves > 0:
             _take(book, slot)
             if row.op == CANCEL:
                 order.leaves = 0
             else:
                 order.price = row.price
-                _place(book, slot, output, True)
+                _place(book, slot, output, MOVE)
 
 
 def measure(workload: Workload, runs: int) -> Timing:

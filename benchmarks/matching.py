@@ -16,6 +16,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import limit
 from benchmarks.machine import describe
 from benchmarks.peers import PEERS, Peer, Timing, has, timing
 from benchmarks.workload import ACCOUNTS, IMMEDIATE, MIXES, MOVE, Workload, generate
@@ -41,6 +42,7 @@ EXAMPLES = """examples:
   python -m benchmarks.matching --peer-python ../v312/bin/python peers that are installed for another interpreter
 """
 OURS = "tokenbourse"
+LIMIT = "the limit"
 BATCH = 4_096
 BUYERS = ACCOUNTS // 2  # accounts up to this buy, those above sell: nobody meets an own order
 ISSUER = ACCOUNTS + 1
@@ -182,11 +184,12 @@ def found(interpreters: list[str]) -> Iterator[tuple[Peer, str]]:
 # --- telling ----------------------------------------------------------------------------------------------------------
 
 
-def cell(timed: Timing | str) -> str:
-    """Return commands a second and processor time a command."""
+def cell(timed: Timing | str, ours: Timing) -> str:
+    """Return commands a second, processor time a command, and how much of ours that is."""
     if isinstance(timed, str):
         return f"[red]{timed}[/]"
-    return f"{timed.commands_per_second / 1e6:.2f} M/s\n{timed.cpu_ns_per_command:,.0f} ns"
+    ratio = timed.cpu_ns_per_command / ours.cpu_ns_per_command
+    return f"{timed.commands_per_second / 1e6:.2f} M/s\n{timed.cpu_ns_per_command:,.0f} ns\n{ratio:.2f} of ours"
 
 
 def verdict(timings: Iterable[Timing | str]) -> str:
@@ -195,16 +198,19 @@ def verdict(timings: Iterable[Timing | str]) -> str:
     return "; ".join(sorted(said))
 
 
-def table(results: dict[str, dict[str, Timing | str]], flows: list[str]) -> Table:
+def table(ours: dict[str, Timing], others: dict[str, dict[str, Timing | str]]) -> Table:
     """Return one row a book, one column a flow."""
-    does = {peer.package: peer.does for peer in PEERS} | {OURS: "balances, holds, fees, self-trade prevention, events"}
+    does = {peer.package: peer.does for peer in PEERS} | {
+        OURS: "balances, holds, fees, self-trade prevention, events",
+        LIMIT: "a compiled book and nothing else: trades",
+    }
     shown = Table(title="commands a second by the clock, processor time a command", show_lines=True)
     shown.add_column("order book")
-    for flow in flows:
+    for flow in ours:
         shown.add_column(flow, justify="right", no_wrap=True)
     shown.add_column("trades")
-    for package, timings in results.items():
-        cells = [cell(timings[flow]) if flow in timings else "" for flow in flows]
+    for package, timings in {OURS: ours, **others}.items():
+        cells = [cell(timings[flow], mine) if flow in timings else "" for flow, mine in ours.items()]
         shown.add_row(f"[bold]{package}[/]\n{does[package]}", *cells, verdict(timings.values()))
     return shown
 
@@ -242,17 +248,17 @@ def main(words: list[str] | None = None) -> None:
     arguments = parse(words)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     console.print(describe(), soft_wrap=True)
-    results: dict[str, dict[str, Timing | str]] = {}
-    flows = []
+    ours: dict[str, Timing] = {}
+    others: dict[str, dict[str, Timing | str]] = {LIMIT: {}}
     for workload in chosen(arguments):
-        flows.append(workload.name)
         console.print(f"{workload.name}: {len(workload.commands):,} commands, {len(workload.trades):,} trades")
-        results.setdefault(OURS, {})[workload.name] = measure(workload, arguments.runs)
+        ours[workload.name] = measure(workload, arguments.runs)
+        others[LIMIT][workload.name] = limit.measure(workload, arguments.runs)
         if not arguments.no_peers:
             peers = measure_peers(workload, arguments.runs, [sys.executable, *arguments.peer_python])
             for package, timed in peers.items():
-                results.setdefault(package, {})[workload.name] = timed
-    console.print(table(results, flows))
+                others.setdefault(package, {})[workload.name] = timed
+    console.print(table(ours, others))
 
 
 if __name__ == "__main__":

@@ -242,8 +242,8 @@ class Engine:
         self._outputs = np.zeros(1, OUTPUT)
         self._input = np.zeros(_INPUT_BYTES, np.uint8)
         self._count = self._outputs["count"].view(np.ndarray)
-        self._told = memoryview(self._outputs[0]["rows"].view(np.ndarray).view(np.uint8).reshape(-1))
-        self._taken = memoryview(self._input)
+        self._told = self._outputs[0]["rows"].view(np.ndarray).view(np.uint8).reshape(-1).data
+        self._taken = self._input.data
         self._state_at, self._output_at, self._input_at = (
             rows.ctypes.data for rows in (self._states, self._outputs, self._input)
         )

@@ -114,7 +114,7 @@ def _record_at(_context: Any, address: Any, dtype: Any) -> tuple[Signature, Any]
 def record_at(address: int, dtype: np.dtype[Any]) -> Record:
     """Return the record of a layout that stands at an address, which its owner keeps."""
     row = (ctypes.c_char * dtype.itemsize).from_address(int(address))
-    return np.frombuffer(row, dtype)[0]
+    return np.frombuffer(memoryview(row), dtype)[0]
 
 
 def prefetch(record: Record) -> None:

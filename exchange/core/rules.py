@@ -176,10 +176,7 @@ def order_terms(state: Record, command: Record, instrument: Record, price: int, 
         return RejectReason.INVALID_QUANTITY
     if quantity > instrument.quantity_max:
         return RejectReason.INVALID_QUANTITY
-    if special:
-        reason = _special_terms(command, instrument, price, quantity)
-    else:
-        reason = _price(command, instrument, price)
+    reason = _special_terms(command, instrument, price, quantity) if special else _price(command, instrument, price)
     if reason == RejectReason.NONE:
         reason = _size(state, instrument, int64(command.account), price, quantity)
     if reason == RejectReason.NONE and command.amount != 0:

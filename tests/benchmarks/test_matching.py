@@ -90,7 +90,11 @@ def test_one_table_is_printed(capsys):
 
 
 def test_the_table_has_a_row_for_each_book():
-    timed = Timing(2_000_000, 123.4, "")
-    table = matching.table({"tokenbourse": {"mixed": timed}, "bourse": {"mixed": "exit 1: no"}}, ["mixed"])
-    assert table.row_count == 2
-    assert list(table.columns[1].cells) == ["2.00 M/s\n123 ns", "[red]exit 1: no[/]"]
+    ours, twice = Timing(2_000_000, 123.4, ""), Timing(1_000_000, 246.8, "")
+    table = matching.table({"mixed": ours}, {"the limit": {"mixed": twice}, "bourse": {"mixed": "exit 1: no"}})
+    assert table.row_count == 3
+    assert list(table.columns[1].cells) == [
+        "2.00 M/s\n123 ns\n1.00 of ours",
+        "1.00 M/s\n247 ns\n2.00 of ours",
+        "[red]exit 1: no[/]",
+    ]
