@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from exchange.core.engine import _COMMAND_RECORD
+from exchange.core.engine import _COMMAND
 from exchange.core.jit import entry
 from exchange.core.records import COMMAND, EVENT
 from exchange.core.state import OUTPUT
@@ -30,7 +30,7 @@ def command() -> np.ndarray:
     array = np.zeros(1, COMMAND)
     for number, name in enumerate(COMMAND.names, 1):
         array[name] = number
-    return array.view(_COMMAND_RECORD)
+    return array.view(_COMMAND)
 
 
 @pytest.fixture
