@@ -8,13 +8,16 @@ sortedcontainers besides.
 """
 
 import json
+import re
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from importlib import import_module
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -183,6 +186,123 @@ def matching_engine_differs(outcome: Foreign, workload: Workload) -> str:
     return same_trades(trades, workload)
 
 
+# --- liquibook: C++ behind SWIG ----------------------------------------------------------------------------------------
+
+
+def play_liquibook(plan: list[Row]) -> Foreign:
+    """Send a flow to liquibook, which numbers orders itself and tells fills to a listener; a move is cancel and add."""
+    module = import_module("liquibook")
+    book, told = module.DepthOrderBook(), _listener(module)
+    book.set_order_listener(told)
+    orders: dict[int, Foreign] = {}
+    numbers: dict[int, int] = {}
+    for operation, side, order, price, lots, left in plan:
+        if operation in {CANCEL, MOVE}:
+            book.cancel(orders[order])
+        if operation == CANCEL:
+            continue
+        conditions = module.oc_immediate_or_cancel if operation == IMMEDIATE else module.oc_no_conditions
+        orders[order] = made = module.SimpleOrder(side == BUY, price, left if operation == MOVE else lots)
+        numbers[made.order_id_] = order
+        book.add(made, conditions)
+    return told.fills, numbers
+
+
+def _listener(module: Foreign) -> Foreign:
+    """Return a listener of liquibook that keeps the fills."""
+
+    class Listener(module.OrderListener):  # type: ignore[misc]  # it has no types
+        """Hears of every change of an order."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.fills: list[tuple[int, int, int, int]] = []
+
+        def on_fill(self, order: Foreign, matched: Foreign, lots: int, price: int) -> None:
+            """Keep a fill."""
+            self.fills.append((order.order_id_, matched.order_id_, price, lots))
+
+        def _pass(self, *_: Foreign) -> None:
+            """Hear of what is not compared."""
+
+        on_accept = on_reject = on_cancel = on_cancel_reject = _pass
+        on_replace = on_replace_reject = on_trigger_stop = _pass
+
+    return Listener()
+
+
+def liquibook_differs(outcome: Foreign, workload: Workload) -> str:
+    """Compare the fills that its listener heard of."""
+    fills, numbers = outcome
+    return same_trades([(numbers[taker], numbers[maker], *rest) for taker, maker, *rest in fills], workload)
+
+
+# --- cython-orderbook: Cython -----------------------------------------------------------------------------------------
+
+
+def play_cython_orderbook(plan: list[Row]) -> Foreign:
+    """Send a flow to cython-orderbook; what is left of an immediate order is cancelled, a move is cancel and add."""
+    module = import_module("cython_orderbook")
+    book, sides = module.OrderBook(), {BUY: module.OrderSide.BID, SELL: module.OrderSide.ASK}
+    open_orders: dict[int, Foreign] = {}
+    numbers: dict[str, int] = {}
+    for operation, side, order, price, lots, left in plan:
+        if operation in {CANCEL, MOVE}:
+            book.cancel_order(open_orders[order].order_id)
+        if operation == CANCEL:
+            continue
+        open_orders[order] = made = module.Order(sides[side], left if operation == MOVE else lots, price)
+        numbers[made.order_id] = order
+        book.add_limit_order(made)
+        if operation == IMMEDIATE and made.remaining_quantity:
+            book.cancel_order(made.order_id)
+    return book, numbers
+
+
+def cython_orderbook_differs(outcome: Foreign, workload: Workload) -> str:
+    """Compare the trades of its log, which it prints and does not give otherwise."""
+    book, numbers = outcome
+    with redirect_stdout(StringIO()) as printed:
+        book.print_trade_log()
+    found = re.findall(r"Price: (\d+) \| Qty: (\d+) \| aggressor_id: (\d+) \| filler_id: (\d+)", printed.getvalue())
+    trades = [(numbers[taker], numbers[maker], int(price), int(lots)) for price, lots, taker, maker in found]
+    return same_trades(trades, workload)
+
+
+# --- lightmatchingengine: Python --------------------------------------------------------------------------------------
+
+
+def play_lightmatchingengine(plan: list[Row]) -> Foreign:
+    """Send a flow to lightmatchingengine; what is left of an immediate order is cancelled, a move is cancel and add."""
+    engine = import_module("lightmatchingengine.lightmatchingengine").LightMatchingEngine()
+    numbers: dict[int, int] = {}
+    orders: dict[int, int] = {}
+    told: list[tuple[int, list[Foreign]]] = []
+    for operation, side, order, price, lots, left in plan:
+        if operation in {CANCEL, MOVE}:
+            engine.cancel_order(numbers[order], "")
+        if operation == CANCEL:
+            continue
+        made, trades = engine.add_order("", price, left if operation == MOVE else lots, side + 1)
+        numbers[order], orders[made.order_id] = made.order_id, order
+        told.append((made.order_id, trades))
+        if operation == IMMEDIATE and made.leaves_qty:
+            engine.cancel_order(made.order_id, "")
+    return told, orders
+
+
+def lightmatchingengine_differs(outcome: Foreign, workload: Workload) -> str:
+    """Compare the makers' sides of its trades."""
+    told, orders = outcome
+    trades = [
+        (orders[taker], orders[side.order_id], side.trade_price, side.trade_qty)
+        for taker, sides in told
+        for side in sides
+        if side.order_id != taker
+    ]
+    return same_trades(trades, workload)
+
+
 # --- running them -----------------------------------------------------------------------------------------------------
 
 PEERS = (
@@ -202,6 +322,30 @@ PEERS = (
         prepare_matching_engine,
         play_matching_engine,
         matching_engine_differs,
+    ),
+    Peer(
+        "liquibook",
+        "liquibook",
+        "book in C++, called through SWIG",
+        rows,
+        play_liquibook,
+        liquibook_differs,
+    ),
+    Peer(
+        "cython-orderbook",
+        "cython_orderbook",
+        "book in Cython",
+        rows,
+        play_cython_orderbook,
+        cython_orderbook_differs,
+    ),
+    Peer(
+        "lightmatchingengine",
+        "lightmatchingengine",
+        "book in Python",
+        rows,
+        play_lightmatchingengine,
+        lightmatchingengine_differs,
     ),
 )
 
