@@ -186,7 +186,7 @@ def matching_engine_differs(outcome: Foreign, workload: Workload) -> str:
     return same_trades(trades, workload)
 
 
-# --- liquibook: C++ behind SWIG ----------------------------------------------------------------------------------------
+# --- liquibook: C++ behind SWIG -------------------------------------------------------------------------------------
 
 
 def play_liquibook(plan: list[Row]) -> Foreign:
