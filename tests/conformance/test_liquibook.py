@@ -17,7 +17,6 @@ from tests.conftest import ROOT
 Row = dict[str, Any]
 Told = tuple[str, int, int, int, int, int]  # event, order, maker, lots, price, change of the open quantity
 
-STOP = "it has stop orders"
 ALL_OR_NONE = "it has an all-or-none order that is not immediate"
 MARKET_RESTS = "there the rest of a market order waits on the book; here it expires"
 NOTHING_LEFT = "there a replace that leaves nothing open cancels; here it is refused"
@@ -41,8 +40,6 @@ def inapplicable(steps: list[tuple[Row, list[Row]]]) -> str:
     """Return why a vector says nothing about this exchange, or nothing."""
     commands = [command for command, _ in steps]
     adds = [command for command in commands if command["op"] == "add"]
-    if any(add["stop"] for add in adds):
-        return STOP
     if any(add["aon"] and not add["ioc"] for add in adds):
         return ALL_OR_NONE
     if any(_market_order_waits(command, events) for command, events in steps):
@@ -78,26 +75,30 @@ def _trades_at_old_price(steps: list[tuple[Row, list[Row]]]) -> bool:
 
 
 def send(venue: Venue, command: Row) -> list[Event]:
-    """Put a command to the engine; price 0 is a market order, or in a replace the old price."""
+    """Put a command to the engine; price 0 is a market order or a stop, or in a replace the old price."""
     order = command["id"]
     if command["op"] == "cancel":
         return venue.cancel(order)
     if command["op"] == "replace":
         return venue.requeue(order, command["price"], venue.leaves(order) + command["delta"])
+    unpriced = OrderType.STOP if command["stop"] else OrderType.MARKET
     return venue.place(
         order,
         Side.BUY if command["buy"] else Side.SELL,
         command["price"],
         command["qty"],
-        order_type=OrderType.LIMIT if command["price"] else OrderType.MARKET,
+        order_type=OrderType.LIMIT if command["price"] else unpriced,
         time_in_force=LIFETIMES[command["aon"], command["ioc"]],
+        stop_ticks=command["stop"],
     )
 
 
 def tell(venue: Venue, order: int, events: list[Event]) -> list[Told]:
-    """Return events in the words of the vectors; there acceptance tells what is filled at once."""
-    filled = sum(event.quantity_lots for event in events if event.kind == EventKind.TRADED)
-    return [_tell(venue, order, event, filled) for event in events]
+    """Return events in the words of the vectors: there acceptance tells what is filled, and waking is silent."""
+    trades = [event for event in events if event.kind == EventKind.TRADED]
+    filled = sum(event.quantity_lots for event in trades if venue.foreign_ids[event.order_id] == order)
+    silent = {EventKind.ORDER_TERMS, EventKind.ORDER_TRIGGERED}
+    return [_tell(venue, order, event, filled) for event in events if event.kind not in silent]
 
 
 def _tell(venue: Venue, order: int, event: Event, filled: int) -> Told:
@@ -105,7 +106,7 @@ def _tell(venue: Venue, order: int, event: Event, filled: int) -> Told:
         return "accept", order, 0, filled, 0, 0
     if event.kind == EventKind.TRADED:
         maker = venue.foreign_ids[event.counter_order_id]
-        return "fill", order, maker, event.quantity_lots, event.price_ticks, 0
+        return "fill", venue.foreign_ids[event.order_id], maker, event.quantity_lots, event.price_ticks, 0
     if event.kind == EventKind.ORDER_REPLACED:
         return "replaced", order, 0, event.fee, event.price_ticks, event.leaves_lots - event.fee
     if event.kind == EventKind.ORDER_CANCELED:
@@ -200,3 +201,10 @@ def test_a_vector_without_events_repeats_one_with_events(vectors):
     (steps,) = only(vectors, NO_EVENTS)
     twin = vectors["ut_bbo_order_book.cpp::TestBboCancelBid"]
     assert [command for command, _ in steps] == [command for command, _ in twin]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_stops_wake_alike_where_all_or_none_decides_nothing(engine, vectors):
+    steps = vectors["ut_stop_orders.cpp::TestStopMarketOrdersTradeWhenStopPriceReached"]
+    plain = [({**command, "aon": 0}, events) for command, events in steps]  # each of these finds its whole quantity
+    assert play(engine, plain) == [expect(events) for _, events in steps]
