@@ -28,11 +28,11 @@ JIT_ENABLED = not config.DISABLE_JIT
 
 
 def _cache_directory() -> str:
-    """Return where compiled kernels are kept: a folder for exactly these sources.
+    """Return where compiled kernels are kept: a folder for exactly these sources, with or without checks of bounds.
 
     numba itself only notices a change of the file that holds the entry, not of the files that it inlines.
     """
-    total = hashlib.sha256()
+    total = hashlib.sha256(b"checked" if config.BOUNDSCHECK else b"")
     for source in sorted(Path(__file__).parent.glob("*.py")):
         total.update(source.read_bytes())
     base = config.CACHE_DIR or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")

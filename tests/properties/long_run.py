@@ -343,6 +343,17 @@ KINDS: tuple[tuple[Callable[[Market], bytes], float], ...] = (
 )
 
 
+def drawn(count: int, seed: int) -> np.ndarray:
+    """Return the prologue and so many random commands."""
+    market, reference = Market(seed), Reference(TEST)
+    sent = [market.stamped(list(PROLOGUE))]
+    reference.apply(sent[0])
+    for _ in range(0, count, BATCH):
+        sent.append(market.stamped([market.draw() for _ in range(BATCH)]))
+        market.learn(reference.apply(sent[-1]), reference)
+    return np.concatenate(sent)
+
+
 # --- side by side -----------------------------------------------------------------------------------------------------
 
 

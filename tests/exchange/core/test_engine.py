@@ -24,6 +24,7 @@ from exchange.core.types import (
     TradingState,
 )
 from tests.exchange.core.builders import ALICE, BOB, CAROL, CNY, DAVE, PLAIN, SETUP, TOKENS, Market, batch, reasons
+from tests.properties.long_run import drawn
 
 _PROGRAM = core._program(TEST)
 _INNER = kernel(getattr(_PROGRAM, "py_func", _PROGRAM))
@@ -150,14 +151,16 @@ engine = Engine(TEST)
 engine.apply(stream())
 print(engine.digest().hex())
 """
-_LEAN = """
+_STRICT = """
+import sys
 import numpy as np
 from numba import njit
 from numba.core.errors import NumbaError
 from exchange.core import engine as core
 from exchange.core.state import TEST
-from tests.exchange.core.test_engine import stream, without_memory
 from exchange.core.jit import kernel
+from exchange.core.records import COMMAND
+from tests.exchange.core.test_engine import without_memory
 
 @kernel
 def allocates(count):
@@ -173,8 +176,20 @@ except NumbaError:
     pass
 else:
     raise SystemExit("memory may be allocated")
+
+@njit
+def beyond(rows):
+    return rows[len(rows)]
+
+try:
+    beyond(np.zeros(5))
+except IndexError:
+    pass
+else:
+    raise SystemExit("bounds are not checked")
+
 engine = core.Engine(TEST)
-script = stream()
+script = np.fromfile(sys.argv[1], COMMAND)
 at = engine._state_at, script.ctypes.data, 0, len(script), engine._output_at
 assert without_memory(*at) == len(script)
 print(engine.digest().hex())
@@ -187,10 +202,11 @@ def without_memory(state_at, commands_at, start, end, output_at):
     return _INNER(state_at, commands_at, start, end, output_at)
 
 
-def digest_of(script: str, **environment: str) -> str:
+def digest_of(script: str, *words: str, **environment: str) -> str:
     """Run a script in a process of its own, and return what it says."""
     settings = {**os.environ, **environment, "PYTHONPATH": os.pathsep.join(sys.path)}
-    told = subprocess.run([sys.executable, "-c", script], env=settings, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", script, *words]
+    told = subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stderr
     return told.stdout
 
@@ -203,10 +219,12 @@ def test_the_kernel_is_the_same_function_without_the_compiler():
 
 
 @pytest.mark.skipif(not JIT_ENABLED, reason="a statement about the compiled core")
-def test_nothing_is_allocated_while_the_kernel_runs():
-    engine = Engine(TEST)
-    engine.apply(stream())
-    assert digest_of(_LEAN).strip() == engine.digest().hex()
+def test_the_kernel_allocates_nothing_and_stays_within_its_tables(tmp_path):
+    script, engine = drawn(20_000, seed=5), Engine(TEST)
+    engine.apply(script)
+    script.tofile(tmp_path / "commands")
+    told = digest_of(_STRICT, str(tmp_path / "commands"), NUMBA_BOUNDSCHECK="1")
+    assert told.strip() == engine.digest().hex()
 
 
 def test_open_orders_show_the_limits_and_lots_of_what_sleeps_hides_or_has_no_price():
