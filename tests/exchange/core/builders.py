@@ -6,6 +6,7 @@ Alice issues the tokens; Carol and Dave are of one group. Everybody starts with 
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 
 from exchange.core import commands
 from exchange.core.engine import Engine
@@ -15,6 +16,7 @@ from exchange.core.state import TEST, Capacity
 from exchange.core.types import AssetKind, CommandKind, EventKind, RejectReason, Side, TradingState
 
 ENGINES = (Reference, Engine)
+both_engines = pytest.mark.parametrize("market", ENGINES, indirect=True)  # a test of what holds for either
 TINY = Capacity(
     accounts=6,
     assets=4,

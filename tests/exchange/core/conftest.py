@@ -22,9 +22,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def market() -> Market:
-    """Return a market of the kernel."""
-    return Market(Engine(TEST))
+def market(request: pytest.FixtureRequest) -> Market:
+    """Return a market of the kernel, or of the engine that a test is marked with."""
+    return Market(getattr(request, "param", Engine)(TEST))
 
 
 @pytest.fixture

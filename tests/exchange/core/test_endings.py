@@ -27,6 +27,7 @@ from tests.exchange.core.builders import (
     Fact,
     Market,
     altered,
+    both_engines,
     fact,
     reasons,
 )
@@ -34,6 +35,7 @@ from tests.exchange.core.builders import (
 LISTING = {"lot_units": 1, "tick_value": 1, "quantity_min": 1, "quantity_max": 9}
 
 
+@both_engines
 @pytest.mark.parametrize(
     ("account", "instrument", "side", "ended"),
     [
@@ -78,6 +80,7 @@ def test_a_mass_cancel_goes_by_base_asset_the_latest_first_and_by_acceptance_the
     assert [event.fields["order_id"] for event in told[:-1]] == [market.order_id(number) for number in (2, 4, 3, 1)]
 
 
+@both_engines
 def test_who_may_mass_cancel(market):
     cancel = commands.mass_cancel(BOB, PLAIN)
     told = market.do(
@@ -102,6 +105,7 @@ def ends(told: list[Fact]) -> list[int]:
     ]
 
 
+@both_engines
 def test_orders_of_a_book_that_keeps_them_stay_and_count(market):
     market.buy(BOB, 1, 100)
     market.buy(BOB, 1, 100, instrument=COARSE)
@@ -118,11 +122,13 @@ def test_orders_of_a_book_that_keeps_them_stay_and_count(market):
     )
 
 
+@both_engines
 def test_a_mass_cancel_has_no_other_reason(market):
     command = altered(commands.mass_cancel(BOB), state=EndReason.KILLED)
     assert reasons(market.do(command)) == [RejectReason.MALFORMED_COMMAND]
 
 
+@both_engines
 def test_the_kill_switch_suspends_and_ends_whatever_the_books_do(market):
     market.buy(BOB, 1, 100)
     market.do(commands.set_trading_state(PLAIN, TradingState.SUSPENDED))
@@ -132,12 +138,14 @@ def test_the_kill_switch_suspends_and_ends_whatever_the_books_do(market):
     assert told[-1] == fact(EventKind.MASS_CANCELED, side=Side.BOTH, account=BOB, quantity_lots=1)
 
 
+@both_engines
 def test_there_is_nothing_to_kill_of_nobody_or_of_a_closed_account(market):
     market.do(commands.set_account_state(BOB, AccountState.CLOSED))
     told = market.do(commands.kill_switch(NOBODY), commands.kill_switch(BOB))
     assert reasons(told) == [RejectReason.UNKNOWN_ACCOUNT, RejectReason.ACCOUNT_NOT_ACTIVE]
 
 
+@both_engines
 def test_a_timer_fires_once_when_it_is_due(market):
     market.buy(BOB, 1, 100)
     assert market.do(commands.set_deadman(BOB, 10)) == [fact(EventKind.DEADMAN_SET, account=BOB, amount=10)]
@@ -148,12 +156,14 @@ def test_a_timer_fires_once_when_it_is_due(market):
     assert reasons(market.do(commands.fire_deadman(BOB))) == [RejectReason.TIMER_NOT_DUE]
 
 
+@both_engines
 def test_a_timer_is_of_somebody_and_in_the_future(market):
     market.time_ns = 10
     told = market.do(commands.set_deadman(NOBODY, 0), commands.set_deadman(BOB, 10), commands.set_deadman(BOB, 0))
     assert reasons(told) == [RejectReason.UNKNOWN_ACCOUNT, RejectReason.INVALID_EXPIRY, 0]
 
 
+@both_engines
 def test_an_order_with_an_end_expires_at_it(market):
     market.buy(BOB, 1, 100, time_in_force=TimeInForce.GTD, until_ns=10)
     market.buy(BOB, 1, 100)
@@ -215,6 +225,7 @@ def test_a_book_is_cleared_so_far_and_the_rest_counted(roomy, work_max):
     ]
 
 
+@both_engines
 def test_a_book_that_is_none_is_not_cleared(market):
     clear = commands.clear_book(PLAIN)
     told = market.do(altered(clear, side=3), altered(clear, state=2), altered(clear, instrument=9))

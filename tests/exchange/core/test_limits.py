@@ -32,6 +32,7 @@ from tests.exchange.core.builders import (
     PLAIN,
     TINY,
     Market,
+    both_engines,
     reasons,
 )
 
@@ -58,6 +59,7 @@ def bought(market: Market, account: int, lots: int) -> RejectReason:
     return reasons(market.buy(account, lots, 10, instrument=RULED))[0]
 
 
+@both_engines
 def test_messages_are_counted_by_the_second(market):
     market.do(commands.set_account_limits(BOB, message_rate_max=2))
     told = [reasons(market.buy(BOB, 1, 99))[0] for _ in range(3)]
@@ -69,6 +71,7 @@ def test_messages_are_counted_by_the_second(market):
     assert told == [OK, OK, too_many, too_many, OK, OK]
 
 
+@both_engines
 def test_cancels_are_messages_but_no_orders(market):
     market.do(commands.set_account_limits(BOB, order_rate_max=2))
     market.buy(BOB, 1, 99)
@@ -77,6 +80,7 @@ def test_cancels_are_messages_but_no_orders(market):
     assert reasons(market.buy(BOB, 1, 99)) == [RejectReason.TOO_MANY_MESSAGES]
 
 
+@both_engines
 @pytest.mark.parametrize(
     ("state", "order_type", "life", "reason"),
     [
@@ -94,6 +98,7 @@ def test_each_phase_takes_its_orders(market, state, order_type, life, reason):
     assert reasons(market.buy(BOB, 1, 100, order_type=order_type, time_in_force=life)) == [reason]
 
 
+@both_engines
 def test_only_sellers_wait_where_offers_are_posted(market):
     market.do(
         commands.set_trading_state(PLAIN, TradingState.CLOSED),
@@ -104,12 +109,14 @@ def test_only_sellers_wait_where_offers_are_posted(market):
     assert [reasons(events)[0] for events in told] == [OK, RejectReason.NOT_IN_THIS_PHASE, OK]
 
 
+@both_engines
 def test_a_group_does_not_cross_itself_in_a_call(market):
     market.do(commands.set_trading_state(PLAIN, TradingState.CALL_OPEN))
     told = [market.buy(CAROL, 1, 100), market.sell(DAVE, 1, 100), market.sell(DAVE, 1, 101), market.sell(BOB, 1, 100)]
     assert [reasons(events)[0] for events in told] == [OK, RejectReason.WOULD_CROSS_OWN_GROUP, OK, OK]
 
 
+@both_engines
 def test_open_orders_have_a_limit_of_the_account_and_of_the_book(market):
     market.do(
         commands.set_account_limits(BOB, open_orders_max=2), commands.set_instrument_limits(PLAIN, open_orders_max=1)
@@ -119,6 +126,7 @@ def test_open_orders_have_a_limit_of_the_account_and_of_the_book(market):
     assert [reasons(events)[0] for events in told] == [OK, too_many, OK, too_many]
 
 
+@both_engines
 def test_the_notional_of_an_order_has_a_limit_of_the_account_and_of_the_book(market):
     market.do(
         commands.set_account_limits(BOB, notional_max=500), commands.set_instrument_limits(PLAIN, notional_max=700)
@@ -128,6 +136,7 @@ def test_the_notional_of_an_order_has_a_limit_of_the_account_and_of_the_book(mar
     assert [reasons(events)[0] for events in told] == [OK, too_large, OK, too_large]
 
 
+@both_engines
 def test_a_share_of_what_is_outstanding_is_all_that_one_may_have_or_bid_for(market):
     market.do(commands.set_instrument_limits(PLAIN, position_bps=2_550))  # 1,020 of 4,000
     told = [market.buy(account, lots, 1) for account, lots in ((BOB, 15), (BOB, 6), (BOB, 5), (ALICE, 999))]

@@ -34,6 +34,7 @@ from tests.exchange.core.builders import (
     TOKENS_EACH,
     Market,
     altered,
+    both_engines,
     fact,
     reasons,
 )
@@ -41,6 +42,7 @@ from tests.exchange.core.builders import (
 USAGE = b"\1" * 16
 
 
+@both_engines
 def test_amounts_come_and_go(market):
     told = market.do(
         commands.deposit(BOB, CNY, 50),
@@ -77,6 +79,7 @@ TRANSFERS = [
 ]
 
 
+@both_engines
 @pytest.mark.parametrize(("command", "reason"), TRANSFERS)
 def test_a_transfer_is_refused_for_its_reason(market, command, reason):
     market.do(commands.set_account_state(CAROL, AccountState.RESTRICTED))
@@ -95,6 +98,7 @@ def test_all_that_was_ever_issued_counts(market):
     assert market.available(BOB, LICENCES) == 0
 
 
+@both_engines
 def test_a_usage_id_is_applied_once_within_its_window_whoever_sends_it(market):
     redeem = commands.redeem(ALICE, TOKENS, 1, USAGE)
     told = market.do(redeem, redeem, altered(redeem, account=BOB), altered(redeem, words=[1, 2, 3, 4, 5]))
@@ -106,11 +110,13 @@ def test_a_usage_id_is_applied_once_within_its_window_whoever_sends_it(market):
     assert market.available(ALICE, TOKENS) == TOKENS_EACH - 3
 
 
+@both_engines
 def test_use_without_an_id_may_repeat(market):
     redeem = commands.redeem(ALICE, TOKENS, 1, bytes(16))
     assert reasons(market.do(redeem, redeem)) == [0, 0]
 
 
+@both_engines
 def test_a_refused_redemption_does_not_use_its_id_up(market):
     told = market.do(commands.redeem(ALICE, TOKENS, 10**9, USAGE), commands.redeem(ALICE, TOKENS, 1, USAGE))
     assert reasons(told) == [RejectReason.INSUFFICIENT_BALANCE, 0]
@@ -151,6 +157,7 @@ HANDOVERS = [
 ]
 
 
+@both_engines
 @pytest.mark.parametrize(("command", "reason"), HANDOVERS)
 def test_what_may_not_change_hands_or_expire_stays(market, command, reason):
     market.do(commands.set_account_state(DAVE, AccountState.CLOSED))
@@ -159,6 +166,7 @@ def test_what_may_not_change_hands_or_expire_stays(market, command, reason):
     assert market.engine.balance_rows().tolist() == before
 
 
+@both_engines
 def test_a_transfer_tells_whose_what_and_why_and_happens_once_for_its_id(market):
     told = market.do(HALF, HALF, altered(HALF, words=[0] * 5))
     ids = dict.fromkeys(("order_id", "counter_order_id"), int.from_bytes(USAGE[:8], "little"))
@@ -177,6 +185,7 @@ def test_a_transfer_needs_room_for_a_balance_and_for_its_id():
     assert reasons(market.do(no_room)) == [RejectReason.BALANCES_FULL]
 
 
+@both_engines
 @pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
 def test_a_bust_gives_both_back_what_they_gave(market, side):
     market.do(commands.set_fees(COARSE, maker_bps=-10, taker_bps=30))
@@ -213,6 +222,7 @@ BUSTS = [
 ]
 
 
+@both_engines
 @pytest.mark.parametrize(("fields", "reason"), BUSTS)
 def test_a_bust_is_refused_for_its_reason(market, fields, reason):
     before = market.engine.balance_rows().tolist()
@@ -226,6 +236,7 @@ def test_a_bust_needs_room_for_its_id():
     assert reasons(market.do(BUST)) == [RejectReason.RECENT_IDS_FULL]
 
 
+@both_engines
 def test_units_expire_by_amount_or_all_that_is_available(market):
     market.sell(BOB, 100, 200)
     told = market.do(*[commands.expire_units(BOB, TOKENS, amount) for amount in (300, 0)])

@@ -33,6 +33,7 @@ from tests.exchange.core.builders import (
     Fact,
     Market,
     altered,
+    both_engines,
     fact,
     reasons,
 )
@@ -47,6 +48,7 @@ def kinds(told: list[Fact]) -> list[EventKind]:
     return [event.kind for event in told]
 
 
+@both_engines
 def test_acceptance_says_all_there_is_to_say(market):
     told = market.sell(
         BOB,
@@ -83,12 +85,14 @@ def test_acceptance_says_all_there_is_to_say(market):
     ]
 
 
+@both_engines
 def test_all_words_of_a_name_are_told(market):
     named = market.buy(BOB, 1, 100, client_order_id="abcdefgh" * 4 + "ijkl")[1]
     told = tuple(named.fields[name] for name in ("price_ticks", "quantity_lots", "leaves_lots", "amount", "fee"))
     assert commands.client_text(told) == "abcdefgh" * 4 + "ijkl"
 
 
+@both_engines
 def test_a_market_order_is_priced_at_the_band(market):
     market.do(commands.set_price_band(PLAIN, 90, 110))
     accepted = [
@@ -98,6 +102,7 @@ def test_a_market_order_is_priced_at_the_band(market):
     assert [event.fields["price_ticks"] for event in accepted] == [110, 90]
 
 
+@both_engines
 def test_a_market_order_is_not_asked_for_its_price(market):
     market.do(commands.set_price_band(PLAIN, 101, 200))
     assert reasons(market.buy(BOB, 1, -5, order_type=OrderType.MARKET))[0] == RejectReason.NONE
@@ -116,18 +121,21 @@ def test_orders_balances_and_names_run_out():
     assert reasons(told[-1]) == [RejectReason.ORDERS_FULL]
 
 
+@both_engines
 def test_a_name_used_again_yields_its_first_order_and_nothing_else(market):
     market.buy(BOB, 1, 100, client_order_id="a")
     told = market.sell(BOB, 9, 70, instrument=NOBODY, client_order_id="a")
     assert told == [fact(EventKind.ORDER_DUPLICATED, account=BOB, instrument=NOBODY, order_id=market.order_id(1))]
 
 
+@both_engines
 def test_a_name_is_known_even_when_the_account_may_no_longer_trade(market):
     market.buy(BOB, 1, 100, client_order_id="a")
     market.do(commands.set_account_state(BOB, AccountState.CLOSED))
     assert kinds(market.buy(BOB, 1, 100, client_order_id="a")) == [EventKind.ORDER_DUPLICATED]
 
 
+@both_engines
 def test_names_are_of_one_account_and_of_one_day(market):
     market.buy(BOB, 1, 100, client_order_id="a")
     assert kinds(market.buy(CAROL, 1, 100, client_order_id="a"))[0] == EventKind.ORDER_ACCEPTED
@@ -137,6 +145,7 @@ def test_names_are_of_one_account_and_of_one_day(market):
     assert kinds(market.buy(BOB, 1, 100, client_order_id="a"))[0] == EventKind.ORDER_ACCEPTED
 
 
+@both_engines
 def test_a_refused_order_does_not_use_its_name_up(market):
     market.buy(BOB, 0, 100, client_order_id="a")
     assert kinds(market.buy(BOB, 1, 100, client_order_id="a"))[0] == EventKind.ORDER_ACCEPTED
@@ -148,6 +157,7 @@ def test_a_refused_order_makes_no_balance():
     assert market.engine.balance_rows().tolist() == []
 
 
+@both_engines
 def test_a_cancel_releases_and_tells(market):
     market.buy(BOB, 3, 100)
     order_id = market.order_id(1)
@@ -169,6 +179,7 @@ def test_a_cancel_releases_and_tells(market):
     assert reasons(market.do(commands.cancel_order(BOB, order_id))) == [RejectReason.UNKNOWN_ORDER]
 
 
+@both_engines
 def test_who_may_cancel_what_and_when(market):
     market.buy(BOB, 3, 100)
     cancel = commands.cancel_order(BOB, market.order_id(1))
@@ -199,6 +210,7 @@ def replaced(market: Market, price_ticks: int = 0, quantity_lots: int = 0, flags
     return market.do(commands.replace_order(BOB, market.order_id(1), price_ticks, quantity_lots, flags=flags))
 
 
+@both_engines
 def test_less_of_the_same_price_keeps_its_place(market):
     market.buy(BOB, 5, 100)
     market.buy(CAROL, 5, 100)
@@ -220,6 +232,7 @@ def test_less_of_the_same_price_keeps_its_place(market):
     assert market.sell(ALICE, 1, 100)[1].fields["counter_account"] == BOB
 
 
+@both_engines
 @pytest.mark.parametrize("terms", [(0, 6, 0), (99, 0, 0), (0, 0, OrderFlag.REQUEUE), (0, 3, OrderFlag.REQUEUE)])
 def test_anything_else_loses_its_place(market, terms):
     market.buy(BOB, 5, 100)
@@ -229,6 +242,7 @@ def test_anything_else_loses_its_place(market, terms):
     assert market.sell(ALICE, 1, 99)[1].fields["counter_account"] == CAROL
 
 
+@both_engines
 def test_a_replace_counts_what_was_filled(market):
     market.buy(BOB, 5, 100)
     market.sell(ALICE, 2, 100)
@@ -240,6 +254,7 @@ def test_a_replace_counts_what_was_filled(market):
     assert (market.held(BOB), market.engine.open_order_rows()["leaves_lots"].tolist()) == (100, [1])
 
 
+@both_engines
 def test_a_replace_may_trade(market):
     market.buy(BOB, 5, 100)
     market.sell(ALICE, 2, 101)
@@ -249,6 +264,7 @@ def test_a_replace_may_trade(market):
     assert (market.held(BOB), market.available(BOB)) == (404, CASH_EACH - 606)
 
 
+@both_engines
 def test_a_replace_that_loses_its_place_pays_the_rates_of_today(market):
     market.buy(BOB, 5, 100)
     market.buy(CAROL, 5, 100)
@@ -260,6 +276,7 @@ def test_a_replace_that_loses_its_place_pays_the_rates_of_today(market):
     assert trades == [0, 5]
 
 
+@both_engines
 def test_who_may_replace_what_and_when(market):
     market.do(commands.set_price_band(PLAIN, 90, 110))
     market.buy(BOB, 5, 100, flags=POST_ONLY)
@@ -292,6 +309,7 @@ def test_who_may_replace_what_and_when(market):
     ]
 
 
+@both_engines
 def test_the_hold_of_a_replace_counts_towards_its_new_need(market):
     market.buy(BOB, 1_000, 100)
     assert reasons(replaced(market, 99, 0)) == [RejectReason.NONE]
@@ -300,6 +318,7 @@ def test_the_hold_of_a_replace_counts_towards_its_new_need(market):
     assert reasons(replaced(market, 101, 0)) == [RejectReason.INSUFFICIENT_BALANCE]
 
 
+@both_engines
 def test_a_replaced_order_that_expires_was_not_on_the_book(market):
     market.buy(DAVE, 1, 90)
     market.sell(CAROL, 1, 100)

@@ -16,13 +16,25 @@ from exchange.core.types import (
     TradingMode,
     TradingState,
 )
-from tests.exchange.core.builders import ALICE, BOB, CAROL, NOBODY, PLAIN, altered, fact, reasons, rejected
+from tests.exchange.core.builders import (
+    ALICE,
+    BOB,
+    CAROL,
+    NOBODY,
+    PLAIN,
+    altered,
+    both_engines,
+    fact,
+    reasons,
+    rejected,
+)
 
 POST_ONLY = OrderFlag.POST_ONLY
 QUOTE = commands.quote(BOB, PLAIN, (99, 5), (101, 6))
 BID = commands.new_order(BOB, PLAIN, Side.BUY, 99, 1, flags=POST_ONLY)
 
 
+@both_engines
 def test_a_quote_is_two_orders_that_know_what_they_are(market):
     bid, ask, quoted = market.do(QUOTE)
     assert [(event.fields["flags"], event.fields["quantity_lots"]) for event in (bid, ask)] == [
@@ -32,6 +44,7 @@ def test_a_quote_is_two_orders_that_know_what_they_are(market):
     assert quoted == fact(EventKind.QUOTED, account=BOB, instrument=PLAIN, quantity_lots=2)
 
 
+@both_engines
 def test_a_quote_ends_the_former_one(market):
     market.buy(BOB, 1, 90)
     market.do(QUOTE)
@@ -41,6 +54,7 @@ def test_a_quote_ends_the_former_one(market):
     assert len(market.engine.open_order_rows()) == 1
 
 
+@both_engines
 def test_a_side_that_is_refused_says_so(market):
     market.sell(ALICE, 1, 99)
     told = market.do(altered(QUOTE, flags=POST_ONLY))
@@ -49,6 +63,7 @@ def test_a_side_that_is_refused_says_so(market):
     assert told[-1].fields["quantity_lots"] == 1
 
 
+@both_engines
 @pytest.mark.parametrize(
     ("before", "fields", "reason"),
     [
@@ -115,6 +130,7 @@ def test_a_quote_that_trades_wakes_stops_after_both_sides(market):
     ]
 
 
+@both_engines
 def test_a_batch_that_is_refused_in_part_does_not_last(market):
     market.sell(ALICE, 1, 100)
     told = market.do(
@@ -127,12 +143,14 @@ def test_a_batch_that_is_refused_in_part_does_not_last(market):
     assert told[-1].kind == EventKind.ORDER_ACCEPTED
 
 
+@both_engines
 def test_a_batch_that_is_accepted_lasts(market):
     told = market.do(commands.begin_batch(BOB, 2), BID, BID, altered(BID, price_ticks=0))
     assert reasons(told) == [0, 0, 0, RejectReason.INVALID_PRICE]
     assert len(market.engine.open_order_rows()) == 2
 
 
+@both_engines
 @pytest.mark.parametrize(
     ("command", "reason"),
     [
@@ -147,6 +165,7 @@ def test_what_is_not_of_the_batch_fails_it(market, command, reason):
     assert reasons(told) == [0, 0, reason, 0, RejectReason.BATCH_REFUSED]
 
 
+@both_engines
 def test_an_order_of_a_batch_that_has_traded_is_not_ended_again(market):
     market.sell(ALICE, 1, 100)
     market.buy(BOB, 1, 100)
@@ -166,12 +185,14 @@ def test_an_order_of_a_batch_that_has_traded_is_not_ended_again(market):
     ]
 
 
+@both_engines
 def test_a_duplicate_is_neither_accepted_nor_refused(market):
     named = commands.new_order(BOB, PLAIN, Side.BUY, 99, 1, flags=POST_ONLY, client_order_id="a")
     told = market.do(named, commands.begin_batch(BOB, 2), named, BID)
     assert [event.kind for event in told[3:]] == [EventKind.ORDER_DUPLICATED, EventKind.ORDER_ACCEPTED]
 
 
+@both_engines
 @pytest.mark.parametrize(
     ("account", "count", "reason"),
     [

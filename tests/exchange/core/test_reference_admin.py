@@ -14,12 +14,10 @@ from exchange.core.types import (
     AssetKind,
     EventKind,
     RejectReason,
-    TimeInForce,
     TradingMode,
     TradingState,
 )
 from tests.exchange.core.builders import (
-    ALICE,
     BOB,
     CNY,
     COARSE,
@@ -176,76 +174,3 @@ SETTINGS = [
     (commands.set_venue_rules(COARSE, turnaround_days=32), RejectReason.INVALID_PARAMETER),
     (commands.set_venue_rules(COARSE, holders_max=1), RejectReason.INVALID_PARAMETER),
 ]
-
-
-@pytest.mark.parametrize(("command", "reason"), SETTINGS)
-def test_a_setting_is_refused_for_its_reason(market, command, reason):
-    market.do(commands.set_trading_state(PLAIN, TradingState.CLOSED))
-    market.do(commands.set_trading_state(PLAIN, TradingState.CONTINUOUS))
-    market.buy(BOB, 1, 100)
-    market.do(commands.set_trading_state(PLAIN, TradingState.CLOSED))
-    assert reasons(market.do(command)) == [reason]
-
-
-def test_what_was_set_of_markets_and_limits_is_told(market):
-    told = market.do(
-        commands.set_guards(PLAIN, 1, 2, 3),
-        commands.set_guards(PLAIN, 4, 5),
-        commands.set_instrument_limits(PLAIN, open_orders_max=6, notional_max=7, position_bps=8),
-        commands.set_account_limits(BOB, open_orders_max=9, order_rate_max=10, message_rate_max=11, notional_max=12),
-        commands.set_venue_rules(PLAIN, anonymous=True),
-        commands.set_trading_state(PLAIN, TradingState.CLOSED),
-        commands.set_mode(PLAIN, TradingMode.LIST),
-    )
-    limits = {"price_ticks": 9, "quantity_lots": 10, "leaves_lots": 11, "amount": 12}
-    assert told == [
-        fact(EventKind.GUARDS_SET, instrument=PLAIN, price_ticks=3, quantity_lots=1, leaves_lots=2),
-        fact(EventKind.GUARDS_SET, instrument=PLAIN, price_ticks=3, quantity_lots=4, leaves_lots=5),
-        fact(EventKind.INSTRUMENT_LIMITS_SET, instrument=PLAIN, price_ticks=6, amount=7, quantity_lots=8),
-        fact(EventKind.ACCOUNT_LIMITS_SET, account=BOB, **limits),
-        fact(EventKind.VENUE_RULES_SET, instrument=PLAIN, price_ticks=1),
-        fact(EventKind.TRADING_STATE_SET, instrument=PLAIN, state=TradingState.CLOSED),
-        fact(EventKind.MODE_SET, instrument=PLAIN, state=TradingMode.LIST),
-    ]
-
-
-def test_an_asset_under_rules_gets_no_further_book(market):
-    second = commands.list_instrument(4, LICENCES, CNY, lot_units=1, tick_value=1, quantity_min=1, quantity_max=9)
-    told = market.do(altered(LISTING, asset=LICENCES), commands.set_venue_rules(3, turnaround_days=1), second)
-    assert reasons(told) == [0, 0, RejectReason.INVALID_PARAMETER]
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "reason"),
-    [
-        (TradingState.CALL_OPEN, TradingState.CONTINUOUS, RejectReason.NONE),
-        (TradingState.CALL_OPEN, TradingState.EXPIRED, RejectReason.NONE),
-        (TradingState.EXPIRED, TradingState.CLOSED, RejectReason.INVALID_TRANSITION),
-    ],
-)
-def test_some_states_do_not_follow_others(market, before, after, reason):
-    told = market.do(commands.set_trading_state(PLAIN, before), commands.set_trading_state(PLAIN, after))
-    assert reasons(told) == [0, reason]
-
-
-def test_continuous_trading_does_not_begin_with_orders_for_an_auction_or_a_crossed_book(market):
-    begin = commands.set_trading_state(PLAIN, TradingState.CONTINUOUS)
-    market.do(commands.set_trading_state(PLAIN, TradingState.PRE_OPEN))
-    market.buy(BOB, 1, 100, time_in_force=TimeInForce.AT_AUCTION)
-    told = market.do(begin, commands.cancel_order(BOB, market.order_id(1)))
-    market.buy(BOB, 1, 100)
-    market.sell(ALICE, 1, 100)
-    told += market.do(begin)
-    assert [reason for reason in reasons(told) if reason] == [RejectReason.INVALID_TRANSITION] * 2
-
-
-def test_calls_never_trade_continuously_and_posted_offers_are_never_called(market):
-    told = market.do(
-        commands.set_trading_state(PLAIN, TradingState.CLOSED),
-        commands.set_mode(PLAIN, TradingMode.CALL),
-        commands.set_trading_state(PLAIN, TradingState.CONTINUOUS),
-        commands.set_mode(PLAIN, TradingMode.LIST),
-        commands.set_trading_state(PLAIN, TradingState.CALL_OPEN),
-        commands.set_trading_state(PLAIN, TradingState.CONTINUOUS),
-    )
-    assert reasons(told) == [0, 0, RejectReason.INVALID_TRANSITION, 0, RejectReason.INVALID_TRANSITION, 0]

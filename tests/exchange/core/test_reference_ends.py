@@ -4,29 +4,21 @@ import pytest
 
 from exchange.core import commands, reference_ends
 from exchange.core.types import (
-    AccountState,
     ClearScope,
     EndReason,
     EventKind,
     OrderType,
-    RejectReason,
     SelfTradePrevention,
     Side,
     TimeInForce,
-    TradingState,
 )
 from tests.exchange.core.builders import (
     ALICE,
     BOB,
-    CAROL,
-    COARSE,
-    NOBODY,
     PLAIN,
     Fact,
     Market,
-    altered,
     fact,
-    reasons,
 )
 
 
@@ -34,29 +26,6 @@ from tests.exchange.core.builders import (
 def market() -> Market:
     """Return a market of the readable engine."""
     return Market()
-
-
-@pytest.mark.parametrize(
-    ("account", "instrument", "side", "ended"),
-    [
-        (BOB, 0, Side.BOTH, [3, 2, 1]),
-        (BOB, PLAIN, Side.BOTH, [2, 1]),
-        (BOB, 0, Side.BUY, [3, 1]),
-        (BOB, PLAIN, Side.SELL, [2]),
-        (CAROL, 0, Side.BOTH, []),
-    ],
-)
-def test_a_mass_cancel_ends_what_matches(market, account, instrument, side, ended):
-    market.buy(BOB, 1, 100)
-    market.sell(BOB, 1, 200)
-    market.buy(BOB, 1, 100, instrument=COARSE)
-    market.buy(ALICE, 1, 100)
-    *cancelled, told = market.do(commands.mass_cancel(account, instrument, side))
-    assert [event.fields["order_id"] for event in cancelled] == [market.order_id(number) for number in ended]
-    assert {event.fields["reason"] for event in cancelled} <= {EndReason.MASS_CANCEL}
-    assert told == fact(
-        EventKind.MASS_CANCELED, side=side, account=account, instrument=instrument, quantity_lots=len(ended)
-    )
 
 
 def test_a_mass_cancel_ends_so_many_at_a_time(market, monkeypatch):
@@ -67,93 +36,11 @@ def test_a_mass_cancel_ends_so_many_at_a_time(market, monkeypatch):
     assert [(told.get("quantity_lots"), told.get("leaves_lots")) for told in counts] == [(2, 1), (1, None)]
 
 
-def test_who_may_mass_cancel(market):
-    cancel = commands.mass_cancel(BOB, PLAIN)
-    told = market.do(
-        altered(cancel, side=3),
-        altered(cancel, account=NOBODY),
-        altered(cancel, instrument=3),
-        commands.set_account_state(BOB, AccountState.CLOSED),
-        cancel,
-    )
-    assert [reason for reason in reasons(told) if reason] == [
-        RejectReason.MALFORMED_COMMAND,
-        RejectReason.UNKNOWN_ACCOUNT,
-        RejectReason.UNKNOWN_INSTRUMENT,
-        RejectReason.ACCOUNT_NOT_ACTIVE,
-    ]
-
-
 def ends(told: list[Fact]) -> list[int]:
     """Return the reasons of the orders that ended."""
     return [
         event.fields["reason"] for event in told if event.kind in {EventKind.ORDER_CANCELED, EventKind.ORDER_EXPIRED}
     ]
-
-
-def test_orders_of_a_book_that_keeps_them_stay_and_count(market):
-    market.buy(BOB, 1, 100)
-    market.buy(BOB, 1, 100, instrument=COARSE)
-    market.do(commands.set_trading_state(COARSE, TradingState.SUSPENDED))
-    told = market.do(commands.mass_cancel(BOB, reason=EndReason.DISCONNECTED))
-    assert ends(told) == [EndReason.DISCONNECTED]
-    assert told[-1] == fact(
-        EventKind.MASS_CANCELED,
-        side=Side.BOTH,
-        account=BOB,
-        state=EndReason.DISCONNECTED,
-        quantity_lots=1,
-        leaves_lots=1,
-    )
-
-
-def test_a_mass_cancel_has_no_other_reason(market):
-    command = altered(commands.mass_cancel(BOB), state=EndReason.KILLED)
-    assert reasons(market.do(command)) == [RejectReason.MALFORMED_COMMAND]
-
-
-def test_the_kill_switch_suspends_and_ends_whatever_the_books_do(market):
-    market.buy(BOB, 1, 100)
-    market.do(commands.set_trading_state(PLAIN, TradingState.SUSPENDED))
-    told = market.do(commands.kill_switch(BOB))
-    assert told[0] == fact(EventKind.ACCOUNT_STATE_SET, account=BOB, state=AccountState.SUSPENDED)
-    assert ends(told) == [EndReason.KILLED]
-    assert told[-1] == fact(EventKind.MASS_CANCELED, side=Side.BOTH, account=BOB, quantity_lots=1)
-
-
-def test_there_is_nothing_to_kill_of_nobody_or_of_a_closed_account(market):
-    market.do(commands.set_account_state(BOB, AccountState.CLOSED))
-    told = market.do(commands.kill_switch(NOBODY), commands.kill_switch(BOB))
-    assert reasons(told) == [RejectReason.UNKNOWN_ACCOUNT, RejectReason.ACCOUNT_NOT_ACTIVE]
-
-
-def test_a_timer_fires_once_when_it_is_due(market):
-    market.buy(BOB, 1, 100)
-    assert market.do(commands.set_deadman(BOB, 10)) == [fact(EventKind.DEADMAN_SET, account=BOB, amount=10)]
-    told = market.do(commands.fire_deadman(BOB), commands.fire_deadman(CAROL), commands.fire_deadman(NOBODY))
-    assert reasons(told) == [RejectReason.TIMER_NOT_DUE, RejectReason.TIMER_NOT_DUE, RejectReason.UNKNOWN_ACCOUNT]
-    market.time_ns = 10
-    assert ends(market.do(commands.fire_deadman(BOB))) == [EndReason.DEADMAN]
-    assert reasons(market.do(commands.fire_deadman(BOB))) == [RejectReason.TIMER_NOT_DUE]
-
-
-def test_a_timer_is_of_somebody_and_in_the_future(market):
-    market.time_ns = 10
-    told = market.do(commands.set_deadman(NOBODY, 0), commands.set_deadman(BOB, 10), commands.set_deadman(BOB, 0))
-    assert reasons(told) == [RejectReason.UNKNOWN_ACCOUNT, RejectReason.INVALID_EXPIRY, 0]
-
-
-def test_an_order_with_an_end_expires_at_it(market):
-    market.buy(BOB, 1, 100, time_in_force=TimeInForce.GTD, until_ns=10)
-    market.buy(BOB, 1, 100)
-    expiries = [commands.expire_order(order_id) for order_id in (*market.order_ids, 7)]
-    assert reasons(market.do(*expiries)) == [
-        RejectReason.TIMER_NOT_DUE,
-        RejectReason.TIMER_NOT_DUE,
-        RejectReason.UNKNOWN_ORDER,
-    ]
-    market.time_ns = 10
-    assert ends(market.do(*expiries)) == [EndReason.TIME_OVER]
 
 
 def test_a_book_is_cleared_in_its_order_and_so_far(market, monkeypatch):
@@ -172,9 +59,3 @@ def test_a_book_is_cleared_in_its_order_and_so_far(market, monkeypatch):
     assert [event.fields["price_ticks"] for event in told[:-1]] == [99, 98, 90]
     assert told[-1] == fact(EventKind.BOOK_CLEARED, side=Side.BOTH, instrument=PLAIN, quantity_lots=3, leaves_lots=1)
     assert cleared.fields["state"] == ClearScope.DAY
-
-
-def test_a_book_that_is_none_is_not_cleared(market):
-    clear = commands.clear_book(PLAIN)
-    told = market.do(altered(clear, side=3), altered(clear, state=2), altered(clear, instrument=9))
-    assert reasons(told) == [RejectReason.MALFORMED_COMMAND] * 2 + [RejectReason.UNKNOWN_INSTRUMENT]

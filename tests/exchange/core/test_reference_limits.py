@@ -9,12 +9,10 @@ from exchange.core.state import TEST
 from exchange.core.types import (
     DAY_NS,
     DAY_OFFSET_NS,
-    SECOND_NS,
     OrderType,
     RejectReason,
     Side,
     TimeInForce,
-    TradingMode,
     TradingState,
     TransferPurpose,
 )
@@ -23,7 +21,6 @@ from tests.exchange.core.builders import (
     BOB,
     CAROL,
     CNY,
-    COARSE,
     DAVE,
     LICENCES,
     PLAIN,
@@ -59,82 +56,6 @@ def bought(market: Market, account: int, lots: int) -> RejectReason:
     """Let an account buy licences of Bob, and return why not."""
     market.sell(BOB, lots, 10, instrument=RULED)
     return reasons(market.buy(account, lots, 10, instrument=RULED))[0]
-
-
-def test_messages_are_counted_by_the_second(market):
-    market.do(commands.set_account_limits(BOB, message_rate_max=2))
-    told = [reasons(market.buy(BOB, 1, 99))[0] for _ in range(3)]
-    market.time_ns = SECOND_NS - 1
-    told += reasons(market.buy(BOB, 1, 99))
-    market.time_ns = SECOND_NS
-    told += reasons(market.buy(BOB, 1, 99)) + reasons(market.buy(CAROL, 1, 99))
-    too_many = RejectReason.TOO_MANY_MESSAGES
-    assert told == [OK, OK, too_many, too_many, OK, OK]
-
-
-def test_cancels_are_messages_but_no_orders(market):
-    market.do(commands.set_account_limits(BOB, order_rate_max=2))
-    market.buy(BOB, 1, 99)
-    told = market.do(*[commands.cancel_order(BOB, market.order_id(1))] * 2, commands.quote(BOB, PLAIN, (0, 0), (0, 0)))
-    assert reasons(told) == [OK, RejectReason.UNKNOWN_ORDER, OK]
-    assert reasons(market.buy(BOB, 1, 99)) == [RejectReason.TOO_MANY_MESSAGES]
-
-
-@pytest.mark.parametrize(
-    ("state", "order_type", "life", "reason"),
-    [
-        (TradingState.CONTINUOUS, OrderType.LIMIT, TimeInForce.AT_AUCTION, RejectReason.NOT_IN_THIS_PHASE),
-        (TradingState.PRE_OPEN, OrderType.LIMIT, TimeInForce.IOC, RejectReason.NOT_IN_THIS_PHASE),
-        (TradingState.CALL_OPEN, OrderType.LIMIT, TimeInForce.FOK, RejectReason.NOT_IN_THIS_PHASE),
-        (TradingState.VOLATILITY, OrderType.MARKET, TimeInForce.GTC, RejectReason.NOT_IN_THIS_PHASE),
-        (TradingState.CALL_CLOSE, OrderType.MARKET, TimeInForce.AT_AUCTION, OK),
-        (TradingState.CALL_NO_CANCEL, OrderType.LIMIT, TimeInForce.DAY, OK),
-        (TradingState.GATE_CLOSED, OrderType.LIMIT, TimeInForce.GTC, RejectReason.INSTRUMENT_NOT_TRADING),
-    ],
-)
-def test_each_phase_takes_its_orders(market, state, order_type, life, reason):
-    market.do(commands.set_price_band(PLAIN, 1, 200), commands.set_trading_state(PLAIN, state))
-    assert reasons(market.buy(BOB, 1, 100, order_type=order_type, time_in_force=life)) == [reason]
-
-
-def test_only_sellers_wait_where_offers_are_posted(market):
-    market.do(
-        commands.set_trading_state(PLAIN, TradingState.CLOSED),
-        commands.set_mode(PLAIN, TradingMode.LIST),
-        commands.set_trading_state(PLAIN, TradingState.CONTINUOUS),
-    )
-    told = [market.sell(BOB, 1, 100), market.buy(ALICE, 1, 99), market.buy(ALICE, 1, 99, time_in_force=TimeInForce.IOC)]
-    assert [reasons(events)[0] for events in told] == [OK, RejectReason.NOT_IN_THIS_PHASE, OK]
-
-
-def test_a_group_does_not_cross_itself_in_a_call(market):
-    market.do(commands.set_trading_state(PLAIN, TradingState.CALL_OPEN))
-    told = [market.buy(CAROL, 1, 100), market.sell(DAVE, 1, 100), market.sell(DAVE, 1, 101), market.sell(BOB, 1, 100)]
-    assert [reasons(events)[0] for events in told] == [OK, RejectReason.WOULD_CROSS_OWN_GROUP, OK, OK]
-
-
-def test_open_orders_have_a_limit_of_the_account_and_of_the_book(market):
-    market.do(
-        commands.set_account_limits(BOB, open_orders_max=2), commands.set_instrument_limits(PLAIN, open_orders_max=1)
-    )
-    told = [market.buy(BOB, 1, 99, instrument=book) for book in (PLAIN, PLAIN, COARSE, COARSE)]
-    too_many = RejectReason.TOO_MANY_OPEN_ORDERS
-    assert [reasons(events)[0] for events in told] == [OK, too_many, OK, too_many]
-
-
-def test_the_notional_of_an_order_has_a_limit_of_the_account_and_of_the_book(market):
-    market.do(
-        commands.set_account_limits(BOB, notional_max=500), commands.set_instrument_limits(PLAIN, notional_max=700)
-    )
-    told = [market.buy(account, lots, 100) for account, lots in ((BOB, 5), (BOB, 6), (CAROL, 7), (CAROL, 8))]
-    too_large = RejectReason.NOTIONAL_TOO_LARGE
-    assert [reasons(events)[0] for events in told] == [OK, too_large, OK, too_large]
-
-
-def test_a_share_of_what_is_outstanding_is_all_that_one_may_have_or_bid_for(market):
-    market.do(commands.set_instrument_limits(PLAIN, position_bps=2_550))  # 1,020 of 4,000
-    told = [market.buy(account, lots, 1) for account, lots in ((BOB, 15), (BOB, 6), (BOB, 5), (ALICE, 999))]
-    assert [reasons(events)[0] for events in told] == [OK, RejectReason.POSITION_LIMIT, OK, OK]
 
 
 def test_a_day_begins_at_midnight_in_china():

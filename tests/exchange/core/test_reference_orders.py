@@ -6,15 +6,12 @@ from exchange.core import commands, reference_limits
 from exchange.core.reference import Reference
 from exchange.core.state import TEST
 from exchange.core.types import (
-    CLIENT_ID_WINDOW_NS,
     AccountState,
     CommandKind,
-    EndReason,
     EventKind,
     OrderFlag,
     OrderType,
     RejectReason,
-    SelfTradePrevention,
     Side,
     TimeInForce,
     TradingState,
@@ -25,8 +22,6 @@ from tests.exchange.core.builders import (
     CAROL,
     CASH_EACH,
     CNY,
-    COARSE,
-    DAVE,
     LICENCES,
     NOBODY,
     PLAIN,
@@ -35,7 +30,6 @@ from tests.exchange.core.builders import (
     Fact,
     Market,
     altered,
-    fact,
     reasons,
     rejected,
 )
@@ -53,57 +47,6 @@ def market() -> Market:
 def kinds(told: list[Fact]) -> list[EventKind]:
     """Return what happened without its details."""
     return [event.kind for event in told]
-
-
-def test_acceptance_says_all_there_is_to_say(market):
-    told = market.sell(
-        BOB,
-        3,
-        100,
-        instrument=COARSE,
-        flags=POST_ONLY,
-        self_trade_prevention=SelfTradePrevention.DECREMENT,
-        client_order_id="mine",
-    )
-    order_id = market.order_id(1)
-    assert told == [
-        fact(
-            EventKind.ORDER_ACCEPTED,
-            side=Side.SELL,
-            flags=POST_ONLY,
-            self_trade_prevention=SelfTradePrevention.DECREMENT,
-            account=BOB,
-            instrument=COARSE,
-            asset=TOKENS,
-            order_id=order_id,
-            price_ticks=100,
-            quantity_lots=3,
-            leaves_lots=3,
-            amount=30,
-        ),
-        fact(
-            EventKind.ORDER_NAMED,
-            account=BOB,
-            instrument=COARSE,
-            order_id=order_id,
-            price_ticks=int.from_bytes(b"mine", "little"),
-        ),
-    ]
-
-
-def test_all_words_of_a_name_are_told(market):
-    named = market.buy(BOB, 1, 100, client_order_id="abcdefgh" * 4 + "ijkl")[1]
-    told = tuple(named.fields[name] for name in ("price_ticks", "quantity_lots", "leaves_lots", "amount", "fee"))
-    assert commands.client_text(told) == "abcdefgh" * 4 + "ijkl"
-
-
-def test_a_market_order_is_priced_at_the_band(market):
-    market.do(commands.set_price_band(PLAIN, 90, 110))
-    accepted = [
-        market.buy(BOB, 1, 5, order_type=OrderType.MARKET)[0],
-        market.sell(BOB, 1, 5, order_type=OrderType.MARKET, time_in_force=TimeInForce.FOK)[0],
-    ]
-    assert [event.fields["price_ticks"] for event in accepted] == [110, 90]
 
 
 @pytest.mark.parametrize(
@@ -150,11 +93,6 @@ def test_an_order_is_refused_for_its_reason(market, before, fields, reason):
     assert reasons(market.do(altered(BUY_ONE, **fields))) == [reason]
 
 
-def test_a_market_order_is_not_asked_for_its_price(market):
-    market.do(commands.set_price_band(PLAIN, 101, 200))
-    assert reasons(market.buy(BOB, 1, -5, order_type=OrderType.MARKET))[0] == RejectReason.NONE
-
-
 def test_notional_and_units_of_an_order_have_a_limit(market):
     market.do(
         commands.list_instrument(
@@ -199,195 +137,15 @@ def test_orders_balances_and_names_run_out():
     assert reasons(told[-1]) == [RejectReason.ORDERS_FULL]
 
 
-def test_a_name_used_again_yields_its_first_order_and_nothing_else(market):
-    market.buy(BOB, 1, 100, client_order_id="a")
-    told = market.sell(BOB, 9, 70, instrument=NOBODY, client_order_id="a")
-    assert told == [fact(EventKind.ORDER_DUPLICATED, account=BOB, instrument=NOBODY, order_id=market.order_id(1))]
-
-
-def test_a_name_is_known_even_when_the_account_may_no_longer_trade(market):
-    market.buy(BOB, 1, 100, client_order_id="a")
-    market.do(commands.set_account_state(BOB, AccountState.CLOSED))
-    assert kinds(market.buy(BOB, 1, 100, client_order_id="a")) == [EventKind.ORDER_DUPLICATED]
-
-
-def test_names_are_of_one_account_and_of_one_day(market):
-    market.buy(BOB, 1, 100, client_order_id="a")
-    assert kinds(market.buy(CAROL, 1, 100, client_order_id="a"))[0] == EventKind.ORDER_ACCEPTED
-    market.time_ns += CLIENT_ID_WINDOW_NS - 1
-    assert kinds(market.buy(BOB, 1, 100, client_order_id="a")) == [EventKind.ORDER_DUPLICATED]
-    market.time_ns += 1
-    assert kinds(market.buy(BOB, 1, 100, client_order_id="a"))[0] == EventKind.ORDER_ACCEPTED
-
-
-def test_a_refused_order_does_not_use_its_name_up(market):
-    market.buy(BOB, 0, 100, client_order_id="a")
-    assert kinds(market.buy(BOB, 1, 100, client_order_id="a"))[0] == EventKind.ORDER_ACCEPTED
-
-
 def test_a_refused_order_makes_no_balance():
     market = Market(setup=(commands.create_account(1),))
     assert reasons(market.buy(1, 1, 100)) == [RejectReason.UNKNOWN_INSTRUMENT]
     assert market.engine.balance_rows().tolist() == []
 
 
-def test_a_cancel_releases_and_tells(market):
-    market.buy(BOB, 3, 100)
-    order_id = market.order_id(1)
-    assert market.do(commands.cancel_order(BOB, order_id)) == [
-        fact(
-            EventKind.ORDER_CANCELED,
-            reason=EndReason.REQUESTED,
-            flags=OrderFlag.RESTING,
-            account=BOB,
-            instrument=PLAIN,
-            order_id=order_id,
-            price_ticks=100,
-            quantity_lots=3,
-            leaves_lots=3,
-            amount=300,
-        )
-    ]
-    assert (market.available(BOB), market.held(BOB)) == (CASH_EACH, 0)
-    assert reasons(market.do(commands.cancel_order(BOB, order_id))) == [RejectReason.UNKNOWN_ORDER]
-
-
-def test_who_may_cancel_what_and_when(market):
-    market.buy(BOB, 3, 100)
-    cancel = commands.cancel_order(BOB, market.order_id(1))
-    told = market.do(
-        altered(cancel, account=NOBODY),
-        altered(cancel, account=ALICE),
-        altered(cancel, order_id=-1),
-        commands.set_account_state(BOB, AccountState.CLOSED),
-        commands.set_trading_state(PLAIN, TradingState.SUSPENDED),
-        cancel,
-        commands.set_account_state(BOB, AccountState.SUSPENDED),
-        cancel,
-        commands.set_trading_state(PLAIN, TradingState.HALTED),
-        cancel,
-    )
-    assert [reason for reason in reasons(told) if reason] == [
-        RejectReason.UNKNOWN_ACCOUNT,
-        RejectReason.UNKNOWN_ORDER,
-        RejectReason.UNKNOWN_ORDER,
-        RejectReason.ACCOUNT_NOT_ACTIVE,
-        RejectReason.INSTRUMENT_NOT_TRADING,
-    ]
-    assert told[-1].kind == EventKind.ORDER_CANCELED
-
-
 def replaced(market: Market, price_ticks: int = 0, quantity_lots: int = 0, flags: int = 0) -> list[Fact]:
     """Replace Bob's first order."""
     return market.do(commands.replace_order(BOB, market.order_id(1), price_ticks, quantity_lots, flags=flags))
-
-
-def test_less_of_the_same_price_keeps_its_place(market):
-    market.buy(BOB, 5, 100)
-    market.buy(CAROL, 5, 100)
-    assert replaced(market, 100, 3) == [
-        fact(
-            EventKind.ORDER_REPLACED,
-            flags=OrderFlag.KEPT_PRIORITY,
-            account=BOB,
-            instrument=PLAIN,
-            order_id=market.order_id(1),
-            price_ticks=100,
-            quantity_lots=3,
-            leaves_lots=3,
-            amount=300,
-            fee=5,
-            counter_fee=100,
-        )
-    ]
-    assert market.sell(ALICE, 1, 100)[1].fields["counter_account"] == BOB
-
-
-@pytest.mark.parametrize("terms", [(0, 6, 0), (99, 0, 0), (0, 0, OrderFlag.REQUEUE), (0, 3, OrderFlag.REQUEUE)])
-def test_anything_else_loses_its_place(market, terms):
-    market.buy(BOB, 5, 100)
-    market.buy(CAROL, 5, terms[0] or 100)
-    (told,) = replaced(market, *terms)
-    assert (told.kind, told.fields.get("flags", 0)) == (EventKind.ORDER_REPLACED, 0)
-    assert market.sell(ALICE, 1, 99)[1].fields["counter_account"] == CAROL
-
-
-def test_a_replace_counts_what_was_filled(market):
-    market.buy(BOB, 5, 100)
-    market.sell(ALICE, 2, 100)
-    assert [reasons(replaced(market, 0, total))[0] for total in (1, 2, 3)] == [
-        RejectReason.QUANTITY_BELOW_FILLED,
-        RejectReason.QUANTITY_BELOW_FILLED,
-        RejectReason.NONE,
-    ]
-    assert (market.held(BOB), market.engine.open_order_rows()["leaves_lots"].tolist()) == (100, [1])
-
-
-def test_a_replace_may_trade(market):
-    market.buy(BOB, 5, 100)
-    market.sell(ALICE, 2, 101)
-    told = replaced(market, 101, 6)
-    assert kinds(told) == [EventKind.ORDER_REPLACED, EventKind.TRADED]
-    assert told[0].fields["amount"] == 606
-    assert (market.held(BOB), market.available(BOB)) == (404, CASH_EACH - 606)
-
-
-def test_a_replace_that_loses_its_place_pays_the_rates_of_today(market):
-    market.buy(BOB, 5, 100)
-    market.buy(CAROL, 5, 100)
-    market.do(commands.set_fees(PLAIN, maker_bps=100, taker_bps=100))
-    kept = replaced(market, 0, 4)
-    lost = replaced(market, 0, 5)
-    assert [told[0].fields["amount"] for told in (kept, lost)] == [400, 500 + 5 + 1]
-    trades = [event.fields.get("counter_fee", 0) for event in market.sell(ALICE, 10, 100)[1:]]
-    assert trades == [0, 5]
-
-
-def test_who_may_replace_what_and_when(market):
-    market.do(commands.set_price_band(PLAIN, 90, 110))
-    market.buy(BOB, 5, 100, flags=POST_ONLY)
-    market.sell(ALICE, 5, 105)
-    replace = commands.replace_order(BOB, market.order_id(1), 101, 6)
-    told = market.do(
-        altered(replace, account=NOBODY),
-        altered(replace, account=ALICE),
-        altered(replace, quantity_lots=-1),
-        altered(replace, price_ticks=-1),
-        altered(replace, price_ticks=111),
-        altered(replace, price_ticks=105),
-        altered(replace, price_ticks=104, quantity_lots=1_000),
-        commands.set_account_state(BOB, AccountState.RESTRICTED),
-        commands.set_trading_state(PLAIN, TradingState.HALTED),
-        replace,
-        commands.set_account_state(BOB, AccountState.ACTIVE),
-        replace,
-    )
-    assert [reason for reason in reasons(told) if reason] == [
-        RejectReason.UNKNOWN_ACCOUNT,
-        RejectReason.UNKNOWN_ORDER,
-        RejectReason.INVALID_QUANTITY,
-        RejectReason.INVALID_PRICE,
-        RejectReason.PRICE_OUTSIDE_BAND,
-        RejectReason.WOULD_TAKE,
-        RejectReason.INSUFFICIENT_BALANCE,
-        RejectReason.ACCOUNT_NOT_ACTIVE,
-        RejectReason.INSTRUMENT_NOT_TRADING,
-    ]
-
-
-def test_the_hold_of_a_replace_counts_towards_its_new_need(market):
-    market.buy(BOB, 1_000, 100)
-    assert reasons(replaced(market, 99, 0)) == [RejectReason.NONE]
-    assert reasons(replaced(market, 100, 0)) == [RejectReason.NONE]
-    assert market.available(BOB) == 0
-    assert reasons(replaced(market, 101, 0)) == [RejectReason.INSUFFICIENT_BALANCE]
-
-
-def test_a_replaced_order_that_expires_was_not_on_the_book(market):
-    market.buy(DAVE, 1, 90)
-    market.sell(CAROL, 1, 100)
-    expired = market.do(commands.replace_order(DAVE, market.order_id(1), 100))[-1]
-    assert (expired.kind, expired.fields.get("flags", 0)) == (EventKind.ORDER_EXPIRED, 0)
 
 
 def test_slots_are_freed_maker_first_taker_last():

@@ -16,7 +16,7 @@ from exchange.core.types import (
     TimeInForce,
     TradingState,
 )
-from tests.exchange.core.builders import ALICE, BOB, CAROL, COARSE, PLAIN, Market, fact, reasons
+from tests.exchange.core.builders import ALICE, BOB, CAROL, COARSE, PLAIN, Market, both_engines, fact, reasons
 
 SLEEPING = {"order_type": OrderType.STOP_LIMIT}
 
@@ -36,6 +36,7 @@ def trade_at(market: Market, price_ticks: int) -> list:
     return market.buy(CAROL, 1, price_ticks, self_trade_prevention=SelfTradePrevention.NONE)[2:]
 
 
+@both_engines
 def test_a_stop_sleeps_until_a_trade_at_its_price(market):
     (accepted, terms) = market.buy(BOB, 2, 110, stop_ticks=105, **SLEEPING)
     assert accepted.fields["flags"] == OrderFlag.SLEEPING
@@ -58,6 +59,7 @@ def test_a_stop_sleeps_until_a_trade_at_its_price(market):
     assert market.engine.open_order_rows()["price_ticks"].tolist() == [110]
 
 
+@both_engines
 def test_a_stop_that_is_awake_is_an_order_like_any_other(market):
     market.buy(BOB, 2, 110, stop_ticks=105, **SLEEPING)
     trade_at(market, 105)
@@ -65,6 +67,7 @@ def test_a_stop_that_is_awake_is_an_order_like_any_other(market):
     assert told.kind == EventKind.ORDER_REPLACED
 
 
+@both_engines
 @pytest.mark.parametrize(
     ("side", "stop", "reason"),
     [
@@ -151,6 +154,7 @@ def test_work_ends_and_is_taken_up_again(roomy, work_max):
     assert told[-1] == fact(EventKind.STOPS_WOKEN, instrument=PLAIN, quantity_lots=6)
 
 
+@both_engines
 def test_stops_wake_in_continuous_trading_only(market):
     halt = commands.set_trading_state(PLAIN, TradingState.HALTED)
     told = market.do(commands.wake_stops(9), halt, commands.wake_stops(PLAIN))

@@ -29,6 +29,7 @@ from tests.exchange.core.builders import (
     TOKENS,
     Market,
     altered,
+    both_engines,
     fact,
     reasons,
 )
@@ -60,6 +61,7 @@ SETTINGS = [
 ]
 
 
+@both_engines
 @pytest.mark.parametrize(("command", "reason"), SETTINGS)
 def test_a_setting_is_refused_for_its_reason(market, command, reason):
     market.do(commands.set_trading_state(PLAIN, TradingState.CLOSED))
@@ -69,6 +71,7 @@ def test_a_setting_is_refused_for_its_reason(market, command, reason):
     assert reasons(market.do(command)) == [reason]
 
 
+@both_engines
 def test_what_was_set_of_markets_and_limits_is_told(market):
     told = market.do(
         commands.set_guards(PLAIN, 1, 2, 3),
@@ -91,12 +94,14 @@ def test_what_was_set_of_markets_and_limits_is_told(market):
     ]
 
 
+@both_engines
 def test_an_asset_under_rules_gets_no_further_book(market):
     second = commands.list_instrument(4, LICENCES, CNY, lot_units=1, tick_value=1, quantity_min=1, quantity_max=9)
     told = market.do(altered(LISTING, asset=LICENCES), commands.set_venue_rules(3, turnaround_days=1), second)
     assert reasons(told) == [0, 0, RejectReason.INVALID_PARAMETER]
 
 
+@both_engines
 @pytest.mark.parametrize(
     ("before", "after", "reason"),
     [
@@ -110,6 +115,7 @@ def test_some_states_do_not_follow_others(market, before, after, reason):
     assert reasons(told) == [0, reason]
 
 
+@both_engines
 def test_continuous_trading_does_not_begin_with_orders_for_an_auction_or_a_crossed_book(market):
     begin = commands.set_trading_state(PLAIN, TradingState.CONTINUOUS)
     market.do(commands.set_trading_state(PLAIN, TradingState.PRE_OPEN))
@@ -121,6 +127,7 @@ def test_continuous_trading_does_not_begin_with_orders_for_an_auction_or_a_cross
     assert [reason for reason in reasons(told) if reason] == [RejectReason.INVALID_TRANSITION] * 2
 
 
+@both_engines
 def test_calls_never_trade_continuously_and_posted_offers_are_never_called(market):
     told = market.do(
         commands.set_trading_state(PLAIN, TradingState.CLOSED),
