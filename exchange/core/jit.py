@@ -6,7 +6,6 @@ and without the GIL. Records carry no reference counts, so every one of them tak
 With NUMBA_DISABLE_JIT=1 all of them are plain Python, which is how coverage and the debugger see the core.
 """
 
-import ctypes
 import hashlib
 import os
 from collections.abc import Callable
@@ -111,10 +110,16 @@ def _record_at(_context: Any, address: Any, dtype: Any) -> tuple[Signature, Any]
     return record(address, dtype), code
 
 
+class _Memory:
+    """Bytes that stand somewhere, as numpy asks for them."""
+
+    def __init__(self, address: int, size: int) -> None:
+        self.__array_interface__ = {"data": (address, False), "shape": (size,), "typestr": "|u1", "version": 3}
+
+
 def record_at(address: int, dtype: np.dtype[Any]) -> Record:
     """Return the record of a layout that stands at an address, which its owner keeps."""
-    row = (ctypes.c_char * dtype.itemsize).from_address(int(address))
-    return np.frombuffer(memoryview(row), dtype)[0]
+    return np.asarray(_Memory(int(address), dtype.itemsize)).view(dtype)[0]
 
 
 def prefetch(record: Record) -> None:
