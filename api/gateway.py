@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from api import orders, parameters
 from api.errors import (
+    CANCEL_RESTRICTED,
     DUPLICATE_ORDER,
     LOT_SIZE,
     ORDER_ARCHIVED,
@@ -132,8 +133,10 @@ class Gateway:
             return None
         return order if instrument is None or order.instrument == instrument.index else None
 
-    async def cancel(self, account: int, order: OrderView) -> OrderView:
-        """End an open order."""
+    async def cancel(self, account: int, order: OrderView, only: str | None = None) -> OrderView:
+        """End an open order; where its sender restricts that, only if it is new, or only if it is partly filled."""
+        if only is not None and order.is_open and (only == "ONLY_NEW") is not (order.status is OrderStatus.NEW):
+            raise RequestError(CANCEL_RESTRICTED)
         events = await self._turn.submit(commands.cancel_order(account, order.order_id))
         if events[0].kind == _REJECTED:
             raise RequestError(rejection(events[0].reason, CommandKind.CANCEL_ORDER))

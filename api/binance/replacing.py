@@ -101,7 +101,7 @@ async def _canceled(services: Services, call: Call, part: CancelPart, instrument
     if order is None:
         return _Half(problem=UNKNOWN_ORDER)
     try:
-        ended = await services.gateway.cancel(call.account, order)
+        ended = await services.gateway.cancel(call.account, order, part.cancel_restrictions)
     except RequestError as error:
         return _Half(problem=error.problem)
     name = part.cancel_new_client_order_id or own_name(order.order_id)

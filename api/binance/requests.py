@@ -25,6 +25,7 @@ from api.schemas import (
     TypeName,
 )
 
+CancelRestriction = Literal["ONLY_NEW", "ONLY_PARTIALLY_FILLED"]
 HISTORY_MAX = 1000  # rows of one answer
 DEPTH_MAX = 5000  # levels of one side
 
@@ -188,6 +189,7 @@ class CancelRequest(OrderRequest):
     """One order, by either of its ids, and a name for the cancellation itself, which is only echoed."""
 
     new_client_order_id: ClientOrderId | None = None
+    cancel_restrictions: CancelRestriction | None = None
 
 
 class CancelPart(BaseModel):
@@ -199,6 +201,7 @@ class CancelPart(BaseModel):
     cancel_order_id: Long | None = None
     cancel_orig_client_order_id: ClientOrderId | None = None
     cancel_new_client_order_id: ClientOrderId | None = None
+    cancel_restrictions: CancelRestriction | None = None
 
     @model_validator(mode="after")
     def _has_an_id(self) -> Self:

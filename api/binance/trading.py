@@ -54,7 +54,7 @@ async def cancel(services: Services, call: Call) -> bytes:
     order = services.gateway.find(call.account, instrument, request.order_id, request.orig_client_order_id)
     if order is None:
         raise RequestError(UNKNOWN_ORDER)
-    ended = await services.gateway.cancel(call.account, order)
+    ended = await services.gateway.cancel(call.account, order, request.cancel_restrictions)
     name = request.new_client_order_id or own_name(order.order_id)
     return encoded(replies.canceled(ended, services.directory.texts(instrument.index), call.stamp, name))
 

@@ -16,7 +16,7 @@ from api.binance import frames, wsrequest
 from api.binance.placing import place
 from api.binance.rest import ENDPOINTS
 from api.binance.wsrequest import Request
-from api.call import MILLISECOND_NS, Call, encoded
+from api.call import Call, encoded
 from api.departures import Departures
 from api.door import Endpoint, Services
 from api.errors import (
@@ -66,6 +66,8 @@ METHODS = {
     "order.test": ("POST", "/api/v3/order/test"),
     "order.status": ("GET", "/api/v3/order"),
     "order.cancel": ("DELETE", "/api/v3/order"),
+    "order.cancelReplace": ("POST", "/api/v3/order/cancelReplace"),
+    "order.amend.keepPriority": ("PUT", "/api/v3/order/amend/keepPriority"),
     "openOrders.status": ("GET", "/api/v3/openOrders"),
     "openOrders.cancelAll": ("DELETE", "/api/v3/openOrders"),
     "allOrders": ("GET", "/api/v3/allOrders"),
@@ -204,8 +206,6 @@ class ApiSession:
         for number, subscription in list(self._subscriptions.items()):
             credential = self._services.keys.credential(subscription.key)
             if credential is None or (credential.expires_ns and now_ns >= credential.expires_ns):
-                event = {"e": "eventStreamTerminated", "E": now_ns // MILLISECOND_NS}
-                self._connection.push(Message("terminated", {"subscriptionId": number, "event": event}))
                 self._end(number)
 
     def gone(self) -> None:
@@ -378,6 +378,9 @@ class ApiSession:
         }
 
     def _end(self, number: int) -> None:
+        """End a subscription, and say so."""
+        event = {"e": "eventStreamTerminated", "E": self._hub.now_ms()}
+        self._connection.push(Message("terminated", {"subscriptionId": number, "event": event}))
         subscription = self._subscriptions.pop(number)
         if subscription.following is not None:
             subscription.following.cancel()

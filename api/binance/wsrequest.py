@@ -13,6 +13,7 @@ import orjson
 
 from api import auth
 from api.auth import Credential
+from api.call import encoded
 from api.errors import INVALID_JSON, Problem, RequestError, empty, illegal, overflowed, too_many
 from api.parameters import PARAMETERS_MAX, TEXT_LENGTH_MAX
 
@@ -63,10 +64,10 @@ def check_signature(credential: Credential, texts: Mapping[str, str]) -> None:
     try:
         auth.check_signature(credential, plain, signature)
     except RequestError:
-        encoded = urlencode([(name, texts[name]) for name in sorted(texts) if name != "signature"]).encode()
-        if encoded == plain:
+        percent = urlencode([(name, texts[name]) for name in sorted(texts) if name != "signature"]).encode()
+        if percent == plain:
             raise
-        auth.check_signature(credential, encoded, signature)
+        auth.check_signature(credential, percent, signature)
 
 
 def answered(request_id: int | str | None, result: bytes, rate_limits: bytes) -> bytes:
@@ -80,7 +81,9 @@ def refused(request_id: int | str | None, problem: Problem, rate_limits: bytes) 
     body: dict[str, object] = {"code": problem.code, "msg": problem.message}
     if problem.retry_after_s:
         body["data"] = {"retryAfter": problem.retry_after_s * 1000}
-    head = orjson.dumps({"id": request_id, "status": problem.status, "error": body})
+    elif problem.data is not None:
+        body["data"] = problem.data
+    head = encoded({"id": request_id, "status": problem.status, "error": body})
     return head[:-1] + b',"rateLimits":' + rate_limits + b"}" if rate_limits else head
 
 

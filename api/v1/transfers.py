@@ -1,20 +1,22 @@
 """What moves without an order: cash and units between accounts of one participant, and trades that are taken back."""
 
 import hashlib
+import struct
 
-from api.errors import RequestError
+from api.errors import RequestError, rejection
 from api.v1.desk import Action, Caller, Desk, submit
-from api.v1.orderproblems import NOT_A_SUBACCOUNT, NOT_A_TRADE, SAME_ACCOUNT
+from api.v1.orderproblems import NOT_A_SUBACCOUNT, NOT_A_TRADE, SAME_ACCOUNT, TRANSFER_ARCHIVED
 from api.v1.orderschemas import BustAnswer, BustRequest, SubaccountTransfer, SubaccountTransferAnswer
 from api.v1.problems import UNKNOWN_ACCOUNT, UNKNOWN_ASSET, amount_units
 from exchange.core import commands
-from exchange.core.types import EventKind, Side, TransferPurpose
+from exchange.core.types import EventKind, RejectReason, Side, TransferPurpose
 from exchange.events import Event, rows
 from exchange.registry.documents import Role, Scope
 from exchange.registry.units import format_units
 
 MILLISECOND_NS = 1_000_000
 ID_BYTES = 16
+DUPLICATE = rejection(RejectReason.DUPLICATE_ID)
 
 
 async def transfer(desk: Desk, caller: Caller, request: SubaccountTransfer) -> SubaccountTransferAnswer:
@@ -27,7 +29,14 @@ async def transfer(desk: Desk, caller: Caller, request: SubaccountTransfer) -> S
     units = amount_units("amount", request.amount, asset.decimals)
     named = transfer_key(source, request.transfer_id)
     made = commands.transfer(source, request.receiver, asset.index, units, TransferPurpose.SUBACCOUNT, named)
-    event = (await desk.gateway.send(made))[0]
+    try:
+        event = (await desk.gateway.send(made))[0]
+    except RequestError as error:
+        if error.problem != DUPLICATE:
+            raise
+        event = _before(desk, source, named)
+        if (event.counter_account, event.asset, event.amount) != (request.receiver, asset.index, units):
+            raise
     return _transferred(desk, request, event)
 
 
@@ -55,6 +64,17 @@ async def bust(desk: Desk, caller: Caller, request: BustRequest) -> BustAnswer:
         seller=seller,
         time=event.time_ns // MILLISECOND_NS,
     )
+
+
+def _before(desk: Desk, account: int, named: bytes) -> Event:
+    """Return the transfer of an account that was applied under an id, looked for among its latest events."""
+    exchange = desk.exchange
+    words = struct.unpack("<2q", named)
+    for _, number in reversed(exchange.account_events.after(account, 0)):
+        (event,) = rows(exchange.events.read(number - 1, 1))
+        if event.kind == EventKind.TRANSFERRED and (event.order_id, event.counter_order_id) == words:
+            return event
+    raise RequestError(TRANSFER_ARCHIVED)
 
 
 def transfer_key(account: int, transfer_id: str) -> bytes:

@@ -92,9 +92,8 @@ def test_a_head_that_came_before_is_served_like_the_first(market):
 
 def test_either_way_answers_come_in_order(market):
     alice = market.client("alice")
-    order = alice.sign(
-        {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": 1, "price": PRICE}
-    )
+    terms = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": 1, "price": PRICE}
+    order = alice.sign(terms | {"newClientOrderId": "one-for-three"})
     key = f"host: x\r\nx-mbx-apikey: {alice.key}\r\n"
     place = f"POST /api/v3/order HTTP/1.1\r\n{key}content-length: {len(order)}\r\n\r\n{order}"
     clock = f"GET /api/v3/time HTTP/1.1\r\n{key}\r\n"

@@ -418,3 +418,16 @@ def test_the_order_count_is_told(market):
     response = alice.order("BUY", 1, PRICE)
     assert int(response.headers["x-mbx-order-count-10s"]) <= before + 1
     assert int(response.headers["x-mbx-used-weight-1m"]) > 0
+
+
+def test_a_cancellation_may_be_restricted(market):
+    alice, bob = market.client("alice"), market.client("bob")
+    placed = done(alice.order("BUY", 3, PRICE), schema.Full)["orderId"]
+    terms = {"symbol": SYMBOL, "orderId": placed}
+    for only, code in (("ONLY_PARTIALLY_FILLED", -2011), ("SOMETIMES", -1130)):
+        assert refused(alice.signed("DELETE", "/api/v3/order", **terms, cancelRestrictions=only))[1] == code
+    done(bob.order("SELL", 1, PRICE), schema.Full)
+    answer = alice.signed("DELETE", "/api/v3/order", **terms, cancelRestrictions="ONLY_NEW")
+    assert refused(answer) == (400, -2011, "Order was not canceled due to cancel restrictions.")
+    ended = alice.signed("DELETE", "/api/v3/order", **terms, cancelRestrictions="ONLY_PARTIALLY_FILLED")
+    assert done(ended, schema.Canceled)["status"] == "CANCELED"

@@ -400,3 +400,38 @@ def test_an_exchange_that_stopped_says_so(tmp_path_factory: pytest.TempPathFacto
 
 
 STOPPED = (("order.place", order("BUY", 1, "0.05")), ("account.status", {}))
+
+
+def test_an_order_is_replaced_and_made_smaller(floor: Venue) -> None:
+    async def conversation() -> list[Any]:
+        async with joined(floor, PATH) as client:
+            first = await ask(client, "order.place", signed("alice", **order("BUY", 5, "0.0500")))
+            which = {"symbol": SYMBOL, "orderId": first["result"]["orderId"], "newQty": "3"}
+            amended = await ask(client, "order.amend.keepPriority", signed("alice", **which))
+            swap = order("BUY", 2, "0.0400", cancelReplaceMode="STOP_ON_FAILURE", cancelOrderId=which["orderId"])
+            replaced = await ask(client, "order.cancelReplace", signed("alice", **swap))
+            failed = await ask(client, "order.cancelReplace", signed("alice", **swap))
+            swap["cancelReplaceMode"] = "ALLOW_FAILURE"
+            half = await ask(client, "order.cancelReplace", signed("alice", **swap))
+            return [amended, replaced, failed, half]
+
+    amended, replaced, failed, half = talk(conversation)
+    assert amended["result"]["amendedOrder"]["qty"] == "3"
+    assert (replaced["result"]["cancelResult"], replaced["result"]["newOrderResult"]) == ("SUCCESS", "SUCCESS")
+    assert (failed["status"], failed["error"]["code"]) == (400, -2022)
+    assert failed["error"]["data"]["newOrderResult"] == "NOT_ATTEMPTED"
+    assert (half["status"], half["error"]["code"], half["error"]["data"]["cancelResult"]) == (409, -2021, "FAILURE")
+    assert half["error"]["data"]["newOrderResponse"]["status"] == "NEW"
+
+
+def test_the_end_of_a_subscription_is_told(floor: Venue) -> None:
+    async def conversation() -> list[Any]:
+        async with joined(floor, PATH) as client:
+            await ask(client, "session.logon", signed("alice"))
+            await ask(client, "userDataStream.subscribe")
+            await client.send(json.dumps({"id": 9, "method": "session.logout"}))
+            return [await hear(client) for _ in range(2)]
+
+    ended, answer = talk(conversation)
+    assert (ended["subscriptionId"], ended["event"]["e"]) == (0, "eventStreamTerminated")
+    assert answer["id"] == 9

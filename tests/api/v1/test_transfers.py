@@ -41,9 +41,10 @@ def test_a_broker_moves_money_between_its_accounts(house: Any) -> None:
 def test_a_transfer_moves_once_however_often_it_is_sent(house: Any) -> None:
     _, (first, second, _) = house
     terms = {"receiver": second.account, "asset": "CNY", "amount": "1", "transfer_id": "once"}
-    done(first.post("/v1/transfers", **terms))
+    moved = done(first.post("/v1/transfers", **terms))
     before = cash(first)
-    assert refused(first.post("/v1/transfers", **terms)) == (409, -8015)
+    assert done(first.post("/v1/transfers", **terms)) == moved
+    assert refused(first.post("/v1/transfers", **terms | {"amount": "2"})) == (409, -8015)
     assert cash(first) == before
 
 
