@@ -101,15 +101,12 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- Where the rows of the last two batches begin in the balance log, as far as its size tells; behind its end where few rows
--- are new or most follow upon older ones. What is read from there is no less true if the place is wrong.
-CREATE FUNCTION ledger.recent_place(new_rows bigint, recent_rows bigint) RETURNS tid LANGUAGE plpgsql VOLATILE AS $$
-DECLARE
-    pages bigint := pg_relation_size('ledger.balance_log') / 8192;
-BEGIN
-    RETURN format('(%s,0)', CASE WHEN new_rows >= 256 AND recent_rows > new_rows / 2
-        THEN greatest(0, pages - 3 * new_rows / 100 - 64) ELSE pages END)::tid;
-END $$;
+-- Where the rows of the last two batches begin in the balance log, as far as its size tells; behind its end where few rows are
+-- new or most follow upon older ones. What is read from there is no less true if the place is wrong.
+CREATE FUNCTION ledger.recent_place(new_rows bigint, recent_rows bigint) RETURNS tid LANGUAGE sql VOLATILE AS $$
+    SELECT CASE WHEN new_rows < 256 OR recent_rows < new_rows / 2 THEN '(4294967294,0)'::tid
+        ELSE format('(%s,0)', greatest(0, pg_relation_size('ledger.balance_log') / 8192 - 3 * new_rows / 110 - 16))::tid END
+$$;
 
 -- A batch's balances come in one statement behind its movements: one for each account and asset that was posted to and
 -- for no other, naming the batch that touched it last, and equal to the balance then plus what was posted now.
@@ -133,17 +130,14 @@ BEGIN
     SELECT * INTO range FROM ledger.settle_cursor WHERE shard = given.batch >> 48;
     base := range.shard::bigint << 48;
     place := ledger.recent_place(given.count, given.recent);
-    WITH moved AS (
+    WITH posted AS MATERIALIZED (  -- looked for once: three times would cost a batch of few rows more than all else
+        SELECT asset, account, contra_account, amount, contra_amount, fee FROM ledger.movements
+        WHERE movement_id >= (range.sealed_seq + 1) * 2 AND movement_id < (range.last_seq + 1) * 2
+    ), moved AS (
         SELECT account, asset, ledger.total(amount) AS change FROM (
-            SELECT account, asset, amount FROM ledger.movements
-            WHERE movement_id >= (range.sealed_seq + 1) * 2 AND movement_id < (range.last_seq + 1) * 2
-            UNION ALL
-            SELECT contra_account, asset, contra_amount FROM ledger.movements
-            WHERE movement_id >= (range.sealed_seq + 1) * 2 AND movement_id < (range.last_seq + 1) * 2
-            UNION ALL
-            SELECT 0, asset, ledger.total(fee) FROM ledger.movements
-            WHERE movement_id >= (range.sealed_seq + 1) * 2 AND movement_id < (range.last_seq + 1) * 2 AND fee <> 0
-            GROUP BY asset
+            SELECT account, asset, amount FROM posted
+            UNION ALL SELECT contra_account, asset, contra_amount FROM posted
+            UNION ALL SELECT 0, asset, ledger.total(fee) FROM posted WHERE fee <> 0 GROUP BY asset
         ) legs
         GROUP BY account, asset
     ), recent AS (
