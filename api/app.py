@@ -4,7 +4,7 @@ The table does not pass through FastAPI's routing, which would cost more than th
 same rows, so that `/openapi.json` and `/docs` show everything. (`api.connection` serves the table without ASGI, too.)
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sized
 
 import structlog
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -39,6 +39,7 @@ class Application:
     def __init__(self, services: Services, fastapi: FastAPI, websocket: Asgi | None) -> None:
         """Put the short cut in front of FastAPI, and hand websockets to their own application."""
         self.services = services
+        self.connections: Sized = ()  # open ones, as the server that serves this counts them
         self.heads = Heads()
         self.fastapi = fastapi
         self._websocket = websocket

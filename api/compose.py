@@ -20,6 +20,7 @@ from api.demo.day import keep_market
 from api.door import Services
 from api.keeper import Keeper
 from api.limits import Limits
+from api.metrics import Gauges, metrics_route
 from api.serve import serve, stop_on_signals
 from api.stream.config import StreamConfig
 from api.stream.server import server_settings, websocket_app
@@ -102,7 +103,7 @@ async def _serve(options: Options, observer: Observer, exchange: Exchange, keepe
             at_work(exchange, titles),
             _publishing(exchange, dsn),
         ):
-            application = _application(options, exchange, vault, ledger, titles)
+            application = _application(options, exchange, vault, ledger, titles, keeper)
             await _serve_application(options, observer, application, operator_file, stop)
     finally:
         await exchange.stop()
@@ -128,10 +129,15 @@ async def _publishing(exchange: Exchange, dsn: str) -> AsyncIterator[None]:
         await asyncio.gather(publishing, return_exceptions=True)
 
 
-def _application(options: Options, exchange: Exchange, vault: Vault, ledger: Ledger, titles: Titles) -> Application:
+def _application(
+    options: Options, exchange: Exchange, vault: Vault, ledger: Ledger, titles: Titles, keeper: Keeper
+) -> Application:
     services = Services.of(exchange, vault, options.limits)
     desk = Desk.of(exchange, ledger, services.keys, vault, services.limiter)._replace(titles=titles)
-    return create_app(services, [routes(desk)], websocket_app(services, StreamConfig()))
+    gauges = Gauges(exchange, ledger, keeper)
+    application = create_app(services, [routes(desk), metrics_route(gauges)], websocket_app(services, StreamConfig()))
+    gauges.connections = lambda: len(application.connections)
+    return application
 
 
 async def _serve_application(

@@ -36,6 +36,8 @@ class Keeper:
         self._ready = threading.Event()
         self._stop = threading.Event()
         self._failure: Exception | None = None
+        self.poster_deaths = 0  # since the start
+        self.postgres_deaths = 0
         self._thread = threading.Thread(target=self._run, name="keeper")
 
     def start(self) -> None:
@@ -90,12 +92,14 @@ class Keeper:
                 log.error("another exchange posts to this ledger: nothing is posted from here any more")
                 self._stop.wait()
             elif status is not None:
+                self.poster_deaths += 1
                 self._restart_poster(status, deaths)
                 deaths += 1
 
     def _keep_postgres(self) -> None:
         try:
             if self._postgres is not None and self._postgres.ensure_running():
+                self.postgres_deaths += 1
                 log.warning("postgres had ended and was started again")
         except PostgresError:
             log.exception("postgres does not start again")

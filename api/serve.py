@@ -119,6 +119,7 @@ async def _running(
         **settings,
     )
     server = _Server(config)
+    application.connections = server.server_state.connections
     running = asyncio.create_task(server.serve(sockets=[listener]))
     sweeper = Sweeper(server, limits.receive_s_max, limits.rest_s_max)
     interval_s = min(SWEEP_S_MAX, limits.receive_s_max / 4, limits.rest_s_max / 4)

@@ -55,6 +55,13 @@ class Batch(NamedTuple):
     documents: tuple[bytes, ...]
 
 
+class JournalTime(NamedTuple):
+    """What the journal has cost since the start."""
+
+    groups: int  # appended and synced, one after the other
+    busy_ns: int
+
+
 class _Answers(NamedTuple):
     """Who gets which part of a batch's rows: each up to its end, from the end of the one before."""
 
@@ -102,7 +109,7 @@ class Sequencer:
         self._refusal = "the exchange has not started"
         self._failed = False
         self._finishing = False
-        self._journal_thread = _JournalThread(journal)
+        self._journal_thread = _JournalThread(journal, clock)
         self._saver = ThreadPoolExecutor(1, "snapshots")
         self._saving: Future[None] | None = None
         self._thread = Thread(target=self._run, name="engine", daemon=True)
@@ -111,6 +118,16 @@ class Sequencer:
     def pending(self) -> int:
         """Return how many commands wait for their answer."""
         return self._pending
+
+    @property
+    def sequence(self) -> int:
+        """Return the number of the last durable command."""
+        return self._sequence
+
+    @property
+    def journal_time(self) -> JournalTime:
+        """Return how many groups the journal has made durable since the start, and how long that took."""
+        return self._journal_thread.time
 
     @property
     def refusal(self) -> str:
@@ -334,8 +351,10 @@ class Sequencer:
 class _JournalThread:
     """Appends to the journal while its caller does something else; one group at a time."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, clock: Clock) -> None:
+        self.time = JournalTime(0, 0)
         self._journal = journal
+        self._clock = clock
         self._groups: SimpleQueue[Entries] = SimpleQueue()
         self._results: SimpleQueue[Exception | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name="journal", daemon=True)
@@ -358,11 +377,14 @@ class _JournalThread:
 
     def _run(self) -> None:
         while group := self._groups.get():
+            began_ns = self._clock.monotonic_ns()
             try:
                 self._journal.append(group)
             except Exception as error:  # noqa: BLE001 - it is raised in the thread that waits for this group
                 self._results.put(error)
             else:
+                spent_ns = self._clock.monotonic_ns() - began_ns
+                self.time = JournalTime(self.time.groups + 1, self.time.busy_ns + spent_ns)
                 self._results.put(None)
 
 

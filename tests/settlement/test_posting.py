@@ -22,7 +22,7 @@ from settlement.migrate import migrate
 from settlement.poster import Poster
 from settlement.posting import SupersededError, load, post
 from tests.settlement.builders import CASH, Events, event, history, market, stream, trades
-from tests.settlement.conftest import SMALL
+from tests.settlement.conftest import SMALL, recreate
 from tests.settlement.posting import contents, fetch, next_batch, post_all, stand
 from tests.settlement.proxy import Proxy
 
@@ -238,12 +238,13 @@ def test_a_death_at_any_point_of_a_batch_costs_nothing(
 ) -> None:
     """Points 1 to 6 of a batch by COPY: begin, advance, three tables, seal; point 1 also of the stored function."""
     events = _small_then_large()
-    asyncio.run(_fresh(mortal.dsn))
-    asyncio.run(post_all(mortal.dsn, events[: len(OPENED)]))
+    dsn = asyncio.run(recreate(mortal.dsn, "mortal"))
+    asyncio.run(migrate(dsn))
+    asyncio.run(post_all(dsn, events[: len(OPENED)]))
 
     async def strike_at(point: int, small: int) -> None:
         monkeypatch.setattr(config, "SMALL_BATCH_TRADES", small)
-        connection = await connect(mortal.dsn, POSTER_ROLE)
+        connection = await connect(dsn, POSTER_ROLE)
         state = await stand(connection, events)
         batch, _ = prepare(state, events[state.position : state.position + 3])
         counted = Counted(connection, point, lambda backend: _strike(mortal, victim, backend))
@@ -256,15 +257,8 @@ def test_a_death_at_any_point_of_a_batch_costs_nothing(
     for point, small in ((1, 48), *((point, 0) for point in range(1, 7))):
         asyncio.run(strike_at(point, small))
         _revive(mortal, victim)
-    asyncio.run(post_all(mortal.dsn, events, size=11))
-    _check_exact(mortal.dsn, events)
-
-
-async def _fresh(dsn: str) -> None:
-    connection = await asyncpg.connect(dsn)
-    await connection.execute("DROP SCHEMA IF EXISTS ledger CASCADE; DROP TABLE IF EXISTS schema_version")
-    await connection.close()
-    await migrate(dsn)
+    asyncio.run(post_all(dsn, events, size=11))
+    _check_exact(dsn, events)
 
 
 def _revive(server: Embedded, victim: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -20,6 +21,7 @@ from api.bootstrap import prepare
 from api.clerk import Clerk, at_work
 from api.door import Services
 from api.limits import Limits
+from api.metrics import Gauges, metrics_route
 from api.serve import serve
 from api.titles import open_titles
 from api.v1.desk import Desk
@@ -95,6 +97,7 @@ class Office:
         self.config = config
         self.limits = limits
         self.dsn = dsn
+        self.keeper = SimpleNamespace(poster_deaths=0, postgres_deaths=0)  # of one that is not there
         self.exchange: Exchange
         self.application: Application
         self.desk: Desk
@@ -170,12 +173,14 @@ class Office:
             ledger = None if self.dsn is None else await Ledger.open(self.dsn)
             services = Services.of(self.exchange, vault, self.limits)
             self.desk = Desk.of(self.exchange, ledger, services.keys, vault, services.limiter)
+            gauges = Gauges(self.exchange, ledger, self.keeper)
             async with AsyncExitStack() as stack:
                 if self.dsn is not None:
                     titles = await stack.enter_async_context(open_titles(self.dsn, self.exchange.registry, vault))
                     self.clerk = await stack.enter_async_context(at_work(self.exchange, titles))
                     self.desk = self.desk._replace(titles=titles)
-                application = self.application = create_app(services, [routes(self.desk)])
+                application = self.application = create_app(services, [routes(self.desk), metrics_route(gauges)])
+                gauges.connections = lambda: len(application.connections)
                 await serve(application, "127.0.0.1", 0, stop=self._stop, ready=self._is_ready)
             if ledger is not None:
                 await ledger.close()
