@@ -6,7 +6,7 @@ and dropped with the last.
 
 from api.binance.channels import Channel, Sources, channel_of
 from api.binance.published import Published
-from api.binance.streams import FAST_MS, PUBLISHED, SLOW_MS, Kind, Stream, parse
+from api.binance.streams import FAST_MS, MANY, PUBLISHED, SLOW_MS, Kind, Stream, parse
 from api.stream.hub import Connection, Hub
 from exchange.events import Event
 from exchange.marketdata.prices import DailyPrices
@@ -55,8 +55,8 @@ class Feed:
         del channels[name]
         if not channels:
             del self._watched[stream.instrument]
-        if stream.pace_ms:
-            self._due[stream.pace_ms].pop(name, None)
+        for due in self._due.values():
+            due.pop(name, None)
 
     def on_batch(self, batch: Batch) -> None:
         """Tell what happened to those who listen."""
@@ -94,4 +94,5 @@ class Feed:
         self._sources.tickers.begin_beat()
         for name, channel in due.items():
             if channel.on_beat(now_ms):
-                self._due[pace_ms][name] = channel
+                is_late = channel.stream.kind in MANY  # there was no time for all that changed
+                self._due[FAST_MS if is_late else pace_ms][name] = channel

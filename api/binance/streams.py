@@ -70,7 +70,8 @@ _PLAIN = {kind.value: kind for kind in _PACES}
 _ALL = {kind.value: kind for kind in (Kind.PHASES, Kind.INSTRUMENTS, Kind.ANNOUNCEMENTS)}
 PUBLISHED = (Kind.INDICES, Kind.SETTLEMENT_PRICES)
 _BY_DAY = {kind.value: kind for kind in PUBLISHED}
-_TICKERS = {kind.value: kind for kind in (Kind.ALL_MINI_TICKERS, Kind.ALL_TICKERS, Kind.ALL_BOOK_TICKERS)}
+MANY = frozenset({Kind.ALL_MINI_TICKERS, Kind.ALL_TICKERS, Kind.ALL_BOOK_TICKERS})  # tickers of many instruments
+_TICKERS = {kind.value: kind for kind in MANY}
 _ALL_PACES = {"": SLOW_MS, "1000ms": SLOW_MS, "100ms": FAST_MS}
 
 

@@ -1,7 +1,7 @@
 """Tickers of many instruments in one stream: those that changed since the last beat, of all or of those asked for.
 
 A ticker is encoded once a beat, however many streams it is in; an answer of many is cut into messages, and what one
-beat has no time for comes with the next.
+beat has no time for comes with the next of the faster ones.
 """
 
 import re
@@ -19,7 +19,7 @@ from exchange.events import Event
 from exchange.marketdata.market import MarketData
 
 TICKERS_PER_MESSAGE = 500
-TICKERS_PER_BEAT = 5_000  # of one stream: some 50 ms of work at most
+TICKERS_PER_BEAT = 2_000  # of one stream: some 20 to 50 ms of work at most
 _OF_TRADES = frozenset({int(EventKind.TRADED)})
 _OF_BOOKS = frozenset({
     int(kind)

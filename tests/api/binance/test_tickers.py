@@ -84,8 +84,8 @@ def test_many_tickers_come_in_several_messages_and_beats(fed: Fed, monkeypatch: 
     assert [len(rows) for rows in take(fed, wire)] == [1, 1]
     monkeypatch.setattr(tickers, "TICKERS_PER_BEAT", 1)
     trade_both(fed)
-    for symbol in (SYMBOL, SECOND_SYMBOL):
-        fed.feed.beat(SLOW_MS)
+    for pace, symbol in ((SLOW_MS, SYMBOL), (FAST_MS, SECOND_SYMBOL)):
+        fed.feed.beat(pace)
         assert [row["s"] for rows in take(fed, wire) for row in rows] == [symbol]
 
 
