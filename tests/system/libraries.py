@@ -4,8 +4,19 @@ import warnings
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
+    import ccxt
     import ccxt.pro as ccxt_pro
     from binance import AsyncClient, BinanceSocketManager
+    from binance.client import Client as SyncClient
+    from binance.exceptions import BinanceAPIException
     from binance.ws.reconnecting_websocket import ReconnectingWebsocket
 
-__all__ = ["AsyncClient", "BinanceSocketManager", "ReconnectingWebsocket", "ccxt_pro"]
+__all__ = [
+    "AsyncClient",
+    "BinanceAPIException",
+    "BinanceSocketManager",
+    "ReconnectingWebsocket",
+    "SyncClient",
+    "ccxt",
+    "ccxt_pro",
+]
