@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from api import asyncapi
 from api.binance.rest import ENDPOINTS
 from api.binance.schema import Refusal
 from api.call import Answer, Disconnected, Receive, Scope, Send, call_of, read_body, refusal, write
@@ -84,11 +85,17 @@ def create_app(services: Services, routers: Iterable[APIRouter] = (), websocket:
     for router in routers:
         fastapi.include_router(router)
     publish(fastapi)
+    fastapi.add_route(asyncapi.PATH, _asyncapi, include_in_schema=False)
     fastapi.add_exception_handler(RequestError, _on_request_error)
     fastapi.add_exception_handler(HTTPException, _on_http_exception)
     fastapi.add_exception_handler(RequestValidationError, _on_invalid)
     fastapi.add_exception_handler(Exception, _on_exception)
     return Application(services, fastapi, websocket)
+
+
+async def _asyncapi(_: Request) -> Response:
+    """Return what is published about the websockets."""
+    return Response(asyncapi.document(), media_type="application/json")
 
 
 def _publish(fastapi: FastAPI, services: Services, endpoint: Endpoint) -> None:

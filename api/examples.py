@@ -58,6 +58,9 @@ NAMES: Mapping[str, tuple[object, ...]] = {
     "role": ("trader", "TAKER"),
     "signature": (SIGNATURE,),
     "timestamp": (TIME,),
+    "event_time": (TIME,),
+    "update_id": (205,),
+    "levels": (10,),
     "recv_window": (5000,),
     "time": (TIME,),
     "limit": (100,),
@@ -80,8 +83,19 @@ NAMES: Mapping[str, tuple[object, ...]] = {
     "high": ("9.0000",),
     "low": ("0.0001",),
 }
-_FORMATS: Mapping[str, str] = {"date": "2026-11-20", "date-time": "2026-11-20T08:30:00Z"}
-_FALLBACKS = ("x", "X", "1", "alice", "CNY", "0" * 32, "0" * 64, KEY)  # for a text of which no more is known
+_FORMATS: Mapping[str, str] = {"date": "2026-11-20", "date-time": "2026-11-20T08:30:00Z", "decimal": "0.2000"}
+_FALLBACKS = (
+    "x",
+    "X",
+    "1",
+    "alice",
+    "CNY",
+    "0000123456",
+    "0" * 32,
+    "0" * 64,
+    KEY,
+    "",
+)  # for a text of which no more is known
 _TYPES: Mapping[str, type | tuple[type, ...]] = {
     "string": str,
     "integer": int,
@@ -137,7 +151,13 @@ def _fits(schema: Schema, value: object) -> bool:
     if isinstance(value, str):
         is_short = schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value))
         return bool(is_short and re.search(schema.get("pattern", ""), value))
-    return "prefixItems" not in schema
+    return _fits_rows(schema, value)
+
+
+def _fits_rows(schema: Schema, value: Any) -> bool:  # noqa: ANN401 - any JSON
+    """Return whether rows of a list are as long as they have to be; a list that is a row itself has no known value."""
+    row = (schema.get("items") or {}).get("prefixItems")
+    return "prefixItems" not in schema and (row is None or len(row) == len(value[0]))
 
 
 def _made(schema: Schema, components: Mapping[str, Schema], name: str, *, brief: bool) -> Any:  # noqa: ANN401 - any JSON
@@ -146,7 +166,7 @@ def _made(schema: Schema, components: Mapping[str, Schema], name: str, *, brief:
             needed = schema.get("required", [])
             fields = schema.get("properties", {})
             names = [one for one in fields if one in needed or not brief]
-            return {one: example(fields[one], components, one, brief=brief) for one in names}
+            return {one: example(fields[one], components, _word(one, fields[one]), brief=brief) for one in names}
         case "array" if "prefixItems" in schema:
             return [example(one, components, name, brief=brief) for one in schema["prefixItems"]]
         case "array":
@@ -159,6 +179,11 @@ def _made(schema: Schema, components: Mapping[str, Schema], name: str, *, brief:
             return schema.get("default") or next((text for text in _FALLBACKS if _fits(schema, text)), "x")
         case _:
             return {}
+
+
+def _word(name: str, schema: Schema) -> str:
+    """Return the word that a field of one or two letters stands for, or its name."""
+    return str(schema.get("title", name)).replace(" ", "_") if len(name) <= 2 else name
 
 
 def _snake(name: str) -> str:

@@ -21,10 +21,12 @@ from api.door import Endpoint
 from api.errors import OVERLOADED, STOPPED, UNKNOWN_ERROR, Problem, rejection
 from api.gateway import Gateway
 from api.limits import Limiter
+from api.replays import Replays
 from api.stream.listenkeys import ListenKeys
 from api.turn import Turn
 from api.v1.desk import Action, Caller
-from api.v1.problems import NOT_JSON, invalid_request
+from api.v1.grave import GRAVE_ACTS, named
+from api.v1.problems import NEEDS_APPROVAL, NOT_JSON, invalid_request
 from exchange.core import commands
 from exchange.core.types import CommandKind, RejectReason
 
@@ -176,9 +178,11 @@ def of_endpoint(endpoint: Endpoint) -> tuple[Problem, ...]:
     if endpoint.method != "GET":
         walk.follow(Limiter.refuse_body)
     if endpoint.scope is not None:
-        walk.follow(auth.authorised)
+        walk.follow((auth.authorised, Limiter.take_key_weight))
     if endpoint.is_signed:
         walk.follow((auth.check_signature, auth.check_time))
+    if endpoint.is_signed and endpoint.method != "GET":
+        walk.follow(Replays.take)
     if endpoint.request.model_fields:
         walk.follow((errors.missing("..."), errors.invalid("...")))
     walk.follow(endpoint.handler)
@@ -192,7 +196,11 @@ def of_action(action: Action) -> tuple[Problem, ...]:
     walk.model(action.request)
     walk.follow((*_ALWAYS, Limiter.take_weight, parameters.parse, parameters.refuse_unknown))
     if action.scopes:
-        walk.follow((auth.authorised, auth.check_signature, auth.check_time))
+        walk.follow((auth.authorised, auth.check_signature, auth.check_time, Limiter.take_key_weight))
+    if action.scopes and action.method != "GET":
+        walk.follow(Replays.take)
+    if named(action.method, action.path) in GRAVE_ACTS:
+        walk.follow(NEEDS_APPROVAL)
     if action.has_body:
         walk.follow((Limiter.refuse_body, NOT_JSON))
     if action.request.model_fields:

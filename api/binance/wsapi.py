@@ -79,6 +79,15 @@ METHODS = {
     "userDataStream.ping": ("PUT", _KEY),
     "userDataStream.stop": ("DELETE", _KEY),
 }
+OWN_METHODS = (  # about the connection's own session
+    "session.logon",
+    "session.status",
+    "session.logout",
+    "session.subscriptions",
+    "userDataStream.subscribe",
+    "userDataStream.subscribe.signature",
+    "userDataStream.unsubscribe",
+)
 _ENDPOINTS: dict[str, Endpoint] = {method: ENDPOINTS[key] for method, key in METHODS.items()}
 
 
@@ -117,15 +126,16 @@ class ApiSession:
         self._next_id = 0
         self._weight_used = 0
         self._in_flight = 0
-        self._own: dict[str, Callable[[Call], object]] = {
-            "session.logon": self._log_on,
-            "session.status": self._status,
-            "session.logout": self._log_out,
-            "session.subscriptions": self._list,
-            "userDataStream.subscribe": self._subscribe,
-            "userDataStream.subscribe.signature": self._subscribe_signed,
-            "userDataStream.unsubscribe": self._unsubscribe,
-        }
+        served = (
+            self._log_on,
+            self._status,
+            self._log_out,
+            self._list,
+            self._subscribe,
+            self._subscribe_signed,
+            self._unsubscribe,
+        )
+        self._own: dict[str, Callable[[Call], object]] = dict(zip(OWN_METHODS, served, strict=True))
 
     async def receive(self, message: str | bytes) -> None:
         """Begin to answer a message that came before the session did."""

@@ -134,16 +134,7 @@ class AnnouncementsFrom(msgspec.Struct, frozen=True, tag_field="e", tag="announc
     id: int
 
 
+Notice = Listed | TradingStateSet | AuctionResult | TradingModeSet | GuardsSet
 PhaseMessage = (
-    Listed
-    | TradingStateSet
-    | AuctionResult
-    | TradingModeSet
-    | GuardsSet
-    | AuctionIndication
-    | PhaseStatus
-    | InstrumentChanged
-    | InstrumentsFrom
-    | Announcement
-    | AnnouncementsFrom
+    Notice | AuctionIndication | PhaseStatus | InstrumentChanged | InstrumentsFrom | Announcement | AnnouncementsFrom
 )

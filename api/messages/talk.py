@@ -71,6 +71,6 @@ class ApiAnswer(msgspec.Struct, frozen=True, rename={"rate_limits": "rateLimits"
 
     id: int | str | None
     status: int
-    result: msgspec.Raw = msgspec.Raw()
+    result: Any = None
     error: Fault | None = None
     rate_limits: list[RateLimitUsed] = []

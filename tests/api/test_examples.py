@@ -33,6 +33,11 @@ def test_a_value_fits_its_schema(name, schema, expected) -> None:
     assert example(schema, COMPONENTS, name) == expected
 
 
+def test_a_letter_is_known_by_its_title() -> None:
+    schema = {"type": "object", "properties": {"s": {"type": "string"}, "S": {"type": "string", "title": "side"}}}
+    assert example(schema, {}) == {"s": SYMBOL, "S": "BUY"}
+
+
 def test_what_need_not_be_there_may_be_left_out() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}, "required": ["b"]}
     assert example(schema, {}) == {"a": 0, "b": 0}

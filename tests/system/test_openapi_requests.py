@@ -27,6 +27,7 @@ SHORT = 3
 EXAMPLES = int(os.environ.get("TOKENBOURSE_EXAMPLES", SHORT))
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)  # as the document says, and otherwise
 ROWS = {**ENDPOINTS, **ACTIONS}
+NOT_DRAWN = {("PUT", "/v1/four-eyes")}  # after it an operator alone may do little
 SIGNATURE = {"timestamp", "recvWindow", "signature"}
 FULL = 503  # a pool that is full, a ledger that is away: an answer, not a failure
 
@@ -120,12 +121,14 @@ def drawn(operation: Any, mode: GenerationMode, send: Any) -> None:
 def test_no_request_fails_inside_or_is_refused_unannounced(house: Office, issuer: Client, turn: int) -> None:
     document = house.operator.http.get("/openapi.json").json()
     schema = schemathesis.openapi.from_dict(document)
-    wrong: list[str] = []
+    wrong: Counter[str] = Counter()
     statuses: Counter[int] = Counter()
     with requests.Session() as session:
         for number, result in enumerate(schema.get_all_operations(), turn):
             operation = result.ok()
             key = operation.method.upper(), operation.path
+            if key in NOT_DRAWN:
+                continue
             facts = document["paths"][key[1]][operation.method.lower()]
             told = {(row["status"], row["code"]) for row in facts["x-errors"]}
             signed = Signed(who(facts, issuer, house.operator))
@@ -133,11 +136,9 @@ def test_no_request_fails_inside_or_is_refused_unannounced(house: Office, issuer
             def send(case: Any, key: Any = key, told: Any = told, signed: Any = signed) -> None:
                 response = case.call(base_url=house.base, session=session, auth=signed, timeout=20)
                 statuses[response.status_code] += 1
-                wrong.extend(
-                    f"{' '.join(key)} {response.request.url}: {fault}" for fault in faults(key, told, response)
-                )
+                wrong.update(f"{' '.join(key)}: {fault}" for fault in faults(key, told, response))
 
             drawn(operation, MODES[number % 2], send)
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
     assert statuses[200] > 0
     assert house.operator.http.get("/v1/health").status_code == 200
