@@ -13,7 +13,7 @@ import structlog
 import typer
 from rich.status import Status
 
-from api import cataloguecli, compose, ledgercli, pricescli, tradecli
+from api import cataloguecli, compose, ledgercli, operatorcli, pricescli, tradecli
 from api.compose import Observer, Options, Started
 from api.demo.day import Plan, run_day
 from api.ledgercli import EXIT_DIFFERENCE, Directory, Dsn, err, failures, out
@@ -35,6 +35,8 @@ EXAMPLES = """
 
 `tokenbourse audit --data ./exchange` follows the chain of hashes and computes every fee again
 
+`tokenbourse operator halt --why "prices are stale"` halts all that trades, and writes down who, when and why
+
 `tokenbourse index recompute --data ./exchange` computes every published price again from the tape
 
 `tokenbourse statement 3 --data ./exchange --csv` lists what happened to an account
@@ -55,6 +57,7 @@ app = typer.Typer(
 ledgercli.register(app)
 cataloguecli.register(app)
 pricescli.register(app)
+operatorcli.register(app)
 tradecli.register(app)
 
 

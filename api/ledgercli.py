@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -192,7 +192,7 @@ def failures() -> Iterator[None]:
         fail(f"{type(error).__name__}: {error}")
 
 
-def fail(text: str) -> None:
+def fail(text: str) -> NoReturn:
     """Say why it cannot be done, and end."""
     err.print(text, style="bold red", highlight=False, soft_wrap=True)
     raise typer.Exit(EXIT_FAILURE)

@@ -56,10 +56,10 @@ class Rest:
         """Send parameters signed in the query, as the Binance dialect has it. Raises Refused."""
         return _answer(await self._http.request(method, f"{path}?{self._query(parameters)}", headers=self._headers()))
 
-    async def json(self, method: str, path: str, body: object) -> Any:
+    async def json(self, method: str, path: str, body: object, **parameters: object) -> Any:
         """Send a JSON body, signed together with the query. Raises Refused."""
         content = json.dumps(body)
-        query = self._query({}, content)
+        query = self._query(parameters, content)
         headers = {**self._headers(), "content-type": "application/json"}
         return _answer(await self._http.request(method, f"{path}?{query}", content=content, headers=headers))
 

@@ -23,12 +23,20 @@ from api.limits import Limiter, Limits
 from api.titles import Titles
 from api.v1.grave import GRAVE_ACTS, named
 from api.v1.orderanswers import OrderAnswers
-from api.v1.problems import FOREIGN_ACCOUNT, NEEDS_APPROVAL, NOT_JSON, invalid_request, refused_document
+from api.v1.problems import (
+    FOREIGN_ACCOUNT,
+    NEEDS_APPROVAL,
+    NOT_JSON,
+    REASON_TOO_LONG,
+    invalid_request,
+    refused_document,
+)
 from api.vault import Vault
 from api.version import own_version
 from exchange.core.engine import Engine
 from exchange.core.types import EventKind
 from exchange.events import Event
+from exchange.registry.acts import TERMS_CHARACTERS_MAX, WHY_CHARACTERS_MAX, OperatorActed
 from exchange.registry.documents import Document, Scope, commands_of, encode
 from exchange.registry.registry import DocumentRefusedError
 from exchange.sequencer import Overloaded, Stopped
@@ -39,6 +47,7 @@ T = TypeVar("T")
 BODY_BYTES_MAX = 64 * 1024
 SEES_ALL = frozenset((Scope.OPERATE, Scope.AUDIT))
 OWN_NAMES = Names("quantity", "price", "stop_price", "displayed", "amount")
+REASON = "reason"  # of an operator's act, in the query string
 JSON_TYPES = (b"application/json",)
 log = structlog.get_logger()
 
@@ -111,6 +120,12 @@ class Action(NamedTuple):
     body_bytes_max: int = BODY_BYTES_MAX
     body_types: tuple[bytes, ...] = JSON_TYPES
     is_raw: bool = False  # the handler reads the body itself
+    is_question: bool = False  # changes nothing, whatever its method
+
+    @property
+    def is_act(self) -> bool:
+        """Return whether it is an operator's act, written down with its reason before it is done."""
+        return self.scopes == (Scope.OPERATE,) and self.method != "GET" and not self.is_question
 
     @property
     def has_body(self) -> bool:
@@ -132,6 +147,8 @@ async def answer(desk: Desk, action: Action, bodies: Limiter, call: Call, receiv
         _check_eyes(desk, action)
         request = _request(action, call)
         _take_once(desk, action, caller, request)
+        if action.is_act:
+            await _write_down(desk, action, caller)
         reply = await action.handler(desk, caller, request)
         if isinstance(reply, Answer):
             return reply
@@ -149,6 +166,17 @@ def _check_eyes(desk: Desk, action: Action) -> None:
     """Refuse what one operator alone may not do where four eyes are required."""
     if desk.exchange.registry.people.four_eyes and named(action.method, action.path) in GRAVE_ACTS:
         raise RequestError(NEEDS_APPROVAL)
+
+
+async def _write_down(desk: Desk, action: Action, caller: Caller) -> None:
+    """Put an act into the journal, in front of whatever it does."""
+    call = caller.call
+    why = call.texts.get(REASON, "")
+    if len(why) > WHY_CHARACTERS_MAX:
+        raise RequestError(REASON_TOO_LONG)
+    terms = (call.body or call.query).decode(errors="replace")[:TERMS_CHARACTERS_MAX]
+    act = OperatorActed(call.now_ns, caller.account, call.key, named(action.method, action.path), terms, why)
+    await submit(desk, b"", encode(act))
 
 
 async def submit(desk: Desk, commands: bytes, document: bytes = b"") -> list[Event]:
@@ -224,14 +252,15 @@ async def _read(action: Action, bodies: Limiter, call: Call, receive: Receive) -
 
 
 def _request(action: Action, call: Call) -> BaseModel | None:
+    reasons = {REASON} if action.is_act else set()
     fields = {facts.alias or name for name, facts in action.request.model_fields.items()}
     if action.is_raw:
         return None
     try:
         if action.has_body:
-            parameters.refuse_unknown(call.texts, parameters.AUTHENTICATION)
+            parameters.refuse_unknown(call.texts, reasons | parameters.AUTHENTICATION)
             return action.request.model_validate_json(call.body)
-        parameters.refuse_unknown(call.texts, fields | parameters.AUTHENTICATION)
+        parameters.refuse_unknown(call.texts, fields | reasons | parameters.AUTHENTICATION)
         return action.request.model_validate({name: text for name, text in call.texts.items() if name in fields})
     except ValidationError as error:
         raise RequestError(invalid_request(error)) from None

@@ -24,6 +24,7 @@ from api.v1 import (
     licences,
     nominations,
     orders,
+    oversight,
     participants,
     prices,
     proposals,
@@ -34,9 +35,10 @@ from api.v1 import (
     usage,
     venue,
 )
-from api.v1.desk import Action, Desk, answer, body_limiter
+from api.v1.desk import REASON, Action, Desk, answer, body_limiter
 from api.v1.metering import LINES_TYPE
 from api.v1.schemas import ErrorAnswer
+from exchange.registry.acts import WHY_CHARACTERS_MAX
 
 CLIENT_GONE = 499  # nobody hears it
 _TAGS = {
@@ -62,6 +64,7 @@ _TAGS = {
     invoices: "usage",
     defaults: "series of allowances",
     prices: "published prices",
+    oversight: "oversight",
     accounts: "own account",
     ledger: "ledger",
     health: "health",
@@ -71,6 +74,13 @@ _PROSE = {
     "timestamp": "When the request was sent, in milliseconds since 1970.",
     "recvWindow": "For how many milliseconds it is good: 5000 unless given, 60000 at most.",
     "signature": "HMAC-SHA256 in hexadecimal of the query string before `&signature=` followed by the body.",
+}
+_REASON = {
+    "name": REASON,
+    "in": "query",
+    "required": False,
+    "description": "Why it is done: kept with who and when for the auditor.",
+    "schema": {"type": "string", "maxLength": WHY_CHARACTERS_MAX},
 }
 _AUTHENTICATION = [
     {"name": "X-MBX-APIKEY", "in": "header", "required": True, "schema": {"type": "string"}},
@@ -126,7 +136,7 @@ def _described(action: Action) -> dict[str, Any]:
     extra: dict[str, Any] = {"x-weight": action.weight}
     if action.scopes:
         extra["x-scopes"] = [scope.value for scope in action.scopes]
-        extra["parameters"] = list(_AUTHENTICATION)
+        extra["parameters"] = [*_AUTHENTICATION, _REASON] if action.is_act else list(_AUTHENTICATION)
     schema = inlined(action.request.model_json_schema())
     if action.has_body:
         content = {body_type.decode(): {"schema": schema} for body_type in action.body_types if body_type != LINES_TYPE}

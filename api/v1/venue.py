@@ -225,7 +225,7 @@ def _ended(event: Event) -> EndedAnswer:
 
 _OPERATE = (Scope.OPERATE,)
 ACTIONS = (
-    Action("POST", "/v1/indication", indicate, IndicationRequest, AuctionAnswer, _OPERATE),
+    Action("POST", "/v1/indication", indicate, IndicationRequest, AuctionAnswer, _OPERATE, is_question=True),
     Action("POST", "/v1/uncross", uncross, UncrossRequest, AuctionAnswer, _OPERATE),
     Action("PUT", "/v1/trading-mode", set_mode, ModeRequest, DoneAnswer, _OPERATE),
     Action("PUT", "/v1/guards", set_guards, GuardsRequest, DoneAnswer, _OPERATE),

@@ -4,6 +4,7 @@ import re
 from ipaddress import ip_network
 
 from exchange.core.types import BPS, NOTIONAL_MAX, PRICE_TICKS_MAX, TICK_VALUE_MAX, AssetKind
+from exchange.registry.acts import CaseDecided, OperatorActed, is_too_long
 from exchange.registry.allowances import refuse_allowance
 from exchange.registry.conduct import SCOPES, may_have_accounts, refuse_people
 from exchange.registry.documents import (
@@ -63,6 +64,8 @@ def refuse(tables: Tables, document: Document) -> DocumentRefusal | None:
             return _refuse_clearance(tables, document)
         case AnnouncementMade():
             return _refuse_announcement(tables, document)
+        case OperatorActed() | CaseDecided():
+            return DocumentRefusal.TOO_LONG if is_too_long(document) else None
         case _:
             return refuse_allowance(tables, document) or refuse_people(tables, document)
 

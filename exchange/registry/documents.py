@@ -12,6 +12,7 @@ import msgspec
 
 from exchange.core import commands
 from exchange.core.types import AssetKind, SelfTradePrevention, TradingMode
+from exchange.registry.acts import ActDocument
 from exchange.registry.people import PeopleDocument
 from exchange.registry.series import AllowanceDocument
 
@@ -227,6 +228,7 @@ Document: TypeAlias = (
     | AllowanceDocument
     | AnnouncementMade
     | PeopleDocument
+    | ActDocument
 )
 _DECODER: msgspec.json.Decoder[Document] = msgspec.json.Decoder(Document)
 

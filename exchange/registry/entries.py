@@ -13,6 +13,7 @@ from exchange.core.types import (
     TradingMode,
     TradingState,
 )
+from exchange.registry.acts import ActEntries
 from exchange.registry.documents import AnnouncementMade, Role, Scope
 from exchange.registry.gates import Gate
 from exchange.registry.people import PeopleEntries, Standing
@@ -135,6 +136,7 @@ class Entries(msgspec.Struct):
     allowances: AllowanceEntries = msgspec.field(default_factory=AllowanceEntries)
     announcements: list[AnnouncementMade] = msgspec.field(default_factory=list)  # the latest
     people: PeopleEntries = msgspec.field(default_factory=PeopleEntries)
+    acts: ActEntries = msgspec.field(default_factory=ActEntries)
 
 
 class Tables:

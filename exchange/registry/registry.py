@@ -13,6 +13,7 @@ from itertools import takewhile
 import msgspec
 
 from exchange.events import Event
+from exchange.registry.acts import ActEntries, CaseDecided, OperatorActed, add_act
 from exchange.registry.allowances import add_allowance
 from exchange.registry.checks import refuse
 from exchange.registry.conduct import add_people
@@ -214,6 +215,11 @@ class Registry:
         return self._tables.entries.allowances
 
     @property
+    def acts(self) -> ActEntries:
+        """Return what operators did lately, and what they decided about cases."""
+        return self._tables.entries.acts
+
+    @property
     def announcements(self) -> Sequence[AnnouncementMade]:
         """Return the latest announcements, the oldest first."""
         return self._tables.entries.announcements
@@ -260,6 +266,8 @@ class Registry:
             case BuyerCleared():
                 gate = self._tables.entries.gates[document.instrument]
                 (gate.cleared.add if document.is_cleared else gate.cleared.discard)(document.account)
+            case OperatorActed() | CaseDecided():
+                add_act(self._tables.entries.acts, document)
             case _:
                 add_allowance(self._tables.entries.allowances, document)
                 add_people(self._tables, document)

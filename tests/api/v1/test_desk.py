@@ -66,7 +66,7 @@ def test_bodies_are_json_of_a_bounded_size(desk: Office) -> None:
 
 def test_parameters_that_nobody_reads_are_refused(desk: Office) -> None:
     assert desk.operator.get("/v1/keys", account=0, colour="red").json()["code"] == -1104
-    assert desk.operator.send("POST", "/v1/halt", b"{}", JSON, colour="red").json()["code"] == -1101
+    assert desk.operator.send("POST", "/v1/halt", b"{}", JSON, colour="red").json()["code"] == -1104
     assert desk.operator.get("/v1/keys").json() == {
         "code": -1102,
         "msg": "Mandatory parameter 'account' was not sent, was empty/null, or malformed.",

@@ -1,0 +1,73 @@
+"""`tokenbourse operator ...` against a served exchange: what it does, what it prints, what it asks for."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+import typer
+from click.testing import Result
+from typer.testing import CliRunner
+
+from api import operatorcli
+from api.ledgercli import EXIT_FAILURE
+from tests.api.v1.office import SYMBOL, Office, office
+
+app = typer.Typer()
+operatorcli.register(app)
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    with office(tmp_path_factory.mktemp("exchange")) as served:
+        served.issuer, served.buyer = served.furnish()
+        yield served
+
+
+def run(desk: Office, *words: str) -> Result:
+    base = ["--data", str(desk.directory), "--url", desk.base]
+    return CliRunner().invoke(app, ["operator", *words, *base], env={"COLUMNS": "200"})
+
+
+def state(desk: Office) -> str:
+    return desk.exchange.registry.instrument(SYMBOL).trading_state.name
+
+
+def test_the_market_is_run_and_the_reasons_are_listed(desk: Office) -> None:
+    assert json.loads(run(desk, "halt", SYMBOL, "--why", "stale").stdout) == {"halted": 1}
+    assert state(desk) == "HALTED"
+    assert run(desk, "resume", SYMBOL, "--why", "fresh").exit_code == 0
+    assert state(desk) == "CONTINUOUS"
+    assert run(desk, "halt", "--why", "all").exit_code == 0
+    for phase in ("CLOSED", "PRE_OPEN", "CALL_OPEN"):
+        run(desk, "phase", SYMBOL, phase, "--why", "auction")
+    assert state(desk) == "CALL_OPEN"
+    told = run(desk, "uncross", SYMBOL, "--why", "it is time")
+    assert (told.exit_code, state(desk)) == (0, "CONTINUOUS"), told.output
+    killed = run(desk, "kill", str(desk.buyer.account), "--why", "runaway")
+    assert json.loads(killed.stdout) == {"ended": 0, "still_open": 0}
+    assert desk.exchange.registry.account_at(desk.buyer.account).state.name == "SUSPENDED"
+    fees = run(desk, "set", "fees", f"symbol={SYMBOL}", "maker_bps=-2", "taker_bps=7", "--why", "promised")
+    assert json.loads(fees.stdout)["taker_bps"] == 7
+    assert run(desk, "set", "venue-rules", f"symbol={SYMBOL}", "anonymous=true", "--why", "rule 9").exit_code == 0
+    listed = run(desk, "acts")
+    assert [word for word in ("stale", "fresh", "runaway", "promised", "rule 9") if word not in listed.stdout] == []
+    acts = json.loads(run(desk, "acts", "--json").stdout)
+    assert acts[-1]["act"] == "PUT /v1/venue-rules"
+    assert json.loads(run(desk, "acts", "--after", str(acts[-2]["number"]), "--json").stdout) == acts[-1:]
+
+
+def test_alerts_and_cases_are_listed(desk: Office) -> None:
+    assert json.loads(run(desk, "alerts", "--json").stdout) == []
+    assert json.loads(run(desk, "cases", "--json").stdout) == []
+    assert "No alert makes such a case" in run(desk, "decide", "none", "REVIEW", "--why", "x").output
+
+
+def test_what_is_refused_or_missing_is_said(desk: Office) -> None:
+    assert run(desk, "bust", "1", "--why", "wrong").exit_code == EXIT_FAILURE
+    assert "refused" in run(desk, "resume", "TA.NONE", "--why", "x").output
+    assert run(desk, "halt").exit_code == 2
+    assert run(desk, "halt", "--why", " ").exit_code == 2
+    assert run(desk, "set", "weather", "a=b", "--why", "x").exit_code == 2
+    assert run(desk, "set", "fees", "a", "--why", "x").exit_code == 2
+    alone = CliRunner().invoke(app, ["operator", "acts", "--data", str(desk.directory), "--url", "http://127.0.0.1:1"])
+    assert alone.exit_code == EXIT_FAILURE
