@@ -21,6 +21,7 @@ from api.compose import ExchangeFailedError
 from api.demo.server import ServerError
 from api.demo.usage import TraceError
 from api.keeper import POSTGRES_FOLDER
+from api.ledgernames import names
 from exchange.config import JOURNAL_FOLDER
 from exchange.journal.contract import JournalError
 from exchange.recovery import RecoveryError
@@ -66,7 +67,9 @@ Heads = Annotated[
 ]
 Published = Annotated[str, typer.Option(help="Hash of a batch known from an earlier pass, in hexadecimal.")]
 Moment = Annotated[datetime | None, typer.Option(help="A time in UTC; else the beginning, and now.")]
-Account = Annotated[int, typer.Argument(help="Number of the account; 0 is the exchange's own.")]
+Account = Annotated[int | None, typer.Argument(help="Number of the account; 0 is the exchange's own.")]
+AccountName = Annotated[str | None, typer.Option("--account", help="Name of the account, instead of its number.")]
+AssetName = Annotated[str, typer.Option("--asset", help="Number or name of the asset.")]
 DATA = Path("exchange-data")
 
 
@@ -136,10 +139,11 @@ def rebuild(
 
 
 def statement(
-    account: Account,
+    account: Account = None,
     data: Directory = DATA,
     dsn: Dsn = None,
-    asset: Annotated[int, typer.Option(help="Number of the asset.")] = CASH,
+    name: AccountName = None,
+    asset: AssetName = str(CASH),
     start: Moment = None,
     end: Moment = None,
     as_json: AsJson = False,  # noqa: FBT002 - a switch
@@ -148,8 +152,10 @@ def statement(
 ) -> None:
     """Print opening balance, every posting and closing balance of an account in one asset, in units. They add up."""
     from_ns, to_ns = _nanoseconds(start, 0), _nanoseconds(end, (1 << 63) - 1)
+    with failures():
+        who, what = _account(data, account, name), _asset(data, asset)
     with failures(), database(data, dsn) as address:
-        found = asyncio.run(_statement(address, account, asset, from_ns, to_ns))
+        found = asyncio.run(_statement(address, who, what, from_ns, to_ns))
     if parquet is not None:
         to_parquet(found, parquet)
     if as_json:
@@ -173,6 +179,27 @@ def close_period(
         out.print_json(json.dumps({"ok": True, "period": period, "head": head}))
     else:
         out.print(f"period {period} is closed, the chain's head is {head}", highlight=False, soft_wrap=True)
+
+
+def _account(data: Path, number: int | None, name: str | None) -> int:
+    if (number is None) == (name is None):
+        fail("name one account, by its number or with --account by its name")
+    if name is None:
+        assert number is not None
+        return number
+    found = names(data).account(name)
+    if found is None:
+        fail(f"no account is named {name!r}")
+    return found.index
+
+
+def _asset(data: Path, asset: str) -> int:
+    if asset.isdecimal():
+        return int(asset)
+    found = names(data).asset(asset)
+    if found is None:
+        fail(f"no asset is named {asset!r}")
+    return found.index
 
 
 async def _statement(dsn: str, account: int, asset: int, from_ns: int, to_ns: int) -> Statement:

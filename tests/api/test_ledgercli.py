@@ -5,6 +5,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import typer
@@ -92,6 +93,31 @@ def test_a_statement_comes_in_four_shapes_that_say_the_same(exchange_dir: Path, 
     shown = _run(*words).stdout
     assert "account 1, asset 1" in shown
     assert f"{told['closing']:,}" in shown
+
+
+def test_a_statement_is_asked_for_by_names(exchange_dir: Path, settled: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = SimpleNamespace(
+        account={"alice": SimpleNamespace(index=1)}.get, asset={"CNY": SimpleNamespace(index=1)}.get
+    )
+    monkeypatch.setattr(ledgercli, "names", lambda _: registry)
+    words = ("statement", "--dsn", settled, "--data", exchange_dir, "--json")
+    assert _run(*words, "--account", "alice", "--asset", "CNY").stdout == _run(*words, 1).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ((), "name one account"),
+        ((1, "--account", "alice"), "name one account"),
+        (("--account", "nobody"), "no account is named 'nobody'"),
+        ((1, "--asset", "XYZ"), "no asset is named 'XYZ'"),
+    ],
+)
+def test_a_statement_of_nobody_is_refused(
+    words: tuple[object, ...], reason: str, exchange_dir: Path, settled: str
+) -> None:
+    found = _run("statement", *words, "--dsn", settled, "--data", exchange_dir)
+    assert (found.exit_code, reason in found.output) == (ledgercli.EXIT_FAILURE, True)
 
 
 def test_a_statement_has_a_beginning_and_an_end(exchange_dir: Path, settled: str) -> None:

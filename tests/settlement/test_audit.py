@@ -16,9 +16,12 @@ from settlement.audit import Tape, audit
 from settlement.batch import genesis, prepare
 from settlement.comparison import Report
 from settlement.differences import Difference
+from settlement.ledger import Ledger
+from settlement.reconcile import reconcile
+from settlement.statements import Statement, statement
 from tests.exchange.running import ALICE, BASE, BOB, CASH, INSTRUMENT, market, trading
 from tests.settlement.exchanges import CONFIG, event_file, flip, journal_file, read, write
-from tests.settlement.posting import fetch, forge
+from tests.settlement.posting import fetch, forge, post_all
 
 
 def _audit(
@@ -172,7 +175,7 @@ def test_an_undone_trade_passes_once(mine: Path) -> None:
     assert len(_tape(mine)[0]) == len(read(mine))
 
 
-def test_auctions_icebergs_transfers_and_busts_of_a_real_exchange_pass(tmp_path: Path) -> None:
+def test_a_day_with_auction_iceberg_stop_transfer_expiry_and_bust_agrees_everywhere(tmp_path: Path, dsn: str) -> None:
     write(tmp_path, [*market(), commands.set_fees(INSTRUMENT, -1, 5), *trading(20), *_auction(), *_afterwards()])
     events = read(tmp_path)
     assert not (events["kind"] == EventKind.COMMAND_REJECTED).any()
@@ -180,6 +183,30 @@ def test_auctions_icebergs_transfers_and_busts_of_a_real_exchange_pass(tmp_path:
     assert wanted | {EventKind.TRANSFERRED, EventKind.UNITS_EXPIRED} <= set(events["kind"].tolist())
     write(tmp_path, [_bust(events[events["kind"] == EventKind.TRADED][-1])])
     assert sum(map(len, _tape(tmp_path))) == len(events) + 1
+    asyncio.run(post_all(dsn, read(tmp_path), size=37))
+    audited, reconciled = _audit(tmp_path, dsn), asyncio.run(reconcile(tmp_path, dsn, CONFIG))
+    assert (audited.difference, reconciled.difference) == (None, None)
+    assert audited.ledger_head == reconciled.ledger_head
+    assert reconciled.counts["entries"] >= 3
+    assert reconciled.counts["balances"] > 0
+    for account, asset in ((ALICE, CASH), (BOB, CASH), (ALICE, BASE), (BOB, BASE), (0, CASH)):
+        told = asyncio.run(_statement(dsn, account, asset, len(events) + 1))
+        assert told.lines[-1].balance == told.closing
+        assert ("trade_busted" in {line.kind for line in told.lines}) == (account != 0 or _has_fee(events))
+
+
+def _has_fee(events: np.ndarray) -> bool:
+    """Tell whether the trade that is undone has earned the exchange something."""
+    last = events[events["kind"] == EventKind.TRADED][-1]
+    return int(last["fee"]) + int(last["counter_fee"]) != 0
+
+
+async def _statement(dsn: str, account: int, asset: int, upto_seq: int) -> Statement:
+    ledger = await Ledger.open(dsn)
+    try:
+        return await statement(ledger, account, asset, 0, upto_seq)
+    finally:
+        await ledger.close()
 
 
 def _auction() -> list[bytes]:
