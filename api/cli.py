@@ -13,7 +13,7 @@ import structlog
 import typer
 from rich.status import Status
 
-from api import cataloguecli, compose, ledgercli, operatorcli, pricescli, tradecli
+from api import cataloguecli, compose, datasetcli, entitlementcli, ledgercli, operatorcli, pricescli, tradecli
 from api.compose import Observer, Options, Started
 from api.demo.day import Plan, run_day
 from api.ledgercli import EXIT_DIFFERENCE, Directory, Dsn, err, failures, out
@@ -39,6 +39,10 @@ EXAMPLES = """
 
 `tokenbourse index recompute --data ./exchange` computes every published price again from the tape
 
+`tokenbourse dataset root ./corpus` prints the content root that a register entry names
+
+`tokenbourse entitlement verify entitlement.json --key KEY` checks a buyer's right to read, offline
+
 `tokenbourse statement 3 --data ./exchange --csv` lists what happened to an account
 
 `tokenbourse book TA.CTEL.Q3.OUT.GZ.M2701.G80A --watch` follows a book of the exchange at `--url`
@@ -55,6 +59,8 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,  # a local variable may be a secret
 )
 ledgercli.register(app)
+datasetcli.register(app)
+entitlementcli.register(app)
 cataloguecli.register(app)
 pricescli.register(app)
 operatorcli.register(app)

@@ -1,7 +1,8 @@
 """The content root of a dataset: a Merkle tree of SHA-256 over fixed-size chunks, and proofs of sampled chunks.
 
 A leaf is sha256(0x00 | name | 0x00 | chunk), an inner node sha256(0x01 | left | right), a node without a sibling rises
-as it is; so a leaf never passes for a node. The name is a file's path below the folder, empty for a single file.
+as it is, and the root is sha256(0x02 | number of leaves in 8 bytes, big end first | top): so none passes for another.
+The name is a file's path below the folder, empty for a single file.
 Which chunks are asked for follows from root and nonce, so whoever proves does not choose.
 """
 
@@ -12,7 +13,6 @@ from typing import NamedTuple
 CHUNK_BYTES = 64 * 1024
 SAMPLES_MAX = 1_024
 HASH_BYTES = 32
-EMPTY = sha256(b"").digest()  # the root of nothing
 
 
 class Sample(NamedTuple):
@@ -39,10 +39,9 @@ def levels(leaves: Iterable[bytes]) -> list[list[bytes]]:
     return found
 
 
-def root(leaves: Iterable[bytes]) -> bytes:
-    """Return the root of the tree over these leaves."""
-    top = levels(leaves)[-1]
-    return top[0] if top else EMPTY
+def root(tree: list[list[bytes]]) -> bytes:
+    """Return the root of a tree of at least one leaf."""
+    return _sealed(len(tree[0]), tree[-1][0])
 
 
 def siblings(tree: list[list[bytes]], index: int) -> tuple[bytes, ...]:
@@ -82,4 +81,8 @@ def proves(content_root: bytes, leaf_count: int, sample: Sample) -> bool:
             beside = rest.pop(0)
             node = sha256(b"\1" + (beside + node if index & 1 else node + beside)).digest()
         index, width = index >> 1, (width + 1) >> 1
-    return not rest and node == content_root
+    return not rest and _sealed(leaf_count, node) == content_root
+
+
+def _sealed(leaf_count: int, top: bytes) -> bytes:
+    return sha256(b"\2" + leaf_count.to_bytes(8, "big") + top).digest()
