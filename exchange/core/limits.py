@@ -265,8 +265,9 @@ def give_up(state: Record, row: int, time_ns: int) -> None:
 @routine
 def note_trade(state: Record, buyer_row: int, seller_row: int, units: int, time_ns: int) -> None:
     """Count holders and acquisitions after units have changed hands."""
-    count_holder(state, buyer_row, total_of(state, buyer_row) - units)
-    count_holder(state, seller_row, total_of(state, seller_row) + units)
+    if buyer_row != seller_row:
+        count_holder(state, buyer_row, total_of(state, buyer_row) - units)
+        count_holder(state, seller_row, total_of(state, seller_row) + units)
     asset = state.assets[state.balances[buyer_row].asset]
     if is_dated(asset, int64(state.balances[buyer_row].account)):
         acquire(state, buyer_row, units, time_ns)

@@ -384,12 +384,12 @@ def shortest(capacity: Capacity, all_commands: np.ndarray) -> np.ndarray:
     return all_commands
 
 
-def show(console: Console, capacity: Capacity, all_commands: np.ndarray) -> None:
-    """Print commands, and what each engine says of the last."""
+def show(console: Console, capacity: Capacity, all_commands: np.ndarray, first: int = 0) -> None:
+    """Print commands from `first` on, and what each engine says of the last."""
     reference, engine = Reference(capacity), Engine(capacity)
     reference.apply(all_commands[:-1])
     engine.apply(all_commands[:-1])
-    for row in range(len(all_commands)):
+    for row in range(first, len(all_commands)):
         command = all_commands[row : row + 1]
         fields = {name: command[name][0].tolist() for name in COMMAND.names or () if command[name][0].any()}
         console.print(CommandKind(fields.pop("kind", 0)).name, fields, highlight=False)
@@ -404,7 +404,7 @@ def report(console: Console, capacity: Capacity, all_commands: np.ndarray) -> No
         console.print("[bold red]The engines tell the same, but differ in balances or open orders.")
         return
     console.print(f"[bold red]The engines differ after {needed} commands:")
-    show(console, capacity, all_commands[max(0, needed - 1) : needed])
+    show(console, capacity, all_commands[:needed], first=needed - 1)
     console.print("[bold red]The shortest way there:")
     show(console, capacity, shortest(capacity, all_commands[:needed]))
 
