@@ -121,6 +121,28 @@ def test_every_event_and_any_cut_of_the_tape_publish_the_same(week):
     assert len(week.rows()) >= 7
 
 
+def test_a_week_has_an_index_each_day(week):
+    for day, price in enumerate((101, 102, None, 99, None, 103, 104)):
+        week.pass_days(1)
+        if price is not None:
+            full_day(week, price)
+        assert week.prices.last_day == day_of(week.market.time_ns) - 1 or price is None
+    week.pass_days(1)
+    close(week)
+    told = [(row.price // 10_000_000, row.quality, row.age_days) for row in week.rows()[1:]]
+    assert told == [
+        (101, Quality.FULL, 0),
+        (102, Quality.FULL, 0),
+        (102, Quality.PREVIOUS, 1),
+        (99, Quality.FULL, 0),
+        (99, Quality.PREVIOUS, 1),
+        (103, Quality.FULL, 0),
+        (104, Quality.FULL, 0),
+    ]
+    days = [row.day for row in week.rows()]
+    assert days == list(range(days[0], days[0] + 8))
+
+
 def test_an_idle_day_takes_the_price_over_and_a_month_later_it_lapses(week):
     week.pass_days(1)
     full_day(week, 101)
