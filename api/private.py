@@ -61,7 +61,7 @@ class Words(Protocol):
     def event(self, entry: Entry, execution: Execution | None, /) -> Body:
         """Tell one event of an account; what it did to an order stands beside it."""
 
-    def balances(self, now_ms: int, update_ns: int, sequence: int, rows: list[tuple[int, int, int]], /) -> Body:
+    def balances(self, now_ns: int, update_ns: int, sequence: int, rows: list[tuple[int, int, int]], /) -> Body:
         """Tell how balances stand: asset, available, held; `sequence` is the account's latest event by then."""
 
 
@@ -247,11 +247,11 @@ class PrivateStreams:
         if asked.cancelled() or asked.exception() is not None:
             return  # the exchange has stopped
         found, count = asked.result()
-        now_ms, view = self._hub.now_ms(), self._exchange.account_events
+        now_ns, view = self._hub.clock.now_ns(), self._exchange.account_events
         for account, held in found.items():
             if account in self._topics:
                 latest = view.latest_by(account, count)
-                self._publish(account, self._words.balances(now_ms, self._update_ns, latest, held))
+                self._publish(account, self._words.balances(now_ns, self._update_ns, latest, held))
         if self._changed:
             self._ask()
 

@@ -27,16 +27,18 @@ _REPORTED = {
 _STOPS = frozenset((OrderType.STOP, OrderType.STOP_LIMIT))
 
 
-def execution_report(execution: Execution, name: str, texts: InstrumentTexts, fee_asset: str) -> Body:
+def execution_report(
+    execution: Execution, name: str, texts: InstrumentTexts, fee_asset: str, unit_ns: int = MILLISECOND_NS
+) -> Body:
     """Return one executionReport; `name` is the client order id that the order goes by."""
     event, order = execution.entry.event, execution.order
     kind, status = kind_and_status(execution)
     body = {
         "e": "executionReport",
-        "E": event.time_ns // MILLISECOND_NS,
+        "E": event.time_ns // unit_ns,
         "s": texts.symbol,
         "c": name,
-        **_terms(execution, texts),
+        **_terms(execution, texts, unit_ns),
         "C": name if kind == "CANCELED" else "",
         "x": kind,
         "X": status,
@@ -44,7 +46,7 @@ def execution_report(execution: Execution, name: str, texts: InstrumentTexts, fe
         "i": order.order_id,
         "z": texts.quantity(execution.filled_lots),
         "Z": texts.amount(execution.quote_filled),
-        "T": event.time_ns // MILLISECOND_NS,
+        "T": event.time_ns // unit_ns,
         "I": execution.entry.number,
         "sq": execution.entry.sequence,
         "w": status in {"NEW", "PARTIALLY_FILLED"} and _rests(execution),
@@ -58,14 +60,13 @@ def _rests(execution: Execution) -> bool:
     order = execution.order
     is_priced = order.order_type in {OrderType.LIMIT, OrderType.STOP_LIMIT}
     is_immediate = order.time_in_force in {TimeInForce.IOC, TimeInForce.FOK}
-    return is_priced and not is_immediate and _working_ms(execution) is not None
+    return is_priced and not is_immediate and _working_ns(execution) is not None
 
 
-def _terms(execution: Execution, texts: InstrumentTexts) -> Body:
+def _terms(execution: Execution, texts: InstrumentTexts, unit_ns: int) -> Body:
     """Return what the order asks for, and the terms of the dialect that no order here has."""
     order = execution.order
-    time_ms = order.time_ns // MILLISECOND_NS
-    working = _working_ms(execution)
+    working_ns = _working_ns(execution)
     body: Body = {
         "S": SIDES[order.side],
         "o": type_name(order.order_type, order.flags),
@@ -75,22 +76,22 @@ def _terms(execution: Execution, texts: InstrumentTexts) -> Body:
         "P": texts.price(order.stop_ticks),
         "F": texts.quantity(order.display_lots),
         "g": -1,
-        "O": time_ms,
+        "O": order.time_ns // unit_ns,
         "Q": texts.amount(0),
         "V": PREVENTIONS[order.self_trade_prevention],
     }
-    return body if working is None else body | {"W": working}
+    return body if working_ns is None else body | {"W": working_ns // unit_ns}
 
 
-def _working_ms(execution: Execution) -> int | None:
+def _working_ns(execution: Execution) -> int | None:
     """Return since when an order may trade, None for a stop that is still asleep."""
     order, event = execution.order, execution.entry.event
     if order.order_type not in _STOPS:
-        return order.time_ns // MILLISECOND_NS
+        return order.time_ns
     is_new = event.kind == EventKind.ORDER_ACCEPTED
     if is_new or not order.triggered_ns or event.time_ns < order.triggered_ns:
         return None
-    return order.triggered_ns // MILLISECOND_NS
+    return order.triggered_ns
 
 
 def _fill(execution: Execution, texts: InstrumentTexts, fee_asset: str) -> Body:
@@ -136,19 +137,19 @@ def _prevention(execution: Execution, texts: InstrumentTexts) -> Body:
     }
 
 
-def balance_update(entry: Entry, asset: str, amount: str) -> Body:
+def balance_update(entry: Entry, asset: str, amount: str, unit_ns: int = MILLISECOND_NS) -> Body:
     """Return the balanceUpdate of money or rights that came or went."""
-    time_ms = entry.event.time_ns // MILLISECOND_NS
-    return {"e": "balanceUpdate", "E": time_ms, "a": asset, "d": amount, "T": time_ms, "sq": entry.sequence}
+    time = entry.event.time_ns // unit_ns
+    return {"e": "balanceUpdate", "E": time, "a": asset, "d": amount, "T": time, "sq": entry.sequence}
 
 
-def trade_busted(entry: Entry, texts: InstrumentTexts) -> Body:
+def trade_busted(entry: Entry, texts: InstrumentTexts, unit_ns: int = MILLISECOND_NS) -> Body:
     """Say that a trade was taken back, which the dialect has no word for."""
     event = entry.event
     is_buyer = (event.side == Side.BUY) is not entry.is_counter
     return {
         "e": "tradeBusted",
-        "E": event.time_ns // MILLISECOND_NS,
+        "E": event.time_ns // unit_ns,
         "s": texts.symbol,
         "t": event.trade_id,
         "S": "BUY" if is_buyer else "SELL",
@@ -159,22 +160,24 @@ def trade_busted(entry: Entry, texts: InstrumentTexts) -> Body:
     }
 
 
-def account_notice(entry: Entry) -> Body:
+def account_notice(entry: Entry, unit_ns: int = MILLISECOND_NS) -> Body:
     """Say what concerns the account as a whole, which the dialect has no words for."""
     event = entry.event
-    body: Body = {"E": event.time_ns // MILLISECOND_NS, "sq": entry.sequence}
+    body: Body = {"E": event.time_ns // unit_ns, "sq": entry.sequence}
     if event.kind == EventKind.ACCOUNT_STATE_SET:
         return {"e": "accountState", "X": AccountState(event.state).name} | body
     if event.kind == EventKind.DEADMAN_SET:
-        return {"e": "deadmanSet", "T": event.amount // MILLISECOND_NS} | body
+        return {"e": "deadmanSet", "T": event.amount // unit_ns} | body
     return {"e": "deadmanFired"} | body
 
 
-def account_position(now_ms: int, update_ns: int, balances: Sequence[tuple[str, str, str]]) -> Body:
+def account_position(
+    now_ns: int, update_ns: int, balances: Sequence[tuple[str, str, str]], unit_ns: int = MILLISECOND_NS
+) -> Body:
     """Return the outboundAccountPosition that says how balances stand: asset, free, locked."""
     return {
         "e": "outboundAccountPosition",
-        "E": now_ms,
-        "u": update_ns // MILLISECOND_NS,
+        "E": now_ns // unit_ns,
+        "u": update_ns // unit_ns,
         "B": [{"a": asset, "f": free, "l": locked} for asset, free, locked in balances],
     }

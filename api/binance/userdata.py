@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from api.binance import reports
+from api.binance.reports import MILLISECOND_NS
 from api.binance.texts import InstrumentTexts
 from api.executions import Entry, Execution
 from api.orders import name_of
@@ -20,8 +21,9 @@ DIALECT = "binance"
 class UserDataWords:
     """executionReport, balanceUpdate and outboundAccountPosition, and words of our own where there is none."""
 
-    def __init__(self, registry: Registry, texts_of: Callable[[int], InstrumentTexts]) -> None:
-        """Take names, and the numbers of what is traded."""
+    def __init__(self, registry: Registry, texts_of: Callable[[int], InstrumentTexts], unit_ns: int) -> None:
+        """Take names, the numbers of what is traded, and the unit that times are told in."""
+        self._unit_ns = unit_ns
         self._registry = registry
         self._texts_of = texts_of
 
@@ -33,19 +35,19 @@ class UserDataWords:
             instrument = self._registry.instrument_at(order.instrument)
             assert instrument is not None
             texts = self._texts_of(order.instrument)
-            return reports.execution_report(execution, name_of(order), texts, instrument.quote_asset)
+            return reports.execution_report(execution, name_of(order), texts, instrument.quote_asset, self._unit_ns)
         if event.kind in _OF_ASSETS:
             gains = event.kind in _GAINS or (event.kind == EventKind.TRANSFERRED and entry.is_counter)
             asset, amount = self._shown(event.asset, event.amount if gains else -event.amount)
-            return reports.balance_update(entry, asset, amount)
+            return reports.balance_update(entry, asset, amount, self._unit_ns)
         if event.kind == EventKind.TRADE_BUSTED:
-            return reports.trade_busted(entry, self._texts_of(event.instrument))
-        return reports.account_notice(entry)
+            return reports.trade_busted(entry, self._texts_of(event.instrument), self._unit_ns)
+        return reports.account_notice(entry, self._unit_ns)
 
-    def balances(self, now_ms: int, update_ns: int, sequence: int, rows: list[tuple[int, int, int]]) -> Body:
+    def balances(self, now_ns: int, update_ns: int, sequence: int, rows: list[tuple[int, int, int]]) -> Body:
         """Tell how balances stand, and after which event of the account."""
         shown = [(*self._shown(asset, free), self._shown(asset, held)[1]) for asset, free, held in rows]
-        return reports.account_position(now_ms, update_ns, shown) | {"sq": sequence}
+        return reports.account_position(now_ns, update_ns, shown, self._unit_ns) | {"sq": sequence}
 
     def _shown(self, index: int, units: int) -> tuple[str, str]:
         """Return an asset's name, and an amount of it as text."""
@@ -54,6 +56,9 @@ class UserDataWords:
         return asset.name, format_units(units, asset.decimals)
 
 
-def user_data(hub: Hub, exchange: Accounts, texts_of: Callable[[int], InstrumentTexts]) -> PrivateStreams:
-    """Return the private streams of an exchange in this dialect."""
-    return PrivateStreams(hub, exchange, UserDataWords(exchange.registry, texts_of), DIALECT)
+def user_data(
+    hub: Hub, exchange: Accounts, texts_of: Callable[[int], InstrumentTexts], unit_ns: int = MILLISECOND_NS
+) -> PrivateStreams:
+    """Return the private streams of an exchange in this dialect, with times in milliseconds or in another unit."""
+    dialect = DIALECT if unit_ns == MILLISECOND_NS else f"{DIALECT}-{unit_ns}"
+    return PrivateStreams(hub, exchange, UserDataWords(exchange.registry, texts_of, unit_ns), dialect)

@@ -110,7 +110,9 @@ class ApiSession:
         connection: Connection,
         line: FrameProtocol,
         address: str,
+        unit_ns: int,
     ) -> None:
+        self._unit_ns = unit_ns
         self._services = services
         self._departures = departures
         self._leaving: int | None = None  # the account whose orders go with this connection
@@ -147,6 +149,7 @@ class ApiSession:
     def take(self, message: bytes, kind: int) -> None:
         """Begin to answer a message; read no more while too many are being answered."""
         call = Call(self._address, b"", self._services.exchange.clock.now_ns())
+        call.time_unit_ns = self._unit_ns
         request = Request()
         self._in_flight += 1
         if self._in_flight == self._hub.config.requests_in_flight_max:
@@ -389,7 +392,7 @@ class ApiSession:
 
     def _end(self, number: int) -> None:
         """End a subscription, and say so."""
-        event = {"e": "eventStreamTerminated", "E": self._hub.now_ms()}
+        event = {"e": "eventStreamTerminated", "E": self._hub.clock.now_ns() // self._unit_ns}
         self._connection.push(Message("terminated", {"subscriptionId": number, "event": event}))
         subscription = self._subscriptions.pop(number)
         if subscription.following is not None:

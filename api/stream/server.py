@@ -21,7 +21,7 @@ from api.binance.session import MarketSession
 from api.binance.streams import FAST_MS, SLOW_MS
 from api.binance.userdata import user_data
 from api.binance.wsapi import ApiSession
-from api.call import Call, read_headers
+from api.call import MICROSECOND_NS, MILLISECOND_NS, Call, read_headers
 from api.departures import Departures
 from api.door import Services
 from api.errors import INVALID_TIME_UNIT, NO_SUCH_PATH, OVERLOADED, Problem, RequestError
@@ -45,7 +45,7 @@ log = structlog.get_logger()
 API_PATH = "/ws-api/v3"
 RAW_PATHS = ("/ws", "/stream/ws")
 COMBINED_PATH = "/stream"
-MILLISECONDS_ONLY = INVALID_TIME_UNIT._replace(message="Websockets tell time in milliseconds only.")
+MILLISECONDS_ONLY = INVALID_TIME_UNIT._replace(message="Market streams tell time in milliseconds only.")
 
 
 class Session(Protocol):
@@ -72,6 +72,7 @@ class WebsocketApp:
         self._feed = Feed(self.hub, Sources.of(exchange.market, exchange.notices, directory), exchange.prices)
         self._indicator = Indicator(exchange.notices, self._feed.reads_phases, exchange.submit)
         self._user_data = user_data(self.hub, exchange, directory.texts)
+        self._user_data_us = user_data(self.hub, exchange, directory.texts, MICROSECOND_NS)
         self._private = private_streams(self.hub, exchange, directory)
         self._departures = Departures(services.gateway)
         self._sessions: dict[Connection, Session] = {}
@@ -116,8 +117,9 @@ class WebsocketApp:
     def _problem(self, path: str, query: dict[str, list[str]]) -> Problem | None:
         if path not in {API_PATH, COMBINED_PATH, PRIVATE_PATH} and not _is_raw(path):
             return NO_SUCH_PATH
-        if query.get("timeUnit", ["MILLISECOND"])[0].upper() != "MILLISECOND":
-            return MILLISECONDS_ONLY
+        unit = query.get("timeUnit", ["MILLISECOND"])[0].upper()
+        if unit != "MILLISECOND" and (path != API_PATH or unit != "MICROSECOND"):
+            return INVALID_TIME_UNIT if path == API_PATH else MILLISECONDS_ONLY
         return OVERLOADED if self.hub.full else None
 
     def _session(
@@ -134,7 +136,17 @@ class WebsocketApp:
             private.open()
             return private
         if path == API_PATH:
-            asking = ApiSession(self._services, self.hub, self._user_data, self._departures, connection, line, address)
+            is_fine = "timeUnit" in query and query["timeUnit"][0].upper() == "MICROSECOND"
+            asking = ApiSession(
+                self._services,
+                self.hub,
+                self._user_data_us if is_fine else self._user_data,
+                self._departures,
+                connection,
+                line,
+                address,
+                MICROSECOND_NS if is_fine else MILLISECOND_NS,
+            )
             line.take_with(asking.take)
             return asking
         combined = path == COMBINED_PATH
@@ -182,7 +194,7 @@ class WebsocketApp:
         if not is_private(name):
             self._feed.close(name)
             return
-        for streams in (self._user_data, self._private):
+        for streams in (self._user_data, self._user_data_us, self._private):
             streams.close(name)
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -217,6 +229,7 @@ class WebsocketApp:
         self._guarded(self._feed.on_batch, batch)
         self._indicator.on_batch(batch)
         self._guarded(self._user_data.on_batch, batch)
+        self._guarded(self._user_data_us.on_batch, batch)
         self._guarded(self._private.on_batch, batch)
 
     def _guarded(self, action: Callable[[T], None], argument: T) -> None:

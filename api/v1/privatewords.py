@@ -55,7 +55,7 @@ class PrivateWords:
             case _:
                 return body | self._of_asset(entry)
 
-    def balances(self, now_ms: int, update_ns: int, sequence: int, rows: list[tuple[int, int, int]]) -> Body:
+    def balances(self, now_ns: int, update_ns: int, sequence: int, rows: list[tuple[int, int, int]]) -> Body:
         """Tell how balances stand, and after which event of the account."""
         names = self._directory
         told = [
@@ -67,7 +67,13 @@ class PrivateWords:
             for asset, free, held in rows
         ]
         changed_ms = update_ns // MILLISECOND_NS
-        return {"type": "BALANCES", "after": sequence, "changed": changed_ms, "time": now_ms, "balances": told}
+        return {
+            "type": "BALANCES",
+            "after": sequence,
+            "changed": changed_ms,
+            "time": now_ns // MILLISECOND_NS,
+            "balances": told,
+        }
 
     def _of_order(self, execution: Execution) -> Body:
         event = execution.entry.event

@@ -294,7 +294,7 @@ def test_money_that_came_is_told(floor: Floor) -> None:
 
 
 def test_balances_are_told() -> None:
-    body = reports.account_position(START_MS, (START_MS - 1) * 1_000_000, [("CNY", "1.0", "2.0")])
+    body = reports.account_position(START_MS * 1_000_000, (START_MS - 1) * 1_000_000, [("CNY", "1.0", "2.0")])
 
     assert body == {
         "e": "outboundAccountPosition",

@@ -435,3 +435,21 @@ def test_the_end_of_a_subscription_is_told(floor: Venue) -> None:
     ended, answer = talk(conversation)
     assert (ended["subscriptionId"], ended["event"]["e"]) == (0, "eventStreamTerminated")
     assert answer["id"] == 9
+
+
+def test_times_are_told_in_microseconds_to_who_asks_for_them(floor: Venue) -> None:
+    async def conversation() -> list[Any]:
+        async with joined(floor, f"{PATH}?timeUnit=MICROSECOND") as client:
+            clock = await ask(client, "time")
+            await ask(client, "userDataStream.subscribe.signature", signed("alice"))
+            await client.send(
+                json.dumps({"id": 7, "method": "order.place", "params": signed("alice", **order("BUY", 1, "0.05"))})
+            )
+            heard = [await hear(client) for _ in range(3)]
+            return [clock, *sorted(heard, key=lambda one: one.get("id", 0))]
+
+    clock, *heard, placed = talk(conversation)
+    events = {one["event"]["e"]: one["event"] for one in heard}
+    times = [clock["result"]["serverTime"], placed["result"]["transactTime"], events["executionReport"]["T"]]
+    times += [events["executionReport"]["W"], events["outboundAccountPosition"]["u"]]
+    assert [abs(one - time.time() * 1_000_000) < 60_000_000 for one in times] == [True] * 5

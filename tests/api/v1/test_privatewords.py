@@ -113,7 +113,7 @@ def test_the_account_itself_is_told_of(floor: Floor) -> None:
 
 def test_balances_are_told_by_name(floor: Floor) -> None:
     words = PrivateWords(Directory(floor.registry))
-    assert words.balances(START_MS, START_MS * 1_000_000, 7, [(CNY, 5, 6)]) == {
+    assert words.balances(START_MS * 1_000_000, START_MS * 1_000_000, 7, [(CNY, 5, 6)]) == {
         "type": "BALANCES",
         "after": 7,
         "changed": START_MS,
