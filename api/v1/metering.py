@@ -1,5 +1,6 @@
 """From the body of a batch to columns, and back from what became of it to an answer; nothing is sent from here."""
 
+from operator import attrgetter
 from typing import Annotated, NamedTuple
 
 import msgspec
@@ -105,6 +106,8 @@ class Columns(NamedTuple):
     groups: list[tuple[str, str, str]]
 
 
+_ID, _TERMS = attrgetter("id"), attrgetter("key", "symbol", "model")
+_FIELDS = {name: attrgetter(name) for name in (*_COUNTS, "time")}  # half the time of a comprehension
 _DECODER = msgspec.json.Decoder(Usage)
 _LINES_DECODER = msgspec.json.Decoder(Record)
 
@@ -126,14 +129,17 @@ def decode(call: Call) -> Usage:
 def columns(records: list[Record]) -> Columns:
     """Return the records as columns; counts that nobody gives are left out."""
     groups: dict[tuple[str, str, str], int] = {}
-    group = [groups.setdefault((one.key, one.symbol, one.model), len(groups)) for one in records]
+    group = [groups.setdefault(terms, len(groups)) for terms in map(_TERMS, records)]
     counts = {}
     for name in _COUNTS:
-        column = np.array([getattr(one, name) for one in records], np.int64)
+        column = _column(name, records)
         if name in _COUNTS[:2] or column.any():
             counts[_FACTOR_OF[name]] = column
-    time_ms = np.array([one.time for one in records], np.int64)
-    return Columns([one.id for one in records], time_ms, counts, np.array(group), list(groups))
+    return Columns(list(map(_ID, records)), _column("time", records), counts, np.array(group), list(groups))
+
+
+def _column(name: str, records: list[Record]) -> np.ndarray:
+    return np.fromiter(map(_FIELDS[name], records), np.int64, len(records))
 
 
 def batch_of(found: Columns, issuer: int, factors: Factors) -> Batch:

@@ -17,7 +17,7 @@ CORNER_TRADES_MIN = 3
 RECORDS_MIN = 500
 REPEATED_BPS = 2_000
 _BUY = int(Side.BUY)
-_GROWTH = {EventKind.ISSUED: 1, EventKind.REDEEMED: -1, EventKind.UNITS_EXPIRED: -1}
+_GROWTH = {EventKind.ISSUED: 1, EventKind.UNITS_EXPIRED: -1}
 
 
 class _Bought:
@@ -60,6 +60,15 @@ class Holdings:
         """Count purchases anew."""
         self._bought.clear()
 
+    def redeem(self, event: Event) -> None:
+        """Apply a redemption, of which there are more than of all other events, and which alone shows nothing."""
+        outstanding = self._outstanding
+        outstanding[event.asset] = outstanding.get(event.asset, 0) - event.amount
+        records = self._records.get(event.account)
+        if records is None:
+            records = self._records[event.account] = _Records(event.sequence)
+        records.count += 1
+
     def apply(self, event: Event) -> list[Finding]:
         """Apply an event about assets or usage; return what it shows."""
         match event.kind:
@@ -69,12 +78,10 @@ class Holdings:
                 self._lot_units[event.instrument] = event.amount
             case EventKind.COMMAND_REJECTED:
                 if event.state == CommandKind.REDEEM and event.reason == RejectReason.DUPLICATE_ID:
-                    return self._record(event, 1)
+                    return self._repeat(event)
             case _:
                 growth = _GROWTH[EventKind(event.kind)] * event.amount
                 self._outstanding[event.asset] = self._outstanding.get(event.asset, 0) + growth
-                if event.kind == EventKind.REDEEMED:
-                    return self._record(event, 0)
         return []
 
     def trade(self, event: Event, taker: int, maker: int) -> list[Finding]:
@@ -108,13 +115,13 @@ class Holdings:
         facts = {"bought_units": bought.units, "outstanding_units": outstanding, "trades": bought.count}
         return [Finding(AlertKind.CORNERING, (group,), event.instrument, bought.first_sequence, facts)]
 
-    def _record(self, event: Event, repeated: int) -> list[Finding]:
+    def _repeat(self, event: Event) -> list[Finding]:
         records = self._records.get(event.account)
         if records is None:
             records = self._records[event.account] = _Records(event.sequence)
         records.count += 1
-        records.repeated += repeated
-        if not repeated or records.count < RECORDS_MIN or records.repeated * BPS < records.count * REPEATED_BPS:
+        records.repeated += 1
+        if records.count < RECORDS_MIN or records.repeated * BPS < records.count * REPEATED_BPS:
             return []
         facts = {"records": records.count, "repeated": records.repeated}
         return [Finding(AlertKind.USAGE_FRAUD, (event.account,), 0, records.first_sequence, facts)]

@@ -24,10 +24,10 @@ _ASSETS = frozenset((
     int(EventKind.ASSET_CREATED),
     int(EventKind.INSTRUMENT_LISTED),
     int(EventKind.ISSUED),
-    int(EventKind.REDEEMED),
     int(EventKind.UNITS_EXPIRED),
     int(EventKind.COMMAND_REJECTED),
 ))  # fmt: skip
+_REDEEMED = int(EventKind.REDEEMED)
 _TRADED = int(EventKind.TRADED)
 _ACCOUNT_CREATED = int(EventKind.ACCOUNT_CREATED)
 
@@ -52,6 +52,9 @@ class Watch:
             kind = event.kind
             if event.time_ns >= self._turn_ns:
                 self._turn(event)
+            if kind == _REDEEMED:
+                self._holdings.redeem(event)
+                continue
             if kind in _ORDERS:
                 interests.apply(event, groups.get(event.account, event.account))
             elif kind == _TRADED:
