@@ -1,10 +1,10 @@
-"""The methods that all clients have: one for each function of `operations`, waiting or to be awaited."""
+"""The methods that all clients have: one for each function of `operations` and `bundles`, waiting or to be awaited."""
 
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
-from api.client import operations
+from api.client import bundles, operations
 from api.client.operations import Operation
 
 P = ParamSpec("P")
@@ -105,6 +105,11 @@ class Waiting:
     fills = Now(operations.fills)
     statement = Now(operations.statement)
     other = Now(operations.other)
+    place_batch = Now(bundles.place_batch)
+    cancel_batch = Now(bundles.cancel_batch)
+    quote = Now(bundles.quote)
+    mass_cancel = Now(bundles.mass_cancel)
+    cancel_all_after = Now(bundles.cancel_all_after)
 
 
 class Awaited:
@@ -143,3 +148,8 @@ class Awaited:
     fills = Later(operations.fills)
     statement = Later(operations.statement)
     other = Later(operations.other)
+    place_batch = Later(bundles.place_batch)
+    cancel_batch = Later(bundles.cancel_batch)
+    quote = Later(bundles.quote)
+    mass_cancel = Later(bundles.mass_cancel)
+    cancel_all_after = Later(bundles.cancel_all_after)

@@ -47,6 +47,13 @@ def new_order_id() -> str:
     return f"c-{secrets.token_hex(12)}"
 
 
+def text_of(value: object) -> str:
+    """Return a number or a text as it is sent; a float is refused."""
+    if isinstance(value, float):
+        raise TypeError("send a Decimal, a whole number or a text: a float is rarely the number that it looks like")
+    return format(value, "f") if isinstance(value, Decimal) else str(value)
+
+
 # --- for everybody ---
 
 
@@ -217,14 +224,18 @@ def replace(
     terms |= _texts(cancelReplaceMode="STOP_ON_FAILURE", cancelOrderId=order_id)
     terms |= _texts(newClientOrderId=client_order_id or new_order_id())
     path = "/api/v3/order/cancelReplace"
-    return Operation("POST", path, answers.CancelReplaced, terms, Access.SIGNED, is_repeatable=False)
+    return Operation(
+        "POST", path, answers.CancelReplaced, terms, Access.SIGNED, "order.cancelReplace", is_repeatable=False
+    )
 
 
 def amend(symbol: str, order_id: int, quantity: Number) -> Operation[answers.Amended]:
     """Lower an order's total quantity; it keeps its place at its price."""
     texts = _texts(symbol=symbol, orderId=order_id, newQty=quantity)
     path = "/api/v3/order/amend/keepPriority"
-    return Operation("PUT", path, answers.Amended, texts, Access.SIGNED, is_repeatable=False)
+    return Operation(
+        "PUT", path, answers.Amended, texts, Access.SIGNED, "order.amend.keepPriority", is_repeatable=False
+    )
 
 
 def open_orders(symbol: str | None = None) -> Operation[list[answers.Order]]:
@@ -353,10 +364,4 @@ def _symbols(symbols: tuple[str, ...]) -> dict[str, str]:
 
 def _texts(**values: object) -> dict[str, str]:
     """Return what is given as texts."""
-    return {name: _text(value) for name, value in values.items() if value is not None and value != ""}
-
-
-def _text(value: object) -> str:
-    if isinstance(value, float):
-        raise TypeError("send a Decimal, a whole number or a text: a float is rarely the number that it looks like")
-    return format(value, "f") if isinstance(value, Decimal) else str(value)
+    return {name: text_of(value) for name, value in values.items() if value is not None and value != ""}

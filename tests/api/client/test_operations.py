@@ -26,7 +26,9 @@ NEEDED = {
 MADE = [
     make(**{name: NEEDED[name] for name, one in inspect.signature(make).parameters.items() if name in NEEDED})
     for name, make in inspect.getmembers(operations, inspect.isfunction)
-    if make.__module__ == operations.__name__ and not name.startswith("_") and name not in {"new_order_id", "other"}
+    if make.__module__ == operations.__name__
+    and not name.startswith("_")
+    and name not in {"new_order_id", "text_of", "other"}
 ]
 
 
