@@ -30,8 +30,8 @@ class Limits(NamedTuple):
     """The limits of one door."""
 
     weight_per_minute: int = 3_000_000  # of one address
-    key_weight_per_minute: int = 3_000_000  # of one key, from wherever it is used
     orders_per_10s: int = 250_000  # of one account
+    key_weight_per_minute: int = 3_000_000  # of one key, from wherever it is used
     head_bytes_max: int = 64 * 1024  # of a request's address and headers
     body_bytes_max: int = 64 * 1024
     drain_bytes_max: int = 32 * 1024 * 1024  # of a body too large, read and thrown away so that its sender hears why
