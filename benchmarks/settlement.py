@@ -1,10 +1,11 @@
 """Trades posted per second: the poster with all its guards, beside a bare COPY of the same bytes.
 
-python -m benchmarks.settlement [--trades N] [--rounds N] [--accounts N] [--dsn DSN]
+python -m benchmarks.settlement [--trades N] [--batches N] [--rounds N] [--accounts N [N]] [--dsn DSN]
 
 The poster runs as it does in the exchange: cursor, hash chain, zero-sum and balance checks, one commit a batch, and
 the next batch encoded meanwhile. After each run the ledger's balances are compared with the sums of the events;
-only then is its time counted. The bare COPY writes the same rows into tables without keys or triggers.
+only then is its time counted. The bare COPY writes the same rows into tables without keys or triggers, one transaction
+a batch; the ratio is to its rate in the same run. Where accounts are many, hardly a balance is touched twice.
 """
 
 import argparse
@@ -41,8 +42,9 @@ from settlement.posting import post
 CASH, INSTRUMENTS, LOT_UNITS, TICK_VALUE = 1, 8, 1_000_000, 100
 SIZES = (100, 1_000, 10_000)
 LATENCY_SIZE = 1_000
+BARE = "bare COPY"
 DATABASE = "settlement_benchmark"
-OPENING_EVENTS = 20_000  # of what opens the market, in one batch
+OPENING_EVENTS = 65_536  # of what opens the market, in one batch
 OPENING_CASH, OPENING_UNITS = 10**13, 10**12  # of each account; the sum over all stays an int8
 
 
@@ -83,26 +85,25 @@ class Timed:
 
 def market(accounts: int) -> np.ndarray:
     """Return the events that open instruments and give every account cash and units."""
-    listed = [
-        {"kind": EventKind.ASSET_CREATED, "asset": CASH, "state": AssetKind.CASH},
-        *({"kind": EventKind.ACCOUNT_CREATED, "account": account} for account in range(1, accounts + 1)),
-    ]
+    listed = [{"kind": EventKind.ASSET_CREATED, "asset": CASH, "state": AssetKind.CASH}]
     for instrument in range(1, INSTRUMENTS + 1):
         base = instrument + 1
         terms = {"amount": LOT_UNITS, "price_ticks": TICK_VALUE, "counter_account": CASH, "asset": base}
         listed.append({"kind": EventKind.ASSET_CREATED, "asset": base, "state": AssetKind.ALLOWANCE})
         listed.append({"kind": EventKind.INSTRUMENT_LISTED, "instrument": instrument, **terms})
-    for account in range(1, accounts + 1):
-        listed.append({"kind": EventKind.DEPOSITED, "account": account, "asset": CASH, "amount": OPENING_CASH})
-        listed += [
-            {"kind": EventKind.ISSUED, "account": account, "asset": instrument + 1, "amount": OPENING_UNITS}
-            for instrument in range(1, INSTRUMENTS + 1)
-        ]
-    events = np.zeros(len(listed), EVENT)
-    for row, fields in zip(events, listed, strict=True):
+    opened = np.zeros(len(listed), EVENT)
+    for row, fields in zip(opened, listed, strict=True):
         for name, value in fields.items():
             row[name] = value
-    return events
+    numbers = np.arange(1, accounts + 1)
+    created = np.zeros(accounts, EVENT)
+    created["kind"], created["account"] = EventKind.ACCOUNT_CREATED, numbers
+    given = np.zeros((accounts, INSTRUMENTS + 1), EVENT)  # cash, then units of each instrument
+    given["account"] = numbers[:, None]
+    given["asset"] = np.arange(CASH, CASH + INSTRUMENTS + 1)
+    given["kind"], given["amount"] = EventKind.ISSUED, OPENING_UNITS
+    given["kind"][:, 0], given["amount"][:, 0] = EventKind.DEPOSITED, OPENING_CASH
+    return np.concatenate((opened, created, given.reshape(-1)))
 
 
 def trades(count: int, accounts: int) -> np.ndarray:
@@ -308,37 +309,74 @@ async def _answers(dsn: str) -> None:
     await connection.close()
 
 
-def variants(options: argparse.Namespace) -> list[tuple[int, str, Run, int]]:
-    """Return size, name, function and number of trades of all that is measured."""
-    found: list[tuple[int, str, Run, int]] = [
-        (1, "one transaction a trade, all guards", run_single, min(options.trades, options.batches)),
-        (1_000, "executemany, no guards", run_many, min(options.trades, 4_000)),
+class Variant(NamedTuple):
+    """One line of the table."""
+
+    size: int  # trades a batch
+    accounts: int
+    name: str
+    run: Run
+    count: int  # trades
+
+
+def variants(options: argparse.Namespace) -> list[Variant]:
+    """Return all that is measured; a bare COPY stands behind what is compared with it."""
+    few, *many = options.accounts
+    found = [
+        Variant(1, few, "one transaction a trade, guards", run_single, min(options.trades, options.batches)),
+        Variant(1_000, few, "executemany, no guards", run_many, min(options.trades, 4_000)),
     ]
     for size in SIZES:
         count = min(options.trades, size * options.batches)
-        found.append((size, "poster, all guards", run_poster, count))
+        found.append(Variant(size, few, "poster, all guards", run_poster, count))
         if size == LATENCY_SIZE:
-            found.append((size, "batch by batch, all guards", run_single, count))
-        found.append((size, "bare COPY", run_copy, count))
+            found.append(Variant(size, few, "batch by batch, guards", run_single, count))
+        found.append(Variant(size, few, BARE, run_copy, count))
+    for accounts in many:
+        count = min(options.trades, SIZES[-1] * options.batches)
+        found.append(Variant(SIZES[-1], accounts, "poster, all guards", run_poster, count))
+        found.append(Variant(SIZES[-1], accounts, BARE, run_copy, count))
     return found
 
 
 async def measure(dsn: str, options: argparse.Namespace) -> Table:
     """Return the table of all variants, each figure the median of the rounds."""
-    columns = ("trades a batch", "", "trades/s", "CPU us a trade, here", "and in Postgres", "batch p50 ms", "p99 ms")
-    table = Table(*columns, "fdatasync us")
-    opening = market(options.accounts)
-    for size, name, run, count in variants(options):
-        trading = trades(count, options.accounts)
-        found, probes = [], []
-        for _ in range(options.rounds):
-            probes.append(fdatasync_us(Path(tempfile.gettempdir())))
-            found.append(await run(dsn, opening, trading, size))
-        rate, own, server, p50, p99 = (statistics.median(column) for column in zip(*found, strict=True))
-        waits = (f"{p50:.2f}", f"{p99:.2f}") if p50 else ("", "")
-        figures = (f"{rate:,.0f}", f"{own:.1f}", f"{server:.1f}", *waits, f"{statistics.median(probes):.0f}")
-        table.add_row(f"{size:,}", name, *figures)
+    columns = (
+        "a batch",
+        "accounts",
+        "",
+        "trades/s",
+        "of bare",
+        "us here",
+        "us Postgres",
+        "p50 ms",
+        "p99 ms",
+        "fdatasync us",
+    )
+    table = Table(*columns)
+    waiting: list[tuple[float, list[str]]] = []  # rates and rows of a size, until its bare COPY is known
+    for variant in variants(options):
+        medians, probe = await _medians(dsn, variant, options.rounds)
+        rate, own, server, p50, p99 = medians
+        waits = [f"{p50:.2f}", f"{p99:.2f}"] if p50 else ["", ""]
+        row = [f"{variant.size:,}", f"{variant.accounts:,}", variant.name, f"{rate:,.0f}", ""]
+        waiting.append((rate, [*row, f"{own:.1f}", f"{server:.1f}", *waits, f"{probe:.0f}"]))
+        if variant.name == BARE:
+            for found, cells in waiting:
+                cells[4] = f"{found / rate:.2f}" if cells[0] == row[0] else ""
+                table.add_row(*cells)
+            waiting = []
     return table
+
+
+async def _medians(dsn: str, variant: Variant, rounds: int) -> tuple[list[float], float]:
+    """Return the medians of a variant's figures, and of the disk's probe before each round."""
+    opening, trading = market(variant.accounts), trades(variant.count, variant.accounts)
+    found, probes = [], []
+    for _ in range(rounds):
+        probes.append(fdatasync_us(Path(tempfile.gettempdir())))
+        found.append(await variant.run(dsn, opening, trading, variant.size))
+    return [statistics.median(column) for column in zip(*found, strict=True)], statistics.median(probes)
 
 
 def main() -> None:
@@ -347,7 +385,7 @@ def main() -> None:
     parser.add_argument("--trades", type=int, default=40_000, help="at most, a run")
     parser.add_argument("--batches", type=int, default=40, help="at most, a run")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--accounts", type=int, default=1_000)
+    parser.add_argument("--accounts", type=int, nargs="+", default=[1_000, 100_000], help="few, and more to compare")
     parser.add_argument("--dsn", default=os.environ.get("TOKENBOURSE_DSN"))
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
@@ -361,7 +399,8 @@ def main() -> None:
             opened.callback(server.stop)
             dsn = server.dsn
         console.print(asyncio.run(measure(dsn, options)))
-        asyncio.run(run_poster(dsn, market(options.accounts), trades(options.trades, options.accounts), 10_000))
+        few = options.accounts[0]
+        asyncio.run(run_poster(dsn, market(few), trades(options.trades, few), SIZES[-1]))
         bare, whole = asyncio.run(table_bytes(dsn))
         console.print(f"{bare:.0f} bytes of table a trade, {whole:.0f} with indexes, in batches of 10,000")
         if server is not None:

@@ -31,10 +31,10 @@ from tests.settlement.posting import execute, post_all
 def test_every_variant_is_measured_in_one_table(server_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settlement, "SIZES", (10, 50))
     monkeypatch.setattr(settlement, "LATENCY_SIZE", 50)
-    options = argparse.Namespace(trades=100, batches=4, rounds=1, accounts=5)
+    options = argparse.Namespace(trades=100, batches=4, rounds=1, accounts=[5, 9])
     console = Console(width=120, record=True, quiet=True)
     table = asyncio.run(measure(server_dsn, options))
-    assert table.row_count == 7
+    assert table.row_count == 9
     console.print(table)
 
 
