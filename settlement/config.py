@@ -11,7 +11,7 @@ LOG_TAIL_BYTES = 4_000  # of Postgres' own log, in the error that says why it di
 # poster
 BATCH_EVENTS_MAX = 20_000  # read, encoded and committed at once
 BLOCK_EVENTS = 65_536  # of the chain of hashes: a start reads as many events again; the schema knows the number
-SMALL_BATCH_TRADES = 48  # up to so many trades and nothing else, one call of a stored function is faster than COPY
+SMALL_BATCH_TRADES = 128  # up to so many trades and nothing else, one call of a stored function is faster than COPY
 PERIOD_EVENTS = 1 << 22  # of shard 0: one partition; chosen when a shard is opened
 PERIODS_AHEAD = 2  # made before their first event
 PAUSE_SECONDS = 0.02  # between two batches while less than a full one waits
