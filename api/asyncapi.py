@@ -109,6 +109,9 @@ _SESSION: Mapping[str, tuple[str, Document]] = {
     ),
     "userDataStream.unsubscribe": ("Hear of one account no more, or of all.", {"subscriptionId": {"type": "integer"}}),
 }
+_API = """Requests and their answers, and what happens on accounts.
+
+Binary messages are frames of many commands at once; their layout is described in docs/binary-frames.md."""
 _NOTICES = (talk.Conflated, talk.ServerShutdown, talk.StreamFault)
 _ACCOUNT = (account.AccountEvent, talk.Conflated, talk.ServerShutdown, talk.StreamFault)
 _PRIVATE = (private.Welcome, private.PrivateEvent, private.Balances, talk.ServerShutdown, talk.StreamFault)
@@ -148,7 +151,7 @@ class _Parts:
         self._channels: Document = {
             "streams": _channel("/stream", "Any streams, each message wrapped with the name of its stream.", {}),
             "private": _channel("/v1/private", "An account's own stream; the handshake is signed like any GET.", {}),
-            "api": _channel("/ws-api/v3", "Requests and their answers, and what happens on accounts.", {}),
+            "api": _channel("/ws-api/v3", _API, {}),
         }
         self._operations: Document = {}
         self._channels["private"]["bindings"] = {"ws": {"method": "GET", "query": _HANDSHAKE}}
