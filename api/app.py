@@ -4,7 +4,7 @@ The table does not pass through FastAPI's routing, which would cost more than th
 same rows, so that `/openapi.json` and `/docs` show everything. (`api.connection` serves the table without ASGI, too.)
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sized
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sized
 
 import structlog
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -36,6 +36,10 @@ log = structlog.get_logger()
 
 class Application:
     """What the server calls."""
+
+    direct: Mapping[tuple[bytes, bytes], Endpoint] = {
+        (method.encode(), path.encode()): endpoint for (method, path), endpoint in ENDPOINTS.items()
+    }  # what a connection answers without ASGI
 
     def __init__(self, services: Services, fastapi: FastAPI, websocket: Asgi | None) -> None:
         """Put the short cut in front of FastAPI, and hand websockets to their own application."""

@@ -14,8 +14,9 @@ import typer
 from rich.status import Status
 
 from api import cataloguecli, compose, datasetcli, entitlementcli, ledgercli, operatorcli, pricescli, tradecli
-from api.compose import Observer, Options, Started
+from api.compose import Observer, Options, Started, Tls
 from api.demo.day import Plan, run_day
+from api.gateways.fleet import GATEWAYS_MAX
 from api.ledgercli import EXIT_DIFFERENCE, Directory, Dsn, err, failures, out
 from api.version import own_version
 
@@ -74,11 +75,16 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 takes a free one.")] = PORT,
     dsn: Dsn = None,
     demo: Annotated[bool, typer.Option("--demo", help="With market makers and buyers that keep trading.")] = False,  # noqa: FBT002 - a switch
+    gateways: Annotated[int, typer.Option(min=0, max=GATEWAYS_MAX, help="Processes in front of the exchange's.")] = 0,
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain in PEM, to serve over TLS.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key in PEM.")] = None,
 ) -> None:
     """Serve the exchange until SIGINT or SIGTERM; after a kill the next start goes on from the journal."""
     _log_to_stderr()
     with err.status("starting") as status, failures():
-        compose.run(Options(data, host, port, dsn, demo), Observer(_steps(status), _welcome(status)))
+        tls = _tls(tls_cert, tls_key, demo=demo)
+        options = Options(data, host, port, dsn, demo, gateways=gateways, tls=tls)
+        compose.run(options, Observer(_steps(status), _welcome(status)))
     err.print("stopped: everything acknowledged is in the journal")
 
 
@@ -101,6 +107,17 @@ def show(
 def print_version() -> None:
     """Print the version."""
     out.print(own_version(), highlight=False)
+
+
+def _tls(certificate: Path | None, key: Path | None, *, demo: bool) -> Tls | None:
+    """Return the files for TLS, both or none; the demo's own clients speak plain HTTP."""
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None or not certificate.is_file() or not key.is_file():
+        raise typer.BadParameter("--tls-cert and --tls-key go together and name files that exist")
+    if demo:
+        raise typer.BadParameter("--demo trades over plain HTTP: leave out --tls-cert and --tls-key")
+    return Tls(certificate, key)
 
 
 def main() -> None:

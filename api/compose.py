@@ -18,6 +18,8 @@ from api.bootstrap import prepare
 from api.clerk import at_work
 from api.demo.day import keep_market
 from api.door import Services
+from api.gateways.fleet import serve_behind
+from api.gateways.process import GatewayOptions
 from api.keeper import Keeper
 from api.limits import Limits
 from api.metrics import Gauges, metrics_route
@@ -37,6 +39,13 @@ WATCH_S = 0.5  # between two looks at whether the exchange still takes commands
 log = structlog.get_logger()
 
 
+class Tls(NamedTuple):
+    """Files in PEM, for serving over TLS."""
+
+    certificate: Path  # with the chain behind it
+    key: Path
+
+
 class Options(NamedTuple):
     """How to serve."""
 
@@ -47,6 +56,8 @@ class Options(NamedTuple):
     is_demo: bool = False
     config: Config = Config()
     limits: Limits = Limits()
+    gateways: int = 0  # processes in front of this one; 0: it serves its clients itself
+    tls: Tls | None = None
 
 
 class Started(NamedTuple):
@@ -148,13 +159,18 @@ async def _serve_application(
 
     def started(port: int) -> None:
         host = f"[{options.host}]" if ":" in options.host else options.host
-        url = f"http://{host}:{port}"
+        url = f"{'http' if options.tls is None else 'https'}://{host}:{port}"
         observer.started(Started(url, operator_file, len(exchange.registry.instruments), exchange.events.count))
         if options.is_demo:
             beside.append(asyncio.create_task(_enliven(url, options.directory, stop)))
 
     settings = server_settings(StreamConfig())
-    await serve(application, options.host, options.port, stop=stop, ready=started, **settings)
+    tls = {} if options.tls is None else {"ssl_certfile": str(options.tls[0]), "ssl_keyfile": str(options.tls[1])}
+    if options.gateways:
+        place = GatewayOptions(str(options.directory), options.host, options.port, options.limits, tls)
+        await serve_behind(application, place, options.gateways, stop=stop, ready=started, settings=settings)
+    else:
+        await serve(application, options.host, options.port, stop=stop, ready=started, **settings, **tls)
     for task in beside[1:]:
         task.cancel()
     failure = await _ended(beside[0])

@@ -7,25 +7,40 @@ of answers, keep-alive and shutdown are uvicorn's business in both cases.
 """
 
 import asyncio
+from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.app import Application
 from api.binance.placing import place
 from api.binance.rest import ENDPOINTS
 from api.call import NOT_MODIFIED, Answer, Call, read_headers, refusal
-from api.door import Endpoint, admit, answer, refused
+from api.door import Endpoint, Services, admit, answer, refused
 from api.errors import HEAD_TOO_LARGE, INVALID_HTTP, Problem, RequestError
-from api.heads import END, Head
+from api.heads import END, Head, Heads
 from api.steps import Steps
 
-_ENDPOINTS = {(method.encode(), path.encode()): endpoint for (method, path), endpoint in ENDPOINTS.items()}
 _PLACE = ENDPOINTS["POST", "/api/v3/order"]
 _STATUS = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
 _CLOSE = (b"connection", b"close")
+
+
+class Served(Protocol):
+    """As much of an application as a connection needs."""
+
+    @property
+    def services(self) -> Services:
+        """Return what the endpoints work with."""
+
+    @property
+    def heads(self) -> Heads:
+        """Return what heads are remembered."""
+
+    @property
+    def direct(self) -> Mapping[tuple[bytes, bytes], Endpoint]:
+        """Return the endpoints that are answered without ASGI, by method and path."""
 
 
 class _Nobody:
@@ -74,7 +89,7 @@ class Pending:
 class HttpConnection(HttpToolsProtocol):
     """One connection, counted against the limits of its address from its first moment to its last."""
 
-    def __init__(self, application: Application, **arguments: Any) -> None:  # noqa: ANN401 - whatever uvicorn has
+    def __init__(self, application: Served, **arguments: Any) -> None:  # noqa: ANN401 - whatever uvicorn has
         super().__init__(**arguments)
         self._services = application.services
         self._limiter = application.services.limiter
@@ -83,6 +98,7 @@ class HttpConnection(HttpToolsProtocol):
         self._is_in_head = False
         self._head_bytes = 0
         self._heads = application.heads
+        self._direct = application.direct
         self._whole: Pending | None = None  # the request that all of what came last was, if it was just that
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -97,7 +113,7 @@ class HttpConnection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Count the connection out."""
         super().connection_lost(exc)
-        self._uncount()
+        self.uncount()
 
     def data_received(self, data: bytes) -> None:
         """Take what has come; the parser would take a head without end."""
@@ -120,7 +136,7 @@ class HttpConnection(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         """Leave the connection, and the counting of it, to the websocket's own protocol."""
-        self._uncount()
+        self.uncount()
         super().handle_websocket_upgrade()
 
     def send_400_response(self, msg: str) -> None:
@@ -188,7 +204,7 @@ class HttpConnection(HttpToolsProtocol):
             return None
         if self.expect_100_continue or self.flow.write_paused or self.parser.should_upgrade():
             return None
-        return _ENDPOINTS.get((self.parser.get_method(), self.url.partition(b"?")[0]))
+        return self._direct.get((self.parser.get_method(), self.url.partition(b"?")[0]))
 
     def _take(self, head: Head, body: bytes) -> None:
         """Serve a request that has come whole and whose head is known."""
@@ -203,31 +219,33 @@ class HttpConnection(HttpToolsProtocol):
         try:
             self._limiter.refuse_body(pending.size)
         except RequestError as error:
-            self._finish(pending, refusal(error.problem, []))
+            self.finish(pending, refusal(error.problem, []))
             return
         pending.call.body = b"".join(pending.parts)
         if pending.endpoint is _PLACE:
             self._place(pending)
         else:
             steps = answer(pending.endpoint, self._services, pending.call)
-            Steps(steps, partial(self._finish, pending), self.loop).step()
+            Steps(steps, partial(self.finish, pending), self.loop).step()
 
     def _place(self, pending: Pending) -> None:
         """Place an order without a coroutine."""
         try:
             admit(_PLACE, self._services, pending.call)
-            place(self._services, pending.call, partial(self._told, pending))
+            place(self._services, pending.call, partial(self.told, pending))
         except Exception as error:  # noqa: BLE001 - nothing is caught here that is not answered
-            self._told(pending, error)
+            self.told(pending, error)
 
-    def _told(self, pending: Pending, outcome: bytes | Exception) -> None:
+    def told(self, pending: Pending, outcome: bytes | Exception) -> None:
+        """Answer an order with what became of it, or with what went wrong."""
         call = pending.call
         if isinstance(outcome, bytes):
-            self._finish(pending, Answer(200, outcome, call.headers_out))
+            self.finish(pending, Answer(200, outcome, call.headers_out))
         else:
-            self._finish(pending, refused(_PLACE, outcome, call))
+            self.finish(pending, refused(_PLACE, outcome, call))
 
-    def _finish(self, pending: Pending, result: Answer) -> None:
+    def finish(self, pending: Pending, result: Answer) -> None:
+        """Write an answer, and go on with what comes next."""
         pending.response_complete = True
         if pending.disconnected or self.transport.is_closing():
             return
@@ -245,7 +263,8 @@ class HttpConnection(HttpToolsProtocol):
         elif not self.transport.is_closing():
             self.flow.resume_reading()
 
-    def _uncount(self) -> None:
+    def uncount(self) -> None:
+        """Count the connection out, once."""
         if self._is_counted:
             self._limiter.close_connection(self._address)
             self._is_counted = False

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ import structlog
 import uvicorn
 
 from api.app import Application
-from api.connection import HttpConnection
+from api.connection import HttpConnection, Served
 
 BACKLOG = 2048
 SHUTDOWN_S = 10
@@ -81,8 +81,8 @@ async def serve(
     `ready` is called with the port once connections are accepted; port 0 takes a free one. The exchange must have
     been started. Raises OSError when the address cannot be had.
     """
-    with _listen(host, port) as listener:
-        async with _running(application, listener, settings):
+    with listen(host, port) as listener:
+        async with running(application, listener, settings):
             ready(listener.getsockname()[1])
             await stop.wait()
     await application.services.exchange.stop()
@@ -94,21 +94,34 @@ def stop_on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> Non
         loop.add_signal_handler(number, stop.set)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """Return a listening socket; a shared one lets other processes listen on the same port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    return socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=shared)
+
+
+def reserve(host: str, port: int) -> socket.socket:
+    """Return a socket that keeps a port for others to listen on, without listening itself; 0 takes a free one."""
+    place = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    place.bind((host, port))
+    return place
 
 
 @asynccontextmanager
-async def _running(
-    application: Application, listener: socket.socket, settings: dict[str, Any]
+async def running(
+    application: Served,
+    listener: socket.socket | None,
+    settings: Mapping[str, Any],
+    connection: Callable[..., HttpConnection] = HttpConnection,
 ) -> AsyncIterator[uvicorn.Server]:
-    """Run the server in the background; on leaving, wait for its orderly end."""
+    """Run a server in the background, without a listener on the `uds` of its settings; at the end wait for its own."""
     limits = application.services.limiter.limits
     config = uvicorn.Config(
-        application,
+        application,  # type: ignore[arg-type] # it is called as ASGI says
         interface="asgi3",
-        http=partial(HttpConnection, application),  # type: ignore[arg-type] # called like the class it makes
+        http=partial(connection, application),  # type: ignore[arg-type] # called like the class it makes
         lifespan="off",
         proxy_headers=False,
         server_header=False,
@@ -120,7 +133,7 @@ async def _running(
     )
     server = _Server(config)
     application.connections = server.server_state.connections
-    running = asyncio.create_task(server.serve(sockets=[listener]))
+    running = asyncio.create_task(server.serve(sockets=None if listener is None else [listener]))
     sweeper = Sweeper(server, limits.receive_s_max, limits.rest_s_max)
     interval_s = min(SWEEP_S_MAX, limits.receive_s_max / 4, limits.rest_s_max / 4)
     sweeping = asyncio.create_task(_sweep(sweeper, interval_s))

@@ -91,8 +91,9 @@ class Turn:
 
 def _share(answers: Sequence[Receiver], joint: Answer) -> None:
     """Give each answer the events of its command: those of one sequence number."""
-    if joint.exception() is not None:
-        _refuse(answers, RequestError(STATUS_UNKNOWN))
+    error = joint.exception()
+    if error is not None:
+        _refuse(answers, RequestError(OVERLOADED if isinstance(error, Overloaded) else STATUS_UNKNOWN))
         return
     rows = joint.result()
     begin, count = 0, len(rows)

@@ -1,17 +1,27 @@
 """The whole exchange in one tree of processes: started, watched, and taken down in order."""
 
 import asyncio
+import json
 import os
 import signal
+import ssl
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from websockets.sync.client import connect
 
 from api import compose
-from api.compose import ExchangeFailedError, Observer, Options, Started, run
+from api.compose import ExchangeFailedError, Observer, Options, Started, Tls, run
 from exchange.config import Config
 from exchange.core.state import TEST
 from exchange.journal.contract import JournalLockedError
@@ -21,7 +31,23 @@ from exchange.server import Exchange
 SMALL = Config(capacity=TEST, journal_segment_bytes=1 << 20)
 
 
-def _run(directory: Path, use: Callable[[Started], None], *, is_demo: bool = False) -> list[str]:
+def _certificate(folder: Path) -> Tls:
+    """Write a certificate for this machine that signs itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(1), now + timedelta(1))
+    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    signed = made.add_extension(address, critical=False).sign(key, hashes.SHA256())
+    files = Tls(folder / "certificate.pem", folder / "key.pem")
+    files.certificate.write_bytes(signed.public_bytes(Encoding.PEM))
+    files.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return files
+
+
+def _run(
+    directory: Path, use: Callable[[Started], None], *, is_demo: bool = False, gateways: int = 0, tls: Tls | None = None
+) -> list[str]:
     """Serve until `use`, which gets a thread of its own, is through; return the steps of the start."""
     steps: list[str] = []
     failures: list[BaseException] = []
@@ -37,7 +63,8 @@ def _run(directory: Path, use: Callable[[Started], None], *, is_demo: bool = Fal
     def begin(started: Started) -> None:
         threading.Thread(target=drive, args=(started,)).start()
 
-    run(Options(directory, "127.0.0.1", 0, None, is_demo, SMALL), Observer(steps.append, begin))
+    options = Options(directory, "127.0.0.1", 0, None, is_demo, SMALL, gateways=gateways, tls=tls)
+    run(options, Observer(steps.append, begin))
     for failure in failures:
         raise failure
     return steps
@@ -47,7 +74,7 @@ def test_a_start_tells_its_steps_and_serves_all_dialects(tmp_path: Path) -> None
     def use(started: Started) -> None:
         assert started.operator_file == tmp_path / "operator.json"
         assert (started.instruments, started.events) == (0, 1)
-        with httpx.Client(base_url=started.url) as http:
+        with httpx.Client(base_url=started.url, timeout=30) as http:
             assert http.get("/v1/health").json()["ledger"]["connected"] is True
             assert http.get("/api/v3/ping").json() == {}
             paths = http.get("/openapi.json").json()["paths"]
@@ -55,7 +82,19 @@ def test_a_start_tells_its_steps_and_serves_all_dialects(tmp_path: Path) -> None
 
     steps = _run(tmp_path, use)
     assert [step.split(" ")[0] for step in steps] == ["reading", "compiling", "starting"]
-    again = _run(tmp_path, lambda started: None)
+    tls = _certificate(tmp_path)
+
+    def use_again(started: Started) -> None:
+        assert started.url.startswith("https://")
+        trusted = ssl.create_default_context(cafile=str(tls.certificate))
+        with httpx.Client(base_url=started.url, verify=trusted, timeout=30) as http:
+            assert http.get("/v1/health").json()["ledger"]["connected"] is True
+            assert http.get("/api/v3/ping").json() == {}
+        with connect(started.url.replace("https", "wss") + "/ws-api/v3", ssl=trusted) as line:
+            line.send('{"id":1,"method":"ping"}')
+            assert json.loads(line.recv())["status"] == 200
+
+    again = _run(tmp_path, use_again, gateways=1, tls=tls)
     assert [step for step in again if step.startswith("rebuilding the views")] == ["rebuilding the views: 1 of 1"]
 
 

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 import httpx
 import uvloop
 
-from api.app import create_app
+from api.app import Application, create_app
 from api.door import Services
 from api.limits import Limits
 from api.serve import serve
@@ -234,12 +234,14 @@ class Venue:
             self.services = Services.of(exchange, vault, self.limits)
             self.websockets = websocket_app(self.services, self.streams)
             application = create_app(self.services, websocket=self.websockets)
-            settings = server_settings(self.streams)
-            await serve(application, "127.0.0.1", 0, stop=self._stop, ready=self._is_ready, **settings)
+            await self._listen(application, server_settings(self.streams))
         except BaseException as error:
             self._failure = error
             self._ready.set()
             raise
+
+    async def _listen(self, application: Application, settings: dict[str, Any]) -> None:
+        await serve(application, "127.0.0.1", 0, stop=self._stop, ready=self._is_ready, **settings)
 
     def _is_ready(self, port: int) -> None:
         self.port = port

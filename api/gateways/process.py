@@ -1,0 +1,207 @@
+"""One gateway process: its own listening socket on the common port, and one line to the exchange.
+
+    python -m api.gateways.process OPTIONS
+
+It does itself what costs most: connections, TLS, heads and bodies, keys, signatures, orders as records, answers.
+It ends when the exchange's process does.
+"""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import structlog
+import uvloop
+
+from api.auth import KeyRing
+from api.binance.directory import Directory
+from api.binance.instruments import InstrumentBodies
+from api.binance.rest import ENDPOINTS
+from api.call import MILLISECOND_NS, Answer, Call, Disconnected, Receive, Scope, Send, call_of, write
+from api.connection import HttpConnection, Pending
+from api.door import Endpoint, Services, refused
+from api.errors import BODY_TOO_LARGE, RequestError
+from api.gateways.link import Request
+from api.gateways.remote import AskExchange, RemoteExchange, RemoteGateway
+from api.gateways.tunnel import Pipe, first_line
+from api.heads import Heads
+from api.limits import Limiter, Limits
+from api.serve import listen, running, stop_on_signals
+from api.steps import Steps
+from api.stream.listenkeys import ListenKeys
+from api.vault import Vault
+from exchange.server import Exchange
+
+_PLACE = ENDPOINTS["POST", "/api/v3/order"]
+log = structlog.get_logger()
+
+
+class GatewayOptions(msgspec.Struct):
+    """What a gateway process is told at its start."""
+
+    directory: str  # of the exchange's data
+    host: str
+    port: int
+    limits: Limits
+    settings: dict[str, Any]  # uvicorn's own, such as `ssl_certfile`
+    lines: str = ""  # path of the socket for commands and requests
+    tunnels: str = ""  # and of that for websockets
+
+
+class GatewayApplication:
+    """What a gateway's server calls: every request that it does not answer itself goes to the exchange's process."""
+
+    direct: Mapping[tuple[bytes, bytes], Endpoint] = {(b"POST", b"/api/v3/order"): _PLACE}
+
+    def __init__(self, services: Services, remote: RemoteExchange, tunnels: str) -> None:
+        """Answer with a remote exchange; websockets go through the socket at a path."""
+        self.services = services
+        self.heads = Heads()
+        self.remote = remote
+        self.tunnels = tunnels
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request."""
+        call = call_of(scope, self.services.exchange.clock.now_ns())
+        try:
+            body = await whole_body(receive, self.services.limiter.limits.drain_bytes_max)
+            answer = await self.remote.ask(request_of(scope, body))
+        except Disconnected:
+            return
+        except Exception as error:  # noqa: BLE001 - nothing is caught here that is not answered
+            await write(send, refused(_PLACE, error, call))
+            return
+        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+        await send({"type": "http.response.body", "body": answer.body})
+
+
+class GatewayConnection(HttpConnection):
+    """A client's connection to a gateway."""
+
+    def __init__(self, application: GatewayApplication, **arguments: Any) -> None:  # noqa: ANN401 - whatever uvicorn has
+        super().__init__(application, **arguments)
+        self._application = application
+
+    def told(self, pending: Pending, outcome: bytes | Exception) -> None:
+        """Answer an order; what only the exchange's process knows is asked for."""
+        if isinstance(outcome, AskExchange):
+            Steps(self._asked(pending.call), partial(self._finish_asked, pending), self.loop).step()
+        else:
+            super().told(pending, outcome)
+
+    def handle_websocket_upgrade(self) -> None:
+        """Let the client talk to the exchange's process."""
+        self.uncount()
+        self.connections.discard(self)
+        self.transport.pause_reading()
+        lines = [b"%s: %s\r\n" % header for header in self.scope["headers"]]
+        head = b"%s %s HTTP/1.1\r\n%s\r\n" % (self.scope["method"].encode(), self.url, b"".join(lines))
+        opening = self.loop.create_task(self._open_tunnel(first_line(self.client) + head))
+        self.tasks.add(opening)
+        opening.add_done_callback(self.tasks.discard)
+
+    async def _asked(self, call: Call) -> Answer:
+        headers = [(b"x-mbx-apikey", call.key.encode("latin-1")), (b"content-type", call.content_type)]
+        if call.time_unit_ns != MILLISECOND_NS:
+            headers.append((b"x-mbx-time-unit", b"MICROSECOND"))
+        path = _PLACE.path
+        request = Request(_PLACE.method, path, path.encode(), call.query, headers, (call.address, 0), call.body)
+        try:
+            return await self._application.remote.ask(request)
+        except Exception as error:  # noqa: BLE001 - nothing is caught here that is not answered
+            return refused(_PLACE, error, call)
+
+    def _finish_asked(self, pending: Pending, answer: Answer) -> None:
+        described = {b"content-type", b"content-length"}  # which a connection writes itself
+        headers = [header for header in answer.headers if header[0] not in described]
+        self.finish(pending, answer._replace(headers=headers))
+
+    async def _open_tunnel(self, begin: bytes) -> None:
+        client = self.transport
+        try:
+            there, _ = await self.loop.create_unix_connection(lambda: Pipe(client), self._application.tunnels)
+        except OSError:
+            log.exception("the exchange's process takes no websocket")
+            client.close()
+            return
+        client.set_protocol(Pipe(there))
+        there.write(begin)
+        client.resume_reading()
+
+
+async def whole_body(receive: Receive, bytes_max: int) -> bytes:
+    """Return the body of a request, or refuse one that is too large."""
+    parts, size, more = [], 0, True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise Disconnected
+        part = message.get("body", b"")
+        parts.append(part)
+        size += len(part)
+        if size > bytes_max:
+            raise RequestError(BODY_TOO_LARGE._replace(message=BODY_TOO_LARGE.message.format(bytes_max)))
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+def request_of(scope: Scope, body: bytes) -> Request:
+    """Return what the exchange's process must know of a request."""
+    return Request(
+        scope["method"],
+        scope["path"],
+        scope["raw_path"],
+        scope["query_string"],
+        list(scope["headers"]),
+        scope["client"],
+        body,
+    )
+
+
+def services_of(remote: RemoteExchange, vault: Vault, limits: Limits) -> Services:
+    """Return as much of the services as placing an order takes."""
+    exchange = cast("Exchange", remote)  # which has what is used here
+    directory = Directory(remote.registry)
+    keys = KeyRing(remote.registry.key, vault)
+    bodies = InstrumentBodies(directory)
+    return Services(exchange, RemoteGateway(exchange), directory, bodies, keys, Limiter(limits), ListenKeys())
+
+
+async def run(options: GatewayOptions) -> None:
+    """Serve until told to stop, or until the exchange's process has gone."""
+    stop = asyncio.Event()
+    stop_on_signals(asyncio.get_running_loop(), stop)
+    remote = RemoteExchange(stop.set)
+    await remote.connect(options.lines)
+    services = services_of(remote, Vault.open(Path(options.directory)), options.limits)
+    application = GatewayApplication(services, remote, options.tunnels)
+    with listen(options.host, options.port, shared=True) as listener:
+        async with running(application, listener, options.settings, GatewayConnection):
+            remote.ready()
+            await stop.wait()
+    await remote.stop()
+
+
+def main() -> None:
+    """Run a gateway with the options in the first argument."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    with suppress(ConnectionError, FileNotFoundError):  # the exchange went away meanwhile
+        uvloop.run(run(msgspec.json.decode(sys.argv[1], type=GatewayOptions)))
+
+
+if __name__ == "__main__":
+    main()
