@@ -7,7 +7,7 @@ of answers, keep-alive and shutdown are uvicorn's business in both cases.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -28,7 +28,9 @@ _CLOSE = (b"connection", b"close")
 
 
 class Served(Protocol):
-    """As much of an application as a connection needs."""
+    """As much of an application as a connection and its server need."""
+
+    connections: Sized  # told by the server
 
     @property
     def services(self) -> Services:
@@ -223,12 +225,12 @@ class HttpConnection(HttpToolsProtocol):
             return
         pending.call.body = b"".join(pending.parts)
         if pending.endpoint is _PLACE:
-            self._place(pending)
+            self.place(pending)
         else:
             steps = answer(pending.endpoint, self._services, pending.call)
             Steps(steps, partial(self.finish, pending), self.loop).step()
 
-    def _place(self, pending: Pending) -> None:
+    def place(self, pending: Pending) -> None:
         """Place an order without a coroutine."""
         try:
             admit(_PLACE, self._services, pending.call)

@@ -9,7 +9,7 @@ It ends when the exchange's process does.
 import asyncio
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -39,6 +39,7 @@ from api.vault import Vault
 from exchange.server import Exchange
 
 _PLACE = ENDPOINTS["POST", "/api/v3/order"]
+_NAMED = b"newClientOrderId="
 log = structlog.get_logger()
 
 
@@ -63,6 +64,7 @@ class GatewayApplication:
         """Answer with a remote exchange; websockets go through the socket at a path."""
         self.services = services
         self.heads = Heads()
+        self.connections: Sized = ()
         self.remote = remote
         self.tunnels = tunnels
 
@@ -88,12 +90,22 @@ class GatewayConnection(HttpConnection):
         super().__init__(application, **arguments)
         self._application = application
 
+    def place(self, pending: Pending) -> None:
+        """Place an order; whether one without a name came before, perhaps to another gateway, the exchange knows."""
+        if _NAMED in pending.call.body or _NAMED in pending.call.query:
+            super().place(pending)
+        else:
+            self._ask(pending)
+
     def told(self, pending: Pending, outcome: bytes | Exception) -> None:
         """Answer an order; what only the exchange's process knows is asked for."""
         if isinstance(outcome, AskExchange):
-            Steps(self._asked(pending.call), partial(self._finish_asked, pending), self.loop).step()
+            self._ask(pending)
         else:
             super().told(pending, outcome)
+
+    def _ask(self, pending: Pending) -> None:
+        Steps(self._asked(pending.call), partial(self._finish_asked, pending), self.loop).step()
 
     def handle_websocket_upgrade(self) -> None:
         """Let the client talk to the exchange's process."""

@@ -97,6 +97,16 @@ def test_orders_are_placed_found_and_cancelled_through_any_gateway(
     assert clients[1].signed("DELETE", "/api/v3/order", symbol=SYMBOL, origClientOrderId="g-3").status_code == 200
 
 
+def test_an_order_without_a_name_is_taken_once_whichever_gateway_it_comes_to(
+    market: Behind, joins: Callable[[str], Client]
+) -> None:
+    first = joins("alice")
+    terms = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": 1, "price": PRICE}
+    text = first.sign(terms)
+    answers = [client.send("POST", "/api/v3/order", text) for client in (first, *(joins("alice") for _ in range(5)))]
+    assert sorted(answer.status_code for answer in answers) == [200, *[400] * 5]
+
+
 def test_refusals_and_public_answers_are_those_of_the_exchange(market: Behind) -> None:
     alice = market.client("alice")
     assert alice.order("BUY", 1, "10.00001").json()["code"] == -1013
