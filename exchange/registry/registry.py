@@ -87,7 +87,7 @@ class Registry:
         decoded = decode(document)
         if refuse(self._tables, decoded) is None:
             self._add(decoded)
-            if not isinstance(decoded, UsageReported):  # many a second, and about no name
+            if not isinstance(decoded, UsageReported | OperatorActed | CaseDecided):  # about no name
                 self._tables.entries.revision += 1
 
     def apply_events(self, rows: Iterable[Event]) -> None:

@@ -122,7 +122,7 @@ def test_every_event_and_any_cut_of_the_tape_publish_the_same(week):
 
 
 def test_a_week_has_an_index_each_day(week):
-    for day, price in enumerate((101, 102, None, 99, None, 103, 104)):
+    for price in (101, 102, None, 99, None, 103, 104):
         week.pass_days(1)
         if price is not None:
             full_day(week, price)
