@@ -129,6 +129,11 @@ class Credential(NamedTuple):
     next_signer: Verifier | None = None  # as good as the first, until it is confirmed
 
 
+def takes_orders_along(credential: Credential) -> bool:
+    """Return whether the orders of a key's account end with each of its connections."""
+    return credential.cancels_on_disconnect and Scope.TRADE in credential.scopes
+
+
 class NewKey(NamedTuple):
     """A key as it is handed out, the only time that its secret is seen."""
 

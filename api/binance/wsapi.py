@@ -305,7 +305,7 @@ class ApiSession:
         assert credential is not None
         if wanted == "true" and not trades:
             raise RequestError(REJECTED_API_KEY)
-        self._leaving = call.account if wanted == "true" or credential.cancels_on_disconnect else None
+        self._leaving = call.account if wanted == "true" or auth.takes_orders_along(credential) else None
         self._key, self._logged_on_ns = call.key, call.now_ns
         return self._described(call)
 

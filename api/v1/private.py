@@ -53,7 +53,7 @@ def admit(services: Services, streams: PrivateStreams, call: Call) -> Admission:
     problem = None if after is None else streams.problem(credential.account, after)
     if problem is not None:
         raise RequestError(problem)
-    cancels = wants_cancel == "true" or credential.cancels_on_disconnect
+    cancels = wants_cancel == "true" or auth.takes_orders_along(credential)
     return Admission(credential.key, credential.account, after, cancels)
 
 

@@ -14,7 +14,7 @@ from exchange.registry.documents import Scope
 from tests.api.v1.office import Client, Office, office
 
 TRADERS = {Scope.READ, Scope.TRADE}
-DOCUMENTS = {"/openapi.json", "/docs", "/docs/oauth2-redirect"}
+DOCUMENTS = {"/openapi.json", "/asyncapi.json", "/docs", "/docs/oauth2-redirect"}
 ACTIONS: dict[tuple[str, str], Action] = {
     (action.method, action.path): action for module in router._TAGS for action in module.ACTIONS
 }

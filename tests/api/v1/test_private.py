@@ -175,6 +175,25 @@ def test_orders_go_with_the_connection_that_says_so(floor: Venue, how: str) -> N
     assert len(floor.exchange.orders.open_orders(BOB)) == 1  # whose connection went without a word of it
 
 
+@pytest.mark.parametrize("scopes", [(Scope.READ, Scope.TRADE), (Scope.READ,)])
+def test_a_key_may_be_set_to_take_orders_along(floor: Venue, scopes: tuple[Scope, ...]) -> None:
+    name = "trade".ljust(32, "x") if Scope.TRADE in scopes else "read".ljust(32, "x")
+    encrypted = floor.exchange.registry.key(KEYS["alice"][0]).encrypted_secret  # the same secret under another key
+    made = KeyCreated(name, encrypted, ALICE, scopes, cancels_on_disconnect=True)
+    floor.run(lambda: as_coroutine(floor.exchange.submit(b"", encode(made))))
+    floor.submit(commands.new_order(ALICE, TOKENS, Side.BUY, 900, 1))
+
+    async def conversation() -> bool:
+        async with joined(floor, path("alice", key=name)) as client:
+            welcome = await hear(client)
+            client.transport.abort()
+        if welcome["cancel_on_disconnect"]:
+            await until(lambda: not floor.exchange.orders.open_orders(ALICE))
+        return bool(welcome["cancel_on_disconnect"])
+
+    assert talk(conversation) is (Scope.TRADE in scopes)
+
+
 def test_the_websocket_api_takes_orders_with_it_too(floor: Venue) -> None:
     async def conversation() -> Any:
         async with joined(floor, "/ws-api/v3") as client:
