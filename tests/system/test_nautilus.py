@@ -1,4 +1,4 @@
-"""nautilus_trader's Binance adapter loads, trades and looks up with nothing changed but the base address, if it is here.
+"""nautilus_trader's Binance adapter loads, trades and looks up, only its base address changed, where it is installed.
 
 Install it beside (`pip install nautilus_trader`, 100 MB) and run `pytest -m optional tests/system/test_nautilus.py`.
 """
