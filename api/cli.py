@@ -1,15 +1,12 @@
 """The command line: `tokenbourse serve`, `demo`, `version`; `ledgercli` adds the ledger's, `tradecli` the traders'."""
 
 import asyncio
-import logging
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import structlog
 import typer
 from rich.status import Status
 
@@ -18,6 +15,7 @@ from api.compose import Observer, Options, Started, Tls
 from api.demo.day import Plan, run_day
 from api.gateways.fleet import GATEWAYS_MAX
 from api.ledgercli import EXIT_DIFFERENCE, Directory, Dsn, err, failures, out
+from api.logs import log_to_stderr
 from api.version import own_version
 
 HOST, PORT = "127.0.0.1", 8080
@@ -80,7 +78,7 @@ def serve(
     tls_key: Annotated[Path | None, typer.Option(help="Its private key in PEM.")] = None,
 ) -> None:
     """Serve the exchange until SIGINT or SIGTERM; after a kill the next start goes on from the journal."""
-    _log_to_stderr()
+    log_to_stderr()
     with err.status("starting") as status, failures():
         tls = _tls(tls_cert, tls_key, demo=demo)
         options = Options(data, host, port, dsn, demo, gateways=gateways, tls=tls)
@@ -156,21 +154,6 @@ def _day_directory(data: Path | None) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="tokenbourse-demo-") as folder:
         yield Path(folder)
-
-
-def _log_to_stderr() -> None:
-    """Let logs go where they do not mix with what a command prints: readable on a terminal, JSON elsewhere."""
-    shown = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            shown,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
 
 if __name__ == "__main__":

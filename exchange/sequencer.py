@@ -214,10 +214,11 @@ class Sequencer:
                 self._serve(taken)
             self._take_snapshot()
         except Exception as error:
-            log.exception("the sequencer failed")
             reason = f"the sequencer failed: {error!r}"
             self._loop.call_soon_threadsafe(self._abandon, reason, [item[0] for item in taken])
-        self._loop.call_soon_threadsafe(self._ended.set_result, None)
+            log.exception("the sequencer failed")
+        finally:  # even if what failed was the log
+            self._loop.call_soon_threadsafe(self._ended.set_result, None)
 
     def _take(self) -> list[_Item]:
         """Wait for something to do, and return all there is."""

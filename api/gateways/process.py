@@ -7,7 +7,6 @@ It ends when the exchange's process does.
 """
 
 import asyncio
-import logging
 import sys
 from collections.abc import Mapping, Sized
 from contextlib import suppress
@@ -32,6 +31,7 @@ from api.gateways.remote import AskExchange, RemoteExchange, RemoteGateway
 from api.gateways.tunnel import Pipe, first_line
 from api.heads import Heads
 from api.limits import Limiter, Limits
+from api.logs import log_to_stderr
 from api.serve import listen, running, stop_on_signals
 from api.steps import Steps
 from api.stream.listenkeys import ListenKeys
@@ -202,15 +202,7 @@ async def run(options: GatewayOptions) -> None:
 
 def main() -> None:
     """Run a gateway with the options in the first argument."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    log_to_stderr()
     with suppress(ConnectionError, FileNotFoundError):  # the exchange went away meanwhile
         uvloop.run(run(msgspec.json.decode(sys.argv[1], type=GatewayOptions)))
 
