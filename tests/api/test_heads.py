@@ -1,10 +1,10 @@
 """Heads of requests, remembered by their bytes."""
 
-from api.binance.placing import PLACE
 from api.binance.rest import ENDPOINTS
 from api.call import Call, read_headers
 from api.heads import HEAD_BYTES_MAX, HEADS_MAX, Heads
 
+PLACE = ENDPOINTS["POST", "/api/v3/order"]
 HEAD = b"POST /api/v3/order HTTP/1.1\r\ncontent-length: 3\r\n\r\n"
 
 
