@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.status import Status
 
-from api import cataloguecli, compose, datasetcli, entitlementcli, ledgercli, operatorcli, pricescli, tradecli
+from api import cataloguecli, compose, datasetcli, entitlementcli, ledgercli, operatorcli, pricescli, tradecli, usagecli
 from api.compose import Observer, Options, Started, Tls
 from api.demo.day import Plan, run_day
 from api.gateways.fleet import GATEWAYS_MAX
@@ -64,6 +64,7 @@ cataloguecli.register(app)
 pricescli.register(app)
 operatorcli.register(app)
 tradecli.register(app)
+usagecli.register(app)
 
 
 @app.command()

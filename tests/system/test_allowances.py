@@ -210,8 +210,14 @@ def test_what_is_left_expires_rolls_over_and_a_default_is_paid(desk: House) -> N
     _wait(desk, lambda: _nominated(holder, today) == 0)
     assert _nominated(holder, tomorrow) == Decimal("0.6")
     _wait(desk, lambda: _owned(provider, "CNY") == Decimal(10_030) - Decimal("3.6"))
-    collateral = desk.operator.get("/v1/series", symbol=tomorrow).json()["collateral_account"]
     _prove(desk)
+    _default(desk, provider, holder, tomorrow)
+    _prove(desk)
+
+
+def _default(desk: House, provider: Client, holder: Client, tomorrow: str) -> None:
+    """Let the provider fail, and see that the collateral is shared out."""
+    collateral = desk.operator.get("/v1/series", symbol=tomorrow).json()["collateral_account"]
     assert provider.post("/v1/issues", asset=tomorrow, amount="1").status_code == 200
     provider.order("SELL", 1, "8", tomorrow)
     holder.order("BUY", 1, "8", tomorrow)
@@ -226,4 +232,3 @@ def test_what_is_left_expires_rolls_over_and_a_default_is_paid(desk: House) -> N
     shares = _owned(holder, "CNY") - before, _nominated(holder, "CNY")
     assert shares == (Decimal("4.4"), Decimal("1.2"))
     assert desk.operator.get("/v1/balances", account=collateral).json()["balances"][0]["total"] == "0.000000"
-    _prove(desk)

@@ -1,0 +1,62 @@
+"""A file of usage is sent in batches, and sent again it counts nothing twice."""
+
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from api import usagecli
+from api.cli import app
+from api.client.signing import Key
+from api.usagecli import Gateway, GatewayError
+from tests.api.v1.office import SYMBOL, office
+
+
+def test_a_file_is_sent_in_batches_and_again_counts_nothing(tmp_path: Path) -> None:
+    with office(tmp_path) as desk:
+        issuer, buyer = desk.furnish()
+        issuer.post("/v1/issues", asset=SYMBOL, amount="1")
+        issuer.order("SELL", 1, "1")
+        buyer.order("BUY", 1, "1")
+        buyer.nominate("1")
+        now_ms = desk.exchange.clock.now_ns() // 10**6
+        file, key_file = tmp_path / "use.csv", tmp_path / "key.json"
+        file.write_text("id,time,tokens_in\n" + "".join(f"r{n},{now_ms},10\n" for n in range(25)))
+        key_file.write_text(json.dumps({"key": issuer.key, "secret": issuer.secret}))
+        line = ["usage", "send", str(file), "--url", desk.base, "--key-file", str(key_file), "--batch", "10", "--json"]
+        for applied in (25, 0):
+            told = CliRunner().invoke(app, [*line, "--key", buyer.key])
+            assert told.exit_code == 0, told.output
+            sent = json.loads(told.stdout)
+            assert (sent["records"], sent["applied"], sent["duplicates"]) == (25, applied, 25 - applied)
+        assert issuer.get("/v1/usage-batch").json() == {"batch": 7}
+        refused = CliRunner().invoke(app, [*line, "--key", "k" * 64])
+        assert json.loads(refused.stdout)["duplicates"] == 25
+        file.write_text(f"id,time,tokens_in\nnew,{now_ms},10\n")
+        assert CliRunner().invoke(app, [*line, "--key", "k" * 64]).exit_code == 1
+
+
+def test_a_batch_is_sent_until_it_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(usagecli, "WAIT_S", 0)
+    asked: list[bytes] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.content)
+        if len(asked) == 1:
+            raise httpx.ReadTimeout("late")
+        return httpx.Response(503 if len(asked) == 2 else 200, json={"batch": 1})
+
+    gateway = Gateway("http://test", Key.of("key", "secret"), httpx.MockTransport(answer))
+    assert gateway.send(1, []) == {"batch": 1}
+    assert len(asked) == 3
+    assert len(set(asked)) == 1
+
+
+def test_a_refusal_and_a_silence_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(usagecli, "WAIT_S", 0)
+    for status, words in ((409, "-8040: no"), (503, "no answer")):
+        transport = httpx.MockTransport(lambda _, s=status: httpx.Response(s, json={"code": -8040, "msg": "no"}))
+        with pytest.raises(GatewayError, match=words):
+            Gateway("http://test", Key.of("key", "secret"), transport).next_batch()
