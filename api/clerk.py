@@ -19,12 +19,13 @@ from exchange.registry.escrow import Escrow, Party, Step
 from exchange.sequencer import Batch, Overloaded, Stopped
 from exchange.server import Exchange
 from settlement.connect import PASSING_ERRORS
-from settlement.following import concerning, find, hold, traded, transfers
-from settlement.licences import Case
+from settlement.following import Watched, concerning, find, hold, traded, transfers, watched
+from settlement.licences import Case, Leg
 from settlement.register import StaleError
 
 TICK_S = 0.5  # between two rounds when nothing happens: times of acceptance are checked so often
 CHUNK_EVENTS = 65_536  # of the event log, looked at with one call
+TOLD_MAX = 10_000  # transfers that wait, remembered so that each is logged once
 QUIET_EVENTS = 1_000_000  # without a licence among them, until the cursor is moved all the same
 _CLERK = frozenset((Party.CLERK,))
 log = structlog.get_logger()
@@ -40,6 +41,8 @@ class Clerk:
         self._wake = asyncio.Event()
         self._position = 0  # of the event log, followed so far
         self._written = 0  # the cursor in the database
+        self._watched = watched({})
+        self._told: set[tuple[int, Leg]] = set()  # transfers that wait, which the log has told of
         exchange.add_listener(self._hear)
 
     async def run(self) -> None:
@@ -81,23 +84,25 @@ class Clerk:
     def _now_ns(self) -> int:
         return self._exchange.clock.now_ns()
 
-    def _quotes(self) -> dict[int, int]:
-        """Return the quote asset of each licence."""
+    def _watch(self) -> Watched:
+        """Return the licences to follow; there are never fewer."""
         registry = self._exchange.registry
-        found = [registry.instrument_at(index) for index in registry.gates]
-        return {instrument.index: instrument.quote for instrument in found if instrument is not None}
+        if len(registry.gates) != len(self._watched.quotes):
+            found = [registry.instrument_at(index) for index in registry.gates]
+            self._watched = watched({one.index: one.quote for one in found if one is not None})
+        return self._watched
 
     def _hear(self, batch: Batch) -> None:
         """Ask for the proceeds of a trade in the moment it is known, ahead of what anybody can answer to it."""
         if not self._exchange.registry.gates:
             return
         account = self._exchange.registry.account(ESCROW_NAME)
-        quotes = self._quotes()
-        for place, event in concerning(batch.events, quotes):
+        watch = self._watch()
+        for place, event in concerning(batch.events, watch):
             self._wake.set()
             if event.kind != EventKind.TRADED or account is None:
                 continue
-            made = traded(batch.first_event_number + place, event, quotes[event.instrument])
+            made = traded(batch.first_event_number + place, event, watch.quotes[event.instrument])
             command = hold(made, account.index)
             if not command:
                 continue
@@ -108,10 +113,10 @@ class Clerk:
             asked.add_done_callback(_hear_out)
 
     async def _follow(self) -> None:
-        quotes = self._quotes()
+        watch = self._watch()
         while self._position < self._exchange.events.count:
             chunk = self._exchange.events.read(self._position, CHUNK_EVENTS)
-            found = find(chunk, self._position, quotes)
+            found = find(chunk, self._position, watch)
             if found.trades or found.legs or found.busts or found.upto - self._written > QUIET_EVENTS:
                 await self._titles.licences.follow(found)
                 self._written = found.upto
@@ -123,7 +128,8 @@ class Clerk:
         if state in {Escrow.DUE, Escrow.RELEASING, Escrow.REFUNDING}:
             if state is Escrow.REFUNDING:
                 await self._titles.entitlements.take_back(case, "refunded", self._now_ns())
-            return await self._transfer(case)
+            await self._transfer(case)
+            return False
         if case.state is State.REVOKED:
             step = Step.REVOKE
         elif state is Escrow.HELD:
@@ -133,8 +139,8 @@ class Clerk:
         await self._titles.licences.take_step(case, step, _CLERK, 0, self._now_ns())
         return True
 
-    async def _transfer(self, case: Case) -> bool:
-        """Submit the transfers that an escrow waits for, each only behind the one before it."""
+    async def _transfer(self, case: Case) -> None:
+        """Submit the transfers that an escrow waits for, each only behind the one before it; their events wake us."""
         registry = self._exchange.registry
         account, instrument = registry.account(ESCROW_NAME), registry.instrument_at(case.series.instrument)
         assert account is not None
@@ -142,10 +148,17 @@ class Clerk:
         for leg, command in transfers(case, account.index, instrument.base, instrument.lot_units):
             event = (await self._exchange.submit(command))[0]
             if event.kind == EventKind.COMMAND_REJECTED and event.reason != RejectReason.DUPLICATE_ID:
-                reason = RejectReason(event.reason).name
-                log.warning("a transfer of an escrow waits", trade=case.escrow.trade, leg=leg.name, reason=reason)
-                return False
-        return False  # its event wakes the next round
+                self._tell(case.escrow.trade, leg, RejectReason(event.reason).name)
+                return
+
+    def _tell(self, trade: int, leg: Leg, reason: str) -> None:
+        """Log once that a transfer waits; it is tried at every round."""
+        if (trade, leg) in self._told:
+            return
+        if len(self._told) >= TOLD_MAX:
+            self._told.clear()
+        self._told.add((trade, leg))
+        log.warning("a transfer of an escrow waits", trade=trade, leg=leg.name, reason=reason)
 
     async def _close_books(self) -> None:
         """Stop the books of datasets that are not listed, whoever opened them."""

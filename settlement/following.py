@@ -1,6 +1,7 @@
 """What the clerk reads out of the event log: trades of licences, their busts, and the transfers of their escrows."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,28 +10,44 @@ from exchange.core.types import EventKind, Side, TransferPurpose
 from exchange.events import Event, rows
 from settlement.licences import Case, Followed, Leg, Traded, leg_of, transfer_id
 
-_TRADES = (EventKind.TRADED, EventKind.TRADE_BUSTED)
+
+class Watched(NamedTuple):
+    """The licences whose trades are followed: the quote asset of each, and a table of instruments."""
+
+    quotes: Mapping[int, int]
+    table: np.ndarray  # of truth values, by instrument
 
 
-def concerning(events: np.ndarray, quotes: Mapping[int, int]) -> list[tuple[int, Event]]:
-    """Return the events that the clerk acts on, with their places; `quotes` is the quote asset of each licence."""
+def watched(quotes: Mapping[int, int]) -> Watched:
+    """Return what to follow for the instruments with these quote assets."""
+    table = np.zeros(max(quotes, default=0) + 1, bool)
+    table[list(quotes)] = True
+    return Watched(quotes, table)
+
+
+def concerning(events: np.ndarray, watch: Watched) -> list[tuple[int, Event]]:
+    """Return the events that the clerk acts on, with their places; the cost is that of arrays, for most have none."""
     kinds = events["kind"]
-    traded = np.flatnonzero(np.isin(kinds, _TRADES))
-    places = traded[np.isin(events["instrument"][traded], list(quotes))]
-    moved = np.flatnonzero(kinds == EventKind.TRANSFERRED)
-    places = np.sort(np.concatenate([places, moved]))
+    found = np.flatnonzero(
+        (kinds == EventKind.TRADED) | (kinds == EventKind.TRADE_BUSTED) | (kinds == EventKind.TRANSFERRED)
+    )
+    if not len(found):
+        return []
+    instruments = events["instrument"][found]
+    is_licence = (instruments < len(watch.table)) & watch.table[np.minimum(instruments, len(watch.table) - 1)]
+    places = found[is_licence | (kinds[found] == EventKind.TRANSFERRED)]
     return list(zip(places.tolist(), rows(events[places]), strict=True))
 
 
-def find(events: np.ndarray, after: int, quotes: Mapping[int, int]) -> Followed:
+def find(events: np.ndarray, after: int, watch: Watched) -> Followed:
     """Return what events behind number `after` say."""
     trades, legs, busts = [], [], []
-    for place, event in concerning(events, quotes):
+    for place, event in concerning(events, watch):
         number = after + 1 + place
         if event.kind == EventKind.TRADED:
-            trades.append(traded(number, event, quotes[event.instrument]))
+            trades.append(traded(number, event, watch.quotes[event.instrument]))
         elif event.kind == EventKind.TRADE_BUSTED:
-            busts.append((event.instrument, event.trade_id or event.order_id, number))
+            busts.append((event.instrument, event.trade_id, number))
         elif (leg := leg_of(event.order_id, event.counter_order_id)) is not None:
             legs.append((*leg, number))
     time_ns = int(events["time_ns"][-1]) if len(events) else 0

@@ -32,8 +32,8 @@ from api.v1.titleproblems import (
 from exchange.core.types import TradingState
 from exchange.registry.dataset import SECRET, Move, Mover, MoveRefusal, State, step
 from exchange.registry.documents import Scope
-from exchange.registry.entries import Instrument
 from exchange.registry.entry import Entry, Quality, decode, encode, keeps_fixed, number_text, signed_part
+from exchange.registry.licence import number_of
 from settlement.connect import PASSING_ERRORS
 from settlement.register import Change, Dataset, Moved, Search, Signer, StaleError
 
@@ -281,12 +281,17 @@ async def list_signers(desk: Desk, caller: Caller, request: Nothing) -> SignersA
     return SignersAnswer(key=titles.notary.public_key.hex(), signers=rows)
 
 
-async def refuse_opening(desk: Desk, instrument: Instrument, state: TradingState) -> None:
-    """Refuse to let a licence trade whose dataset is not listed."""
-    if state in TRADING and instrument.index in desk.exchange.registry.gates:
-        found = await asked(titles_of(desk).licences.state_of(instrument.index))
-        if found is not State.LISTED:
-            raise RequestError(NOT_LISTED)
+async def refuse_opening(desk: Desk, symbol: str, state: TradingState) -> None:
+    """Refuse to let a licence trade whose dataset is not listed, or that is in the register and no series of it."""
+    number, instrument = number_of(symbol), desk.exchange.registry.instrument(symbol)
+    if state not in TRADING or number is None or desk.titles is None:
+        return
+    if instrument is None or instrument.index not in desk.exchange.registry.gates:
+        is_listed = await asked(desk.titles.register.dataset(int(number))) is None  # of another register
+    else:
+        is_listed = await asked(desk.titles.licences.state_of(instrument.index)) is State.LISTED
+    if not is_listed:
+        raise RequestError(NOT_LISTED)
 
 
 def refuse_issue(desk: Desk, symbol: str) -> None:

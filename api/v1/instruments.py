@@ -51,6 +51,7 @@ async def create_instrument(desk: Desk, caller: Caller, request: NewInstrument) 
         raise RequestError(UNKNOWN_ASSET)
     if registry.account_at(request.issuer) is None:
         raise RequestError(UNKNOWN_ACCOUNT)
+    await refuse_opening(desk, request.symbol, TradingState[request.state])
     base = _base(request)
     terms = _terms(request, base, quote)
     _check_terms(terms, base, quote)
@@ -69,7 +70,7 @@ async def create_instrument(desk: Desk, caller: Caller, request: NewInstrument) 
 async def set_trading_state(desk: Desk, caller: Caller, request: TradingStateRequest) -> InstrumentAnswer:
     """Open, close, halt or suspend an instrument."""
     instrument = find_instrument(desk, request.symbol)
-    await refuse_opening(desk, instrument, TradingState[request.state])
+    await refuse_opening(desk, instrument.symbol, TradingState[request.state])
     await submit(desk, commands.set_trading_state(instrument.index, TradingState[request.state]))
     return instrument_answer(desk.exchange.registry, instrument)
 

@@ -153,7 +153,7 @@ async def indicate(desk: Desk, caller: Caller, request: IndicationRequest) -> Au
 async def uncross(desk: Desk, caller: Caller, request: UncrossRequest) -> AuctionAnswer:
     """Trade what a call collected at one price, and go on in the state asked for."""
     instrument = _find(desk, request.symbol)
-    await refuse_opening(desk, instrument, TradingState[request.afterwards])
+    await refuse_opening(desk, instrument.symbol, TradingState[request.afterwards])
     price = lots = 0
     while True:  # an auction too large for one command goes on with the next
         events = await submit(desk, commands.uncross(instrument.index, TradingState[request.afterwards]))

@@ -10,7 +10,7 @@ from exchange.core.state import TEST
 from exchange.core.types import AssetKind, Side, TradingState, TransferPurpose
 from exchange.registry.dataset import State
 from exchange.registry.escrow import Escrow
-from settlement.following import find, hold, transfers
+from settlement.following import concerning, find, hold, transfers, watched
 from settlement.licences import Case, EscrowRow, Leg
 from tests.settlement.registers import SERIES
 
@@ -30,6 +30,8 @@ MARKET = [
     commands.issue(VENDOR, LICENCE, 40),
 ]
 
+WATCH = watched({INSTRUMENT: CASH})
+
 
 def _run(engine: Reference, *made: bytes) -> np.ndarray:
     return engine.apply(np.frombuffer(bytearray(b"".join(made)), COMMAND))
@@ -44,13 +46,13 @@ def test_a_trade_tells_parties_and_proceeds_whoever_took(taker: Side) -> None:
         commands.new_order(BUYER, INSTRUMENT, Side.BUY, 50, 4),
     ]
     events = _run(engine, *(orders if taker is Side.BUY else orders[::-1]))
-    found = find(events, len(before), {INSTRUMENT: CASH})
+    found = find(events, len(before), WATCH)
     fee = 20 if taker is Side.SELL else 0
     (trade,) = found.trades
     assert trade[4:] == (INSTRUMENT, BUYER, VENDOR, 4, CASH, 2_000, 2_000 - fee)
     assert found.upto == len(before) + len(events)
     assert trade.trade == found.upto
-    assert find(events, len(before), {OTHER: CASH}).trades == []
+    assert find(events, len(before), watched({OTHER: CASH})).trades == []
 
 
 def test_the_hold_comes_back_as_the_trades_first_leg() -> None:
@@ -58,8 +60,8 @@ def test_the_hold_comes_back_as_the_trades_first_leg() -> None:
     _run(engine, *MARKET)
     sold = commands.new_order(VENDOR, INSTRUMENT, Side.SELL, 50, 4)
     events = _run(engine, sold, commands.new_order(BUYER, INSTRUMENT, Side.BUY, 50, 4))
-    (trade,) = find(events, 0, {INSTRUMENT: CASH}).trades
-    again = find(_run(engine, hold(trade, ESCROW), hold(trade, ESCROW)), 50, {INSTRUMENT: CASH})
+    (trade,) = find(events, 0, WATCH).trades
+    again = find(_run(engine, hold(trade, ESCROW), hold(trade, ESCROW)), 50, WATCH)
     assert again.legs == [(trade.trade, Leg.HELD, 51)]
     assert hold(trade._replace(proceeds=0), ESCROW) == b""
 
@@ -71,7 +73,7 @@ def test_a_bust_names_its_trade_and_foreign_transfers_are_passed_over() -> None:
     _run(engine, commands.new_order(BUYER, INSTRUMENT, Side.BUY, 50, 4))
     bust = commands.bust_trade(1, Side.BUY, (BUYER, VENDOR), INSTRUMENT, 50, 4, (20, 0))
     moved = commands.transfer(BUYER, ESCROW, CASH, 5, TransferPurpose.SUBACCOUNT, b"x" * 16)
-    found = find(_run(engine, bust, moved), 70, {INSTRUMENT: CASH})
+    found = find(_run(engine, bust, moved), 70, WATCH)
     assert (found.busts, found.legs) == ([(INSTRUMENT, 1, 71)], [])
 
 
@@ -106,3 +108,11 @@ def test_an_escrow_waits_for_these_transfers(case: Case, expected: list[tuple[in
         for (leg, _), row in zip(made, commands_made, strict=True)
     ]
     assert fields == expected
+
+
+def test_events_that_concern_nobody_cost_nothing_more() -> None:
+    engine = Reference(TEST)
+    events = _run(engine, *MARKET)
+    assert concerning(events, WATCH) == []
+    assert concerning(events[:0], watched({})) == []
+    assert find(events[:0], 7, WATCH).upto == 7
