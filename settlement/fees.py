@@ -4,10 +4,11 @@ An order pays the rates of its acceptance, or of the replace that last cost it i
 the fee on all that the order has traded in that role, rounded up. In an auction both parties trade as takers.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from exchange.core.types import BPS, EventKind, OrderFlag, TradingState
-from exchange.events import Event, rows
 from settlement.differences import Difference
 
 _KINDS = (
@@ -28,6 +29,22 @@ _AUCTIONS = {
     TradingState.CALL_CLOSE,
     TradingState.UNCROSSING,
 }
+
+
+class _Seen(NamedTuple):
+    """What of an event a fee depends on."""
+
+    kind: int
+    instrument: int
+    order_id: int
+    counter_order_id: int
+    amount: int
+    quantity_lots: int
+    leaves_lots: int
+    fee: int
+    counter_fee: int
+    flags: int
+    state: int
 
 
 class Order:
@@ -66,7 +83,8 @@ class Fees:
     def check(self, events: np.ndarray, first_number: int) -> None:
         """Go through the next events; raise Difference at the first trade with another fee."""
         chosen = np.flatnonzero(np.isin(events["kind"], _KINDS))
-        for index, event in zip(chosen.tolist(), rows(events[chosen]), strict=True):
+        columns = [events[name][chosen].tolist() for name in _Seen._fields]  # whole events would cost more than the check
+        for index, event in zip(chosen.tolist(), map(_Seen._make, zip(*columns, strict=True)), strict=True):
             kind = event.kind
             if kind == EventKind.TRADED:
                 self._check_trade(event, first_number + index)
@@ -81,13 +99,13 @@ class Fees:
             else:
                 self._orders.pop(event.order_id, None)
 
-    def _replace(self, event: Event) -> None:
+    def _replace(self, event: "_Seen") -> None:
         order = self._orders[event.order_id]
         order.leaves = event.leaves_lots
         if not event.flags & OrderFlag.KEPT_PRIORITY:
             order.maker_bps, order.taker_bps = self._rates.get(event.instrument, (0, 0))
 
-    def _check_trade(self, event: Event, number: int) -> None:
+    def _check_trade(self, event: "_Seen", number: int) -> None:
         counter_role = "taker" if self._states.get(event.instrument) in _AUCTIONS else "maker"
         sides = ((event.order_id, "taker", event.fee), (event.counter_order_id, counter_role, event.counter_fee))
         for order_id, role, there in sides:

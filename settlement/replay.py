@@ -85,8 +85,10 @@ class Replay:
 
     def _is_reached(self, gathered: list[bytes]) -> bool:
         """Tell whether no further record is needed to come to the stated command."""
+        if self._at_command is None:
+            return False
         known = self.engine.command_sequence + sum(map(len, gathered)) // COMMAND.itemsize
-        return self._at_command is not None and known >= self._at_command
+        return known >= self._at_command
 
     def _apply(self, gathered: list[bytes]) -> np.ndarray:
         """Return the events of the commands, once the event log has shown the same."""
