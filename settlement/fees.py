@@ -83,7 +83,7 @@ class Fees:
     def check(self, events: np.ndarray, first_number: int) -> None:
         """Go through the next events; raise Difference at the first trade with another fee."""
         chosen = np.flatnonzero(np.isin(events["kind"], _KINDS))
-        columns = [events[name][chosen].tolist() for name in _Seen._fields]  # whole events would cost more than the check
+        columns = [events[name][chosen].tolist() for name in _Seen._fields]  # whole events cost more
         for index, event in zip(chosen.tolist(), map(_Seen._make, zip(*columns, strict=True)), strict=True):
             kind = event.kind
             if kind == EventKind.TRADED:
