@@ -232,3 +232,27 @@ def _default(desk: House, provider: Client, holder: Client, tomorrow: str) -> No
     shares = _owned(holder, "CNY") - before, _nominated(holder, "CNY")
     assert shares == (Decimal("4.4"), Decimal("1.2"))
     assert desk.operator.get("/v1/balances", account=collateral).json()["balances"][0]["total"] == "0.000000"
+
+
+def test_a_week_of_days_each_used_expired_and_rolled_into_the_next(desk: House) -> None:
+    names = [f"TA.WEEK.Q3.BLEND.NX.W{number}.G0A" for number in range(8)]
+    provider, holder = _provider(desk, "week"), _let_in(desk, "finn", "trader", "read", "trade")
+    begin_ms = _now_ms(desk)
+    for number, symbol in reversed(list(enumerate(names))):
+        desk.list(symbol, provider.account, maker_bps=0, taker_bps=0)
+        rolls = {"rollover_bps": 5_000, "next_symbol": names[number + 1]} if number < 7 else {}
+        _series(desk, provider, symbol, begin_ms + (number + 1) * DAY_MS, collateral="1", grace=0, **rolls)
+    own = nominated = 0
+    for number, symbol in enumerate(names[:7]):
+        assert provider.post("/v1/issues", asset=symbol, amount="2").status_code == 200
+        provider.order("SELL", 2, "1", symbol)
+        assert holder.order("BUY", 2, "1", symbol)["status"] == "FILLED"
+        holder.nominate("1", asset=symbol)
+        assert _use(desk, provider, holder, f"day {number}", tokens_in=LOT // 4)["tokens"] == LOT // 4
+        own, nominated = (own + LOT) // 2, (nominated + LOT - LOT // 4) // 2
+        desk.clock.time_ns += DAY_MS * 10**6
+        following = names[number + 1]
+        _wait(desk, lambda symbol=symbol: _owned(holder, symbol) == _nominated(holder, symbol) == 0)
+        assert (_owned(holder, following) * LOT, _nominated(holder, following) * LOT) == (own, nominated)
+        assert _state(desk, symbol) == "EXPIRED"
+    _prove(desk)
