@@ -142,6 +142,7 @@ class Connection:
         """Learn that the line is free: what was kept goes out."""
         self.blocked = False
         self._hub.blocked.pop(self, None)
+        self.flush()  # what was gathered before the line was blocked comes first
         frames = self.backlog.take(self._hub.now_ms())
         if frames and not self.closing:
             self._line.write(b"".join(frames))

@@ -183,6 +183,19 @@ def test_a_line_that_was_free_again_is_written_to_at_the_end_of_the_turn(
     assert wire.writes == [frame(1)]
 
 
+def test_what_was_gathered_before_the_line_was_blocked_comes_before_what_came_after(
+    loop: Loop, connection: Connection, wire: Wire
+) -> None:
+    connection.push(Message("trades", 1))
+    connection.pause()
+    connection.push(Message("trades", 2))
+    connection.resume()
+    connection.push(Message("trades", 3))
+    loop.turn()
+
+    assert b"".join(wire.writes) == frame(1) + frame(2) + frame(3)
+
+
 @pytest.mark.parametrize("bodies", [["x"] * 4, ["x" * 60] * 2])
 def test_too_much_unread_ends_the_connection_with_a_message(
     loop: Loop, connection: Connection, wire: Wire, bodies: list[str]
