@@ -16,6 +16,7 @@ from settlement.embedded import Embedded
 from settlement.ledger import Ledger
 from settlement.migrate import migrate
 from settlement.poster import spawn
+from settlement.reconcile import reconcile
 from tests.api.v1.office import SYMBOL, Client, Office, office
 
 LOTS = 27
@@ -115,3 +116,4 @@ def test_27_lots_cover_the_trace_and_leave_549465_tokens(desk: Office, data_dir:
     assert asyncio.run(ledger())[desk.exchange.registry.asset(SYMBOL).index] == LEFT
     statement = desk.operator.get("/v1/statement", asset=SYMBOL, account=purse["account"]).json()
     assert (len(statement["entries"]), statement["closing"]) == (1 + RECORDS, f"0.{LEFT}")
+    assert asyncio.run(reconcile(desk.directory, desk.dsn)).difference is None
