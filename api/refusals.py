@@ -26,7 +26,7 @@ from api.stream.listenkeys import ListenKeys
 from api.turn import Turn
 from api.v1.desk import Action, Caller
 from api.v1.grave import GRAVE_ACTS, named
-from api.v1.problems import NEEDS_APPROVAL, NOT_JSON, invalid_request
+from api.v1.problems import NEEDS_APPROVAL, NOT_JSON, REASON_TOO_LONG, invalid_request
 from exchange.core import commands
 from exchange.core.types import CommandKind, RejectReason
 
@@ -203,8 +203,10 @@ def of_action(action: Action) -> tuple[Problem, ...]:
         walk.follow(NEEDS_APPROVAL)
     if action.has_body:
         walk.follow((Limiter.refuse_body, NOT_JSON))
-    if action.request.model_fields:
+    if action.request.model_fields or action.has_body:
         walk.follow((invalid_request, errors.invalid("...")))
+    if action.is_act:
+        walk.follow(REASON_TOO_LONG)
     walk.follow(action.handler)
     return _sorted(walk)
 

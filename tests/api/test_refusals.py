@@ -45,6 +45,8 @@ def test_the_dialect(key, expected) -> None:
         (("POST", "/v1/issues"), {errors.rejection(RejectReason.NOT_ISSUER)}),
         (("POST", "/v1/usage"), {problems.OUTSIDE_TIME, problems.ALLOWANCE_EXHAUSTED}),
         (("GET", "/v1/order"), {NO_SUCH_ORDER}),
+        (("POST", "/v1/keys/confirm"), {problems.NOT_JSON, problems.invalid_json("...")}),
+        (("POST", "/v1/assets"), {problems.REASON_TOO_LONG}),
         (("POST", "/v1/participants"), {problems.refused_document(problems.DocumentRefusal.NAME_TAKEN)}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
