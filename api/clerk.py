@@ -19,7 +19,7 @@ from exchange.registry.escrow import Escrow, Party, Step
 from exchange.sequencer import Batch, Overloaded, Stopped
 from exchange.server import Exchange
 from settlement.connect import PASSING_ERRORS
-from settlement.following import Watched, concerning, find, hold, traded, transfers, watched
+from settlement.following import Watched, find, hold, traded, transfers, watched
 from settlement.licences import Case, Leg
 from settlement.register import StaleError
 
@@ -28,6 +28,8 @@ CHUNK_EVENTS = 65_536  # of the event log, looked at with one call
 TOLD_MAX = 10_000  # transfers that wait, remembered so that each is logged once
 QUIET_EVENTS = 1_000_000  # without a licence among them, until the cursor is moved all the same
 _CLERK = frozenset((Party.CLERK,))
+_TRADED, _TRANSFERRED = int(EventKind.TRADED), int(EventKind.TRANSFERRED)
+_HEARD = frozenset((_TRADED, _TRANSFERRED, int(EventKind.TRADE_BUSTED)))
 log = structlog.get_logger()
 
 
@@ -98,9 +100,12 @@ class Clerk:
             return
         account = self._exchange.registry.account(ESCROW_NAME)
         watch = self._watch()
-        for place, event in concerning(batch.events, watch):
+        for place, event in enumerate(batch.rows):
+            kind = event.kind
+            if kind not in _HEARD or (kind != _TRANSFERRED and event.instrument not in watch.quotes):
+                continue
             self._wake.set()
-            if event.kind != EventKind.TRADED or account is None:
+            if kind != _TRADED or account is None:
                 continue
             made = traded(batch.first_event_number + place, event, watch.quotes[event.instrument])
             command = hold(made, account.index)
