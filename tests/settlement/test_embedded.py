@@ -146,7 +146,11 @@ def test_an_orphan_is_stopped(server: Embedded, directory: Path) -> None:
     assert _ask(server.dsn, "SELECT 1") == 1
 
 
-@pytest.mark.parametrize("text", ["", f"{os.getpid()}\n/proc/self/cwd\n1\n5432\n/tmp\n\n1 1\nready\n", "999999999\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["", f"{os.getpid()}\n/proc/self/cwd\n1\n5432\n/tmp\n\n1 1\nready\n", "999999999\n"],
+    ids=["empty", "another's", "nobody's"],
+)
 def test_an_old_pid_file_is_no_obstacle(server: Embedded, text: str) -> None:
     server.stop()
     file = server.data / "postmaster.pid"

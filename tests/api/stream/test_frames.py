@@ -78,6 +78,7 @@ def test_of_a_control_frame_only_the_end_is_told(opcode: Opcode) -> None:
         b"\x81\x05",
         b"\x83",
     ],
+    ids=[f"case {number}" for number in range(10)],  # masks are drawn
 )
 def test_what_only_the_parser_can_judge_is_left_to_it(data: bytes) -> None:
     assert client_frame(data, 0, LIMIT) is None
