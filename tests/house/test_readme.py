@@ -17,7 +17,7 @@ def _blocks(language: str) -> list[str]:
 
 def test_the_test_command_is_the_one_of_the_check_script() -> None:
     command = next(block for block in _blocks("bash") if "pytest" in block)
-    assert command == "pip install '.[test]' && pytest"
+    assert command == "pip install '.[test]' && pytest -n 2"
     assert command in [line.strip() for line in CHECK.read_text(encoding="utf-8").splitlines()]
 
 
