@@ -4,10 +4,15 @@ FastAPI knows the paths and the models; what may be refused is read from the cod
 asks for the document.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from threading import Lock
 from typing import Any
 
-from fastapi import FastAPI
+import orjson
+from fastapi import FastAPI, Request, Response
+from starlette.routing import Route
 
 from api.binance.rest import ENDPOINTS
 from api.errors import Problem
@@ -37,16 +42,26 @@ REQUESTS: Mapping[tuple[str, str], Mapping[str, object]] = {
 
 
 def publish(fastapi: FastAPI) -> None:
-    """Let an application publish the whole document."""
+    """Let an application publish the whole document, made beside the event loop: that takes seconds."""
     plain: Callable[[], Document] = fastapi.openapi
+    turn = Lock()
 
     def whole() -> Document:
-        if fastapi.openapi_schema is None:
-            complete(plain())
-        assert fastapi.openapi_schema is not None
-        return fastapi.openapi_schema
+        with turn:
+            if fastapi.openapi_schema is None:
+                complete(plain())
+            assert fastapi.openapi_schema is not None
+            return fastapi.openapi_schema
+
+    @cache
+    def encoded() -> bytes:
+        return orjson.dumps(whole())
+
+    async def serve(_: Request) -> Response:
+        return Response(await asyncio.to_thread(encoded), media_type=JSON)
 
     fastapi.openapi = whole  # type: ignore[method-assign] # as its documentation says
+    fastapi.router.routes.insert(0, Route(str(fastapi.openapi_url), serve))
 
 
 def complete(document: Document) -> None:

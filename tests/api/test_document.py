@@ -1,8 +1,10 @@
 """The published document: to each route its errors, and to each request and answer an example that is one."""
 
+import asyncio
 import json
 from typing import Any
 
+import httpx
 import pytest
 from fastapi import APIRouter
 from pydantic import TypeAdapter
@@ -80,3 +82,21 @@ def test_no_reference_leads_nowhere(document: dict[str, Any]) -> None:
 
 def test_what_is_not_ours_is_left_as_it_is(document: dict[str, Any]) -> None:
     assert "x-errors" not in document["paths"]["/elsewhere"]["get"]
+
+
+def test_the_document_is_made_while_the_loop_goes_on() -> None:
+    fastapi = create_app(None, [routes(None)]).fastapi
+
+    async def ask() -> tuple[int, dict[str, Any]]:
+        transport = httpx.ASGITransport(app=fastapi)
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            asked = asyncio.ensure_future(client.get("/openapi.json"))
+            turns = 0
+            while not asked.done():
+                await asyncio.sleep(0.002)
+                turns += 1
+            return turns, asked.result().json()
+
+    turns, told = asyncio.run(ask())
+    assert turns > 20  # on the loop itself it takes two or three
+    assert told == fastapi.openapi()
