@@ -89,11 +89,11 @@ NOT_CLEARED = Problem(
 )
 NO_RESALE = Problem(403, -8202, "The terms of this licence forbid its resale: only its issuer sells it.")
 FRAME_MAGIC = Problem(400, -8005, "A binary frame begins with TBB1, the number of its commands and an id.")
-FRAME_LENGTH = Problem(400, -8005, "A binary frame holds the commands that it says, 1 to {}, of 128 bytes each.")
+FRAME_LENGTH = Problem(400, -8006, "A binary frame holds the commands that it says, 1 to {}, of 128 bytes each.")
 FRAME_NOT_YOURS = Problem(
-    400, -8005, "A command of a binary frame is of a kind, has an account or fills a field that clients may not send."
+    400, -8007, "A command of a binary frame is of a kind, has an account or fills a field that clients may not send."
 )
-FRAME_NAME = Problem(400, -8005, "A client order id in a binary frame has characters or a length that no id may have.")
+FRAME_NAME = Problem(400, -8008, "A client order id in a binary frame has characters or a length that no id may have.")
 INVALID_HTTP = Problem(400, -8003, "Invalid HTTP request received.")
 
 UNSUPPORTED_TYPES = {

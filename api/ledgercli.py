@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from api.compose import ExchangeFailedError
+from api.consoles import consoles
 from api.demo.server import ServerError
 from api.demo.usage import TraceError
 from api.keeper import POSTGRES_FOLDER
@@ -52,7 +52,7 @@ START_ERRORS = (
     *PASSING_ERRORS,
 )
 LEDGER_ERRORS = (NotEmptyError, Difference, StatementError, *REFUSALS)
-out, err = Console(), Console(stderr=True)
+out, err = consoles()
 
 Directory = Annotated[Path, typer.Option("--data", help="Data directory, made if need be.", file_okay=False)]
 Dsn = Annotated[

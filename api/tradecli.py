@@ -13,7 +13,6 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
@@ -24,13 +23,14 @@ from api.client.operations import new_order_id
 from api.client.rest import URL, Client
 from api.client.signing import KEY_FILE_VARIABLE, BadKeyError, Key, find_key
 from api.client.wire import NoKeyError
+from api.consoles import consoles
 
 EXIT_REFUSED, EXIT_FAILURE = 1, 2
 URL_VARIABLE = "TOKENBOURSE_URL"
 PAGE = 1_000  # instruments asked for at a time
 MARKETS_MAX = 100  # shown at a time
 EVERY_S = 1.0  # of --watch
-out, err = Console(), Console(stderr=True)
+out, err = consoles()
 
 Url = Annotated[str, typer.Option("--url", envvar=URL_VARIABLE, help="Address of the exchange.")]
 KeyFile = Annotated[

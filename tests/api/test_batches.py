@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from api import batches, orders
 from api.batches import ANSWER, COMMANDS_MAX, REQUEST, RESULT
-from api.errors import OVERLOADED, RequestError
+from api.errors import FRAME_LENGTH, FRAME_MAGIC, FRAME_NAME, FRAME_NOT_YOURS, OVERLOADED, RequestError
 from exchange.core import commands
 from exchange.core.engine import Engine
 from exchange.core.records import COMMAND
@@ -17,6 +17,7 @@ from exchange.events import rows
 from exchange.sequencer import stamp
 from tests.exchange.running import ALICE, BASE, BOB, CASH, INSTRUMENT, market
 
+FRAME_CODES = {problem.code for problem in (FRAME_MAGIC, FRAME_LENGTH, FRAME_NOT_YOURS, FRAME_NAME)}
 ORDER = commands.new_order(0, INSTRUMENT, Side.BUY, 100, 5)
 
 
@@ -70,7 +71,7 @@ def test_commands_are_read_in_the_name_of_the_account_that_sends_them():
     ],
 )
 def test_what_a_client_may_not_send_is_refused_whole(frame):
-    assert code_of(frame) == -8005
+    assert code_of(frame) in FRAME_CODES
 
 
 def test_a_client_order_id_of_any_length_passes():

@@ -1,0 +1,14 @@
+"""Where the command line writes: a terminal as wide as it is, anything else wide enough that no id is cut."""
+
+import sys
+
+from rich.console import Console
+
+WIDTH = 200  # of what goes into a file or another program
+
+
+def consoles() -> tuple[Console, Console]:
+    """Return where answers go, and errors."""
+    streams = (sys.stdout, False), (sys.stderr, True)
+    out, err = (Console(stderr=errors, width=None if stream.isatty() else WIDTH) for stream, errors in streams)
+    return out, err
