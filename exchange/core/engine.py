@@ -179,24 +179,29 @@ def _dispatch(state: Record, command: Record, output: Record) -> None:
 
 
 @kernel
+def _named_slot(state: Record, command: Record) -> int:
+    """Return the slot of the order id that a command bears, checked or not; NIL where no order has ever been."""
+    slot = command.order_id & SLOT_MASK
+    return slot if slot < state.order_count else NIL
+
+
+@kernel
 def _fetch_order(state: Record, command: Record) -> None:
     """Ask for the order that a command names, some time before it is applied."""
-    slot = command.order_id & SLOT_MASK
-    if slot != NIL:
-        prefetch(state.orders[slot])
-        prefetch(state.details[slot])
+    slot = _named_slot(state, command)
+    prefetch(state.orders[slot])
+    prefetch(state.details[slot])
 
 
 @kernel
 def _fetch_neighbours(state: Record, command: Record) -> None:
     """Ask for the orders beside it, in its level and in its account's list."""
-    slot = command.order_id & SLOT_MASK
-    if slot != NIL:
-        order, detail = state.orders[slot], state.details[slot]
-        prefetch(state.orders[order.prev])
-        prefetch(state.orders[order.next])
-        prefetch(state.details[detail.own_prev])
-        prefetch(state.details[detail.own_next])
+    slot = _named_slot(state, command)
+    order, detail = state.orders[slot], state.details[slot]
+    prefetch(state.orders[order.prev])
+    prefetch(state.orders[order.next])
+    prefetch(state.details[detail.own_prev])
+    prefetch(state.details[detail.own_next])
 
 
 @cache

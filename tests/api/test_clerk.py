@@ -1,6 +1,7 @@
 """The clerk when things go wrong: a full queue, a lost database, a failing step, a book opened behind its back."""
 
 import asyncio
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -104,10 +105,15 @@ def test_the_clerk_goes_on_after_whatever_fails_and_ends_with_the_exchange(monke
 
 
 def test_a_failure_that_nobody_waits_for_is_taken_note_of() -> None:
-    async def act() -> None:
+    async def act() -> list[str]:
+        loop, heard = asyncio.get_running_loop(), list[str]()
+        loop.set_exception_handler(lambda _, context: heard.append(context["message"]))
         for outcome in (Stopped("over"), None):
-            future = asyncio.get_running_loop().create_future()
+            future = loop.create_future()
             future.cancel() if outcome is None else future.set_exception(outcome)
             _hear_out(future)
+            del future
+        gc.collect()
+        return heard
 
-    asyncio.run(act())
+    assert asyncio.run(act()) == []  # asyncio complains of a failure that nobody has looked at

@@ -202,6 +202,23 @@ def without_memory(state_at, commands_at, start, end, output_at):
     return _INNER(state_at, commands_at, start, end, output_at)
 
 
+_AHEAD = """
+from exchange.core import engine as core
+from exchange.core.state import TEST
+from tests.exchange.core.test_engine import strays
+core._CACHED_ORDERS = 0  # as if every book were large
+engine = core.Engine(TEST)
+engine.apply(strays())
+print(engine.digest().hex())
+"""
+
+
+def strays() -> np.ndarray:
+    """Return commands, among them many that name orders far beyond those there are."""
+    far = [commands.cancel_order(BOB, 1 << 22 | slot) for slot in (0, TEST.orders, TEST.orders + 1, (1 << 22) - 1)]
+    return np.concatenate([stream(), batch(*far * 8), stream()])
+
+
 def digest_of(script: str, *words: str, **environment: str) -> str:
     """Run a script in a process of its own, and return what it says."""
     settings = {**os.environ, **environment, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -225,6 +242,12 @@ def test_the_kernel_allocates_nothing_and_stays_within_its_tables(tmp_path):
     script.tofile(tmp_path / "commands")
     told = digest_of(_STRICT, str(tmp_path / "commands"), NUMBA_BOUNDSCHECK="1")
     assert told.strip() == engine.digest().hex()
+
+
+def test_orders_that_never_were_are_not_asked_for_ahead():  # without the compiler an index beyond is an error
+    engine = Engine(TEST)
+    engine.apply(strays())
+    assert digest_of(_AHEAD, NUMBA_DISABLE_JIT="1").strip() == engine.digest().hex()
 
 
 def test_open_orders_show_the_limits_and_lots_of_what_sleeps_hides_or_has_no_price():
