@@ -16,6 +16,7 @@ from api.demo.day import Plan, run_day
 from api.gateways.fleet import GATEWAYS_MAX
 from api.ledgercli import EXIT_DIFFERENCE, Directory, Dsn, err, failures, out
 from api.logs import log_to_stderr
+from api.origins import origin_of
 from api.version import own_version
 
 HOST, PORT = "127.0.0.1", 8080
@@ -77,12 +78,16 @@ def serve(
     gateways: Annotated[int, typer.Option(min=0, max=GATEWAYS_MAX, help="Processes in front of the exchange's.")] = 0,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain in PEM, to serve over TLS.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key in PEM.")] = None,
+    allow_origin: Annotated[
+        list[str] | None, typer.Option(help="Web pages that may use it: https://HOST, or *.")
+    ] = None,
 ) -> None:
     """Serve the exchange until SIGINT or SIGTERM; after a kill the next start goes on from the journal."""
+    origins = _origins(allow_origin or [])
     log_to_stderr()
     with err.status("starting") as status, failures():
         tls = _tls(tls_cert, tls_key, demo=demo)
-        options = Options(data, host, port, dsn, demo, gateways=gateways, tls=tls)
+        options = Options(data, host, port, dsn, demo, gateways=gateways, tls=tls, origins=origins)
         compose.run(options, Observer(_steps(status), _welcome(status)))
     err.print("stopped: everything acknowledged is in the journal")
 
@@ -117,6 +122,13 @@ def _tls(certificate: Path | None, key: Path | None, *, demo: bool) -> Tls | Non
     if demo:
         raise typer.BadParameter("--demo trades over plain HTTP: leave out --tls-cert and --tls-key")
     return Tls(certificate, key)
+
+
+def _origins(texts: list[str]) -> tuple[str, ...]:
+    try:
+        return tuple(origin_of(text) for text in texts)
+    except ValueError as error:
+        raise typer.BadParameter(f"--allow-origin: {error}") from None
 
 
 def main() -> None:

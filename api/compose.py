@@ -23,6 +23,7 @@ from api.gateways.process import GatewayOptions
 from api.keeper import Keeper
 from api.limits import Limits
 from api.metrics import Gauges, metrics_route
+from api.origins import Origins
 from api.serve import serve, stop_on_signals
 from api.stream.config import StreamConfig
 from api.stream.server import server_settings, websocket_app
@@ -58,6 +59,7 @@ class Options(NamedTuple):
     limits: Limits = Limits()
     gateways: int = 0  # processes in front of this one; 0: it serves its clients itself
     tls: Tls | None = None
+    origins: tuple[str, ...] = ()  # whose pages may use it, besides its own
 
 
 class Started(NamedTuple):
@@ -143,7 +145,7 @@ async def _publishing(exchange: Exchange, dsn: str) -> AsyncIterator[None]:
 def _application(
     options: Options, exchange: Exchange, vault: Vault, ledger: Ledger, titles: Titles, keeper: Keeper
 ) -> Application:
-    services = Services.of(exchange, vault, options.limits)
+    services = Services.of(exchange, vault, options.limits, Origins(options.origins))
     desk = Desk.of(exchange, ledger, services.keys, vault, services.limiter)._replace(titles=titles)
     gauges = Gauges(exchange, ledger, keeper)
     application = create_app(services, [routes(desk), metrics_route(gauges)], websocket_app(services, StreamConfig()))
@@ -167,7 +169,9 @@ async def _serve_application(
     settings = server_settings(StreamConfig())
     tls = {} if options.tls is None else {"ssl_certfile": str(options.tls[0]), "ssl_keyfile": str(options.tls[1])}
     if options.gateways:
-        place = GatewayOptions(str(options.directory), options.host, options.port, options.limits, tls)
+        place = GatewayOptions(
+            str(options.directory), options.host, options.port, options.limits, tls, origins=options.origins
+        )
         await serve_behind(application, place, options.gateways, stop=stop, ready=started, settings=settings)
     else:
         await serve(application, options.host, options.port, stop=stop, ready=started, **settings, **tls)

@@ -101,6 +101,7 @@ class HttpConnection(HttpToolsProtocol):
         self._head_bytes = 0
         self._heads = application.heads
         self._direct = application.direct
+        self._asks_origins = bool(application.services.origins.allowed)
         self._whole: Pending | None = None  # the request that all of what came last was, if it was just that
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -205,6 +206,8 @@ class HttpConnection(HttpToolsProtocol):
         if self.cycle is not None and not self.cycle.response_complete:
             return None
         if self.expect_100_continue or self.flow.write_paused or self.parser.should_upgrade():
+            return None
+        if self._asks_origins and any(name == b"origin" for name, _ in self.headers):
             return None
         return self._direct.get((self.parser.get_method(), self.url.partition(b"?")[0]))
 

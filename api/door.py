@@ -17,6 +17,7 @@ from api.call import Answer, Call, check_headers, refusal
 from api.errors import OVERLOADED, STOPPED, UNKNOWN_ERROR, RequestError
 from api.gateway import Gateway
 from api.limits import Limiter, Limits
+from api.origins import Origins
 from api.stream.listenkeys import ListenKeys
 from api.vault import Vault
 from exchange.registry.documents import Scope
@@ -37,9 +38,10 @@ class Services(NamedTuple):
     keys: KeyRing
     limiter: Limiter
     listen_keys: ListenKeys
+    origins: Origins = Origins()
 
     @classmethod
-    def of(cls, exchange: Exchange, vault: Vault, limits: Limits) -> "Services":
+    def of(cls, exchange: Exchange, vault: Vault, limits: Limits, origins: Origins | None = None) -> "Services":
         """Return the services of one exchange."""
         directory = Directory(exchange.registry)
         return cls(
@@ -50,6 +52,7 @@ class Services(NamedTuple):
             KeyRing(exchange.registry.key, vault, limits.signatures_max),
             Limiter(limits),
             ListenKeys(),
+            origins or Origins(),
         )
 
 

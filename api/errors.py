@@ -95,6 +95,9 @@ FRAME_NOT_YOURS = Problem(
 )
 FRAME_NAME = Problem(400, -8008, "A client order id in a binary frame has characters or a length that no id may have.")
 INVALID_HTTP = Problem(400, -8003, "Invalid HTTP request received.")
+FOREIGN_ORIGIN = Problem(
+    403, -8009, "This page's origin may not open websockets here: the exchange's operator allows origins at its start."
+)
 
 UNSUPPORTED_TYPES = {
     "TAKE_PROFIT": Problem(400, -2010, "Take profit orders are not supported for this symbol."),

@@ -117,9 +117,9 @@ async def running(
     connection: Callable[..., HttpConnection] = HttpConnection,
 ) -> AsyncIterator[uvicorn.Server]:
     """Run a server in the background, without a listener on the `uds` of its settings; at the end wait for its own."""
-    limits = application.services.limiter.limits
+    services, limits = application.services, application.services.limiter.limits
     config = uvicorn.Config(
-        application,  # type: ignore[arg-type] # it is called as ASGI says
+        services.origins.around(application, services.limiter, services.exchange.clock.now_ns),  # type: ignore[arg-type] # it is called as ASGI says
         interface="asgi3",
         http=partial(connection, application),  # type: ignore[arg-type] # called like the class it makes
         lifespan="off",

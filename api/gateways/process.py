@@ -32,6 +32,7 @@ from api.gateways.tunnel import Pipe, first_line
 from api.heads import Heads
 from api.limits import Limiter, Limits
 from api.logs import log_to_stderr
+from api.origins import Origins
 from api.serve import listen, running, stop_on_signals
 from api.steps import Steps
 from api.stream.listenkeys import ListenKeys
@@ -53,6 +54,7 @@ class GatewayOptions(msgspec.Struct):
     settings: dict[str, Any]  # uvicorn's own, such as `ssl_certfile`
     lines: str = ""  # path of the socket for commands and requests
     tunnels: str = ""  # and of that for websockets
+    origins: tuple[str, ...] = ()  # that may read answers
 
 
 class GatewayApplication:
@@ -176,13 +178,14 @@ def request_of(scope: Scope, body: bytes) -> Request:
     )
 
 
-def services_of(remote: RemoteExchange, vault: Vault, limits: Limits) -> Services:
+def services_of(remote: RemoteExchange, vault: Vault, options: GatewayOptions) -> Services:
     """Return as much of the services as placing an order takes."""
     exchange = cast("Exchange", remote)  # which has what is used here
     directory = Directory(remote.registry)
     keys = KeyRing(remote.registry.key, vault)
     bodies = InstrumentBodies(directory)
-    return Services(exchange, RemoteGateway(exchange), directory, bodies, keys, Limiter(limits), ListenKeys())
+    limiter, origins = Limiter(options.limits), Origins(options.origins)
+    return Services(exchange, RemoteGateway(exchange), directory, bodies, keys, limiter, ListenKeys(), origins)
 
 
 async def run(options: GatewayOptions) -> None:
@@ -191,7 +194,7 @@ async def run(options: GatewayOptions) -> None:
     stop_on_signals(asyncio.get_running_loop(), stop)
     remote = RemoteExchange(stop.set)
     await remote.connect(options.lines)
-    services = services_of(remote, Vault.open(Path(options.directory)), options.limits)
+    services = services_of(remote, Vault.open(Path(options.directory)), options)
     application = GatewayApplication(services, remote, options.tunnels)
     with listen(options.host, options.port, shared=True) as listener:
         async with running(application, listener, options.settings, GatewayConnection):

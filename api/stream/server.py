@@ -88,6 +88,7 @@ class WebsocketApp:
         path = scope["path"].rstrip("/")
         query = parse_qs(scope["query_string"].decode("latin-1"))
         problem = limiter.open_connection(address) or self._problem(path, query)
+        problem = problem or self._services.origins.problem(scope["headers"])
         try:
             admission = self._admitted(scope, address) if path == PRIVATE_PATH and problem is None else None
         except RequestError as error:

@@ -209,3 +209,10 @@ def _serves_from(pid: int, directory: Path) -> bool:
         return Path(f"/proc/{pid}/cwd").readlink().is_relative_to(directory)
     except OSError:
         return False
+
+
+def test_an_origin_that_is_none_is_refused_before_the_start(tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli.app, ["serve", "--data", str(tmp_path / "none"), "--allow-origin", "page.example"])
+    assert result.exit_code == 2
+    assert "an origin is http" in result.output
+    assert not (tmp_path / "none").exists()

@@ -18,6 +18,7 @@ import uvloop
 from api.app import Application, create_app
 from api.door import Services
 from api.limits import Limits
+from api.origins import Origins
 from api.serve import serve
 from api.stream.config import StreamConfig
 from api.stream.server import WebsocketApp, server_settings, websocket_app
@@ -163,8 +164,10 @@ class Venue:
         limits: Limits | None = None,
         config: Config = SMALL,
         streams: StreamConfig | None = None,
+        origins: tuple[str, ...] = (),
     ) -> None:
         self.directory = directory
+        self.origins = origins
         self.streams = streams or StreamConfig()
         self.limits = limits or Limits()
         self.config = config
@@ -231,7 +234,7 @@ class Venue:
             exchange.start(self._loop)
             if not exchange.registry.instruments:
                 await furnish(exchange, vault)
-            self.services = Services.of(exchange, vault, self.limits)
+            self.services = Services.of(exchange, vault, self.limits, Origins(self.origins))
             self.websockets = websocket_app(self.services, self.streams)
             application = create_app(self.services, websocket=self.websockets)
             await self._listen(application, server_settings(self.streams))
@@ -250,10 +253,14 @@ class Venue:
 
 @contextmanager
 def venue(
-    directory: Path, limits: Limits | None = None, config: Config = SMALL, streams: StreamConfig | None = None
+    directory: Path,
+    limits: Limits | None = None,
+    config: Config = SMALL,
+    streams: StreamConfig | None = None,
+    origins: tuple[str, ...] = (),
 ) -> Iterator[Venue]:
     """Serve an exchange as long as the block lasts."""
-    served = Venue(directory, limits, config, streams)
+    served = Venue(directory, limits, config, streams, origins)
     served.start()
     try:
         yield served

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from api.app import Application
 from api.gateways.fleet import serve_behind
@@ -21,19 +22,20 @@ from tests.api.venue import ALICE, KEYS, SYMBOL, Client, Venue
 
 PRICE = "10.0000"
 PATIENCE_S = 20
+PAGE = "https://page.example"
 
 
 class Behind(Venue):
     """A venue whose clients are served by two other processes."""
 
     async def _listen(self, application: Application, settings: dict[str, Any]) -> None:
-        options = GatewayOptions(str(self.directory), "127.0.0.1", 0, self.limits, {})
+        options = GatewayOptions(str(self.directory), "127.0.0.1", 0, self.limits, {}, origins=self.origins)
         await serve_behind(application, options, 2, stop=self._stop, ready=self._is_ready, settings=settings)
 
 
 @pytest.fixture(scope="module")
 def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
-    served = Behind(tmp_path_factory.mktemp("behind"))
+    served = Behind(tmp_path_factory.mktemp("behind"), origins=(PAGE,))
     served.start()
     try:
         yield served
@@ -135,6 +137,25 @@ def test_websockets_reach_the_exchange_as_the_clients_that_they_are(market: Behi
     assert placed["result"]["status"] == "FILLED"
     assert (trade["e"], trade["q"]) == ("trade", "2")
     assert addresses == {"127.0.0.1"}
+
+
+def test_pages_of_allowed_origins_read_answers_and_open_websockets_through_a_gateway(market: Behind) -> None:
+    alice = market.client("alice")
+    placed = alice.send("POST", "/api/v3/order", alice.sign(order("BUY", 1, PRICE)), origin=PAGE)
+    ask_first = {"origin": PAGE, "access-control-request-method": "POST"}
+    before = httpx.options(f"{market.base}/api/v3/order", headers=ask_first)
+    for answer in (placed, before, httpx.get(f"{market.base}/api/v3/time", headers={"origin": PAGE})):
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, PAGE)
+    assert "access-control-allow-origin" not in alice.get("/api/v3/time").headers
+
+    async def conversation() -> tuple[Any, int]:
+        with pytest.raises(InvalidStatus) as refused:
+            async with joined(market, "/ws", origin="https://elsewhere.example"):
+                pass
+        async with joined(market, "/ws", origin=PAGE) as client:
+            return await ask(client, "LIST_SUBSCRIPTIONS"), refused.value.response.status_code
+
+    assert talk(conversation) == ({"result": [], "id": 1}, 403)
 
 
 def test_names_follow(market: Behind, joins: Callable[[str], Client]) -> None:
