@@ -100,9 +100,9 @@ class Clerk:
             return
         account = self._exchange.registry.account(ESCROW_NAME)
         watch = self._watch()
-        for place, event in enumerate(batch.rows):
+        for place, event in batch.rows.chosen(_HEARD):
             kind = event.kind
-            if kind not in _HEARD or (kind != _TRANSFERRED and event.instrument not in watch.quotes):
+            if kind != _TRANSFERRED and event.instrument not in watch.quotes:
                 continue
             self._wake.set()
             if kind != _TRADED or account is None:

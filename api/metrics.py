@@ -58,6 +58,8 @@ class Gauges:
         yield _counter("exchange_events", "Events written since the first one", exchange.events.count)
         yield _gauge("exchange_pending_commands", "Commands that wait for their answer", sequencer.pending)
         yield _gauge("exchange_pending_commands_max", "How many may wait", float(exchange.config.queue_commands_max))
+        behind = exchange.follower.behind
+        yield _gauge("exchange_surveillance_behind_events", "Events that surveillance has yet to look at", behind)
         yield _gauge("exchange_journal_position", "The journal's last record", exchange.journal.position)
         yield SummaryMetricFamily(
             "tokenbourse_exchange_journal_sync_seconds",

@@ -7,9 +7,11 @@ way is in the next one, so a busy account costs one question, not one a fill.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from itertools import islice
 from typing import Any, Protocol
+
+import numpy as np
 
 from api.errors import Problem
 from api.executions import Entry, Execution, entries_of, executions
@@ -17,12 +19,13 @@ from api.stream.backlog import Message
 from api.stream.hub import Connection, Hub, Topic
 from exchange.core.engine import Engine
 from exchange.core.types import EventKind
-from exchange.events import Event, EventLog, rows
+from exchange.events import Event, EventLog, Events, rows
 from exchange.marketdata.accountevents import AccountEvents
 from exchange.marketdata.orders import OrderHistory
 from exchange.registry.registry import Registry
 from exchange.sequencer import Batch, Stopped
 
+MANY_EVENTS = 64  # of one batch, among which accounts are first looked for in the array
 REPLAY_CHUNK = 256  # messages between two looks at whether the reader keeps up
 REPLAY_WINDOW_EVENTS = 1_024  # read of the log at once
 ROOM_S = 0.01  # between two looks at whether a blocked line is free again
@@ -185,9 +188,11 @@ class PrivateStreams:
             self._update_ns = batch.rows[-1].time_ns
             self._ask()
 
-    def _concerned(self, events: list[Event]) -> dict[int, None]:
+    def _concerned(self, events: Events) -> dict[int, None]:
         """Return the accounts that somebody reads of and that these events may be about, in order."""
         topics, found = self._topics, dict[int, None]()
+        if len(events) > MANY_EVENTS and not _are_among(topics, events.array):
+            return found
         for event in events:
             if event.account in topics:
                 found[event.account] = None
@@ -264,6 +269,12 @@ class PrivateStreams:
         for topic in self._topics.values():
             for connection in topic.subscribers:
                 self._hub.condemn(connection, "Reports are missing: ask for the state of your orders.")
+
+
+def _are_among(accounts: Container[int], events: np.ndarray) -> bool:
+    """Tell whether any of some accounts is a party to one of many events."""
+    present = np.unique(np.concatenate((events["account"], events["counter_account"])))
+    return any(account in accounts for account in present.tolist())
 
 
 def _windows(numbers: list[int]) -> Iterator[tuple[int, int]]:

@@ -42,6 +42,11 @@ class Config:
     snapshot_commands: int = 1_000_000  # between two of them, and between two hashes of the state
     snapshots_kept: int = 2
 
+    # surveillance, which follows the event log at its own pace
+    watched_events_max: int = 256  # looked at without a pause
+    watch_share_percent: int = 20  # of the event loop's time, while it is behind
+    watch_idle_ms: int = 20  # between two looks at whether there is something new
+
     # recovery
     replay_commands_max: int = 65_536  # applied with one call
     rebuild_events_max: int = 16_384  # given to the views at once

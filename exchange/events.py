@@ -5,9 +5,10 @@ it is not synced as it grows, and a start brings it to exactly what the journal 
 """
 
 import os
+from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import repeat
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, overload
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from exchange.core.records import EVENT, EVENT_STRUCT
 EVENT_BYTES = EVENT.itemsize
 SUFFIX = ".events"
 COMMAND_CHUNK_EVENTS = 64  # read at once where one command's are wanted: most have fewer
+_FEW = 64  # up to here it is quicker to look at every row than to choose in the array
 
 
 class Event(NamedTuple):
@@ -54,6 +56,82 @@ def rows(events: np.ndarray) -> list[Event]:
     """Return the events as tuples of integers, which Python code reads far faster than array rows."""
     # struct and tuple.__new__ take two thirds of the time of tolist() and _make()
     return list(map(tuple.__new__, repeat(Event), EVENT_STRUCT.iter_unpack(events.tobytes())))
+
+
+class Events(Sequence[Event]):
+    """Events that came together: an array, and rows for those who read rows, made when the first one does."""
+
+    __slots__ = ("_kinds", "_rows", "array")
+
+    def __init__(self, array: np.ndarray) -> None:
+        """Take an array of EVENT, which nobody writes any more."""
+        self.array = array
+        self._rows: list[Event] | None = None
+        self._kinds: frozenset[int] | None = None
+
+    @classmethod
+    def of(cls, events: Iterable[Event]) -> "Events":
+        """Return rows as such, if they are not already."""
+        if isinstance(events, Events):
+            return events
+        found = list(events)
+        made = cls(np.frombuffer(b"".join([EVENT_STRUCT.pack(*row) for row in found]), EVENT))
+        made._rows = found
+        return made
+
+    @property
+    def kinds(self) -> frozenset[int]:
+        """Return which kinds there are among them."""
+        if self._kinds is None:
+            self._kinds = frozenset(self.array["kind"].tobytes())
+        return self._kinds
+
+    @property
+    def rows(self) -> list[Event]:
+        """Return all of them as rows."""
+        if self._rows is None:
+            self._rows = rows(self.array)
+        return self._rows
+
+    def chosen(self, kinds: frozenset[int]) -> Iterable[tuple[int, Event]]:
+        """Return those of some kinds, each behind its place."""
+        if kinds.isdisjoint(self.kinds):
+            return ()
+        if self._rows is not None or len(self.array) <= _FEW:
+            return [(place, event) for place, event in enumerate(self.rows) if event.kind in kinds]
+        places = np.flatnonzero(np.isin(self.array["kind"], list(kinds)))
+        return zip(places.tolist(), rows(self.array[places]), strict=True)
+
+    def about(self, instruments: Container[int]) -> list[Event]:
+        """Return those that concern one of some instruments."""
+        if self._rows is None and len(self.array) > _FEW:
+            present = np.unique(self.array["instrument"])
+            wanted = [one for one in present.tolist() if one in instruments]
+            if len(wanted) < len(present):
+                return rows(self.array[np.isin(self.array["instrument"], wanted)])
+        return [event for event in self.rows if event.instrument in instruments]
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.array)
+
+    def __iter__(self) -> Iterator[Event]:
+        """Yield them as rows."""
+        return iter(self.rows)
+
+    @overload
+    def __getitem__(self, place: int) -> Event: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[Event]: ...
+
+    def __getitem__(self, place: int | slice) -> Event | list[Event]:
+        """Return one as a row, or some as rows."""
+        if self._rows is not None:
+            return self._rows[place]
+        if isinstance(place, slice):
+            return rows(self.array[place])
+        return rows(self.array[place : place + 1 or None])[0]
 
 
 class EventReader:

@@ -13,15 +13,13 @@ import structlog
 from exchange.config import Config
 from exchange.core.engine import Engine
 from exchange.core.records import COMMAND, EVENT
-from exchange.events import Event, EventLog, rows
+from exchange.events import EventLog, Events
 from exchange.journal.contract import Journal
 from exchange.journal.frame import Record, RecordKind
-from exchange.registry.facts import FACTS
 from exchange.registry.registry import Registry
 from exchange.sequencer import STATE_HASH
 from exchange.snapshots import Snapshot, Snapshots
 
-_FACTS = np.array(sorted(FACTS))
 Progress = Callable[[str, int, int], None]  # what is going on, how much of it is done, of how much in all
 log = structlog.get_logger()
 
@@ -72,12 +70,12 @@ def recover(
 
 
 def rebuild(
-    events: EventLog, apply: Callable[[list[Event]], object], chunk_events: int, progress: Progress, after: int = 0
+    events: EventLog, apply: Callable[[Events], object], chunk_events: int, progress: Progress, after: int = 0
 ) -> None:
     """Give every event behind number `after` to a view, in order and in chunks."""
     while after < events.count:
         chunk = events.read(after, chunk_events)
-        apply(rows(chunk))
+        apply(Events(chunk))
         after += len(chunk)
         progress("rebuild", after, events.count)
 
@@ -124,8 +122,7 @@ class _Replay:
         events = self.engine.apply(commands)
         self.time_ns = int(commands["time_ns"][-1])
         _bring(self._events, after, events)
-        facts = np.isin(events["kind"], _FACTS)  # out of all that orders and trades make
-        self._registry.apply_events(rows(events[facts]))
+        self._registry.apply_events(Events(events))
 
     def _check_hash(self, record: Record) -> None:
         sequence, event_count, digest = STATE_HASH.unpack(record.payload)

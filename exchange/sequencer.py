@@ -20,7 +20,7 @@ from exchange.clock import Clock
 from exchange.config import Config
 from exchange.core.engine import Engine
 from exchange.core.records import COMMAND, EVENT
-from exchange.events import Event, EventLog, rows
+from exchange.events import Event, EventLog, Events
 from exchange.journal.contract import Journal
 from exchange.journal.frame import RecordKind
 from exchange.registry.registry import Registry
@@ -50,7 +50,7 @@ class Batch(NamedTuple):
 
     commands: np.ndarray  # COMMAND
     events: np.ndarray  # EVENT
-    rows: list[Event]  # the same events
+    rows: Events  # the same events, for those who read rows
     first_event_number: int
     documents: tuple[bytes, ...]
 
@@ -246,7 +246,7 @@ class Sequencer:
         self._journal_thread.finish()
         first_number = self._events.count + 1
         self._events.append(events)
-        batch = Batch(commands, events, rows(events), first_number, documents)
+        batch = Batch(commands, events, Events(events), first_number, documents)
         answers = share(submissions, events, self._sequence)
         self._sequence += len(commands)
         self._loop.call_soon_threadsafe(self._release, batch, answers)
@@ -321,13 +321,7 @@ class Sequencer:
             log.exception("a listener failed")
             self._abandon(f"a listener failed: {error!r}", answers.futures)
             return
-        begin = 0
-        for future, end in zip(answers.futures, answers.ends, strict=True):
-            events = batch.events if future in self._arrays else batch.rows
-            self._arrays.discard(future)
-            if not future.done():
-                future.set_result(events[begin:end])
-            begin = end
+        _hand_out(batch, answers, self._arrays)
 
     def _copy_registry(self, copy: Future[bytes]) -> None:
         """Give the engine's thread, which waits, the registry's bytes; they include every batch released so far."""
@@ -424,6 +418,19 @@ def share(submissions: list[_Item], events: np.ndarray, sequence: int) -> _Answe
     last = np.cumsum(counts) + sequence
     ends = np.searchsorted(events["sequence"], last, side="right").tolist()
     return _Answers(futures, ends, sum(counts) + counts.count(0))
+
+
+def _hand_out(batch: Batch, answers: _Answers, arrays: "set[asyncio.Future[np.ndarray]]") -> None:
+    """Give every caller its events, as rows or, to those in `arrays`, as an array."""
+    futures = answers.futures
+    found = batch.rows if len(futures) == 1 or arrays.issuperset(futures) else batch.rows.rows  # all at once
+    begin = 0
+    for future, end in zip(futures, answers.ends, strict=True):
+        events = batch.events if future in arrays else found
+        arrays.discard(future)
+        if not future.done():
+            future.set_result(events[begin:end])
+        begin = end
 
 
 def _drain(queue: SimpleQueue[_Item]) -> list[_Item]:

@@ -19,7 +19,7 @@ from exchange.clock import Clock, SystemClock
 from exchange.config import EVENT_FOLDER, JOURNAL_FOLDER, SNAPSHOT_FOLDER, Config
 from exchange.core.engine import Engine
 from exchange.core.types import SECOND_NS
-from exchange.events import Event, EventLog
+from exchange.events import Event, EventLog, Events
 from exchange.expiry import Expiry
 from exchange.journal.contract import Journal
 from exchange.journal.file import FileJournal
@@ -32,6 +32,7 @@ from exchange.recovery import Progress, rebuild, recover
 from exchange.registry.registry import Registry
 from exchange.sequencer import Batch, Overloaded, Sequencer, Stopped
 from exchange.snapshots import Snapshots
+from exchange.surveillance.follower import Follower
 from exchange.surveillance.watch import Watch
 from exchange.timers import Timers
 from exchange.usage.ids import UsageIndex
@@ -71,7 +72,8 @@ class Exchange:
         self.expiry = Expiry(self.registry, self.submit, self.query)
         self.prices = DailyPrices(self.market, self._symbol_of)
         self.watch = Watch()
-        self._timing: asyncio.Task[None] | None = None
+        self.follower = Follower(self.watch, events, clock, config.watch_share_percent, config.watch_idle_ms)
+        self._tasks: list[asyncio.Task[None]] = []
         self.touched: set[int] = set()  # instruments whose depth or trades the last batch changed
         self._snapshots = snapshots
 
@@ -101,13 +103,16 @@ class Exchange:
         gc.collect()
         gc.freeze()  # what the recovery built stays for good: the collector need not look at it again
         self.sequencer.start(loop)
-        self._timing = loop.create_task(self._keep_time())
+        self._tasks = [
+            loop.create_task(self._keep_time()),
+            loop.create_task(self.follower.run(self.config.watched_events_max)),
+        ]
 
     async def stop(self) -> None:
         """Answer what waits, leave a snapshot, and close the files."""
-        if self._timing is not None:
-            self._timing.cancel()
-            await asyncio.gather(self._timing, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.sequencer.stop()
         self.journal.close()
         self.events.close()
@@ -154,7 +159,7 @@ class Exchange:
         self._show(batch.rows)
         self.usage.apply(batch.events, batch.first_event_number)
 
-    def _show(self, rows: list[Event]) -> None:
+    def _show(self, rows: Events) -> None:
         touched: set[int] = set()
         for part in self.prices.parts(rows):  # more than one in a rebuild alone: a batch has one time
             touched |= self.market.apply(part)
@@ -164,7 +169,6 @@ class Exchange:
         self.notices.apply(rows)
         self.account_events.apply(rows)
         self.timers.apply(rows)
-        self.watch.apply(rows)
 
     def _symbol_of(self, instrument: int) -> str:
         found = self.registry.instrument_at(instrument)

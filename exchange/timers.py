@@ -7,11 +7,29 @@ again after a restart. What was handed out stays due until an event says that it
 from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 
+import numpy as np
+
 from exchange.core import commands
 from exchange.core.types import WORK_MAX, CommandKind, EndReason, EventKind, OrderFlag, RejectReason, TradingState
-from exchange.events import Event
+from exchange.events import Event, Events
+from exchange.events import rows as sieved
 
 _SLEEPING = int(OrderFlag.SLEEPING)
+_IS_END = np.isin(np.arange(256), (EventKind.ORDER_CANCELED, EventKind.ORDER_EXPIRED))
+_IS_RARE = np.isin(
+    np.arange(256),
+    (
+        EventKind.ORDER_TERMS,
+        EventKind.ORDER_TRIGGERED,
+        EventKind.MASS_CANCELED,
+        EventKind.DEADMAN_SET,
+        EventKind.STOPS_WAITING,
+        EventKind.STOPS_WOKEN,
+        EventKind.TRADING_STATE_SET,
+        EventKind.COMMAND_REJECTED,
+    ),
+)
+_FEW = 64  # events, up to which it is quicker to look at each
 _ORDER, _DEADMAN = 0, 1  # what an entry of the heap is about
 
 
@@ -45,11 +63,22 @@ class Timers:
 
     def apply(self, rows: Iterable[Event]) -> None:
         """Apply the next events."""
+        events = Events.of(rows)
+        if events.kinds.isdisjoint(self._handlers):
+            return
         handlers = self._handlers
-        for event in rows:
+        for event in events if len(events) <= _FEW else sieved(events.array[self._matter(events.array)]):
             handler = handlers.get(event.kind)
             if handler is not None:
                 handler(event)
+
+    def _matter(self, events: np.ndarray) -> np.ndarray:
+        """Tell which of many events may change anything: hardly an order is a stop or ends at a time."""
+        kinds = events["kind"]
+        is_ended = _IS_END[kinds]
+        is_timed = is_ended if self._ends else is_ended & (events["reason"] == EndReason.DEADMAN)
+        matter: np.ndarray = _IS_RARE[kinds] | is_timed | ((events["flags"] & _SLEEPING) != 0)
+        return matter
 
     def due(self, time_ns: int, limit: int) -> list[bytes]:
         """Return the commands that are due at a time, at most `limit`, the earliest first."""

@@ -12,7 +12,7 @@ import asyncpg
 
 from exchange.config import EVENT_FOLDER, JOURNAL_FOLDER, Config
 from exchange.core.types import DAY_NS, DAY_OFFSET_NS
-from exchange.events import EventReader, rows
+from exchange.events import EventReader, Events
 from exchange.journal.frame import RecordKind
 from exchange.marketdata.market import MarketData
 from exchange.marketdata.prices import DailyPrices
@@ -61,7 +61,7 @@ class _Fold:
         """Fold all that the event log holds by now."""
         count = self._log.count
         while self.event_count < count:
-            chunk = rows(self._log.read(self.event_count, min(CHUNK_EVENTS, count - self.event_count)))
+            chunk = Events(self._log.read(self.event_count, min(CHUNK_EVENTS, count - self.event_count)))
             for part in self._prices.parts(chunk):
                 self._market.apply(part)
                 self._prices.apply(part)

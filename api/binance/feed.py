@@ -64,11 +64,11 @@ class Feed:
         if not watched:
             return
         touched: dict[int, list[Event]] = {}
-        for event in batch.rows:
-            if event.instrument in watched and event.instrument:
+        for event in batch.rows.about(watched):
+            if event.instrument:
                 touched.setdefault(event.instrument, []).append(event)
         if ALL in watched:
-            touched[ALL] = batch.rows
+            touched[ALL] = batch.rows.rows
         for instrument, events in touched.items():
             for name, channel in watched[instrument].items():
                 if channel.on_batch(events):

@@ -15,8 +15,9 @@ from exchange.registry.acts import (
     acts_after,
 )
 from exchange.registry.documents import Scope, encode
-from exchange.surveillance.alerts import Alert
+from exchange.surveillance.alerts import Alert, AlertLog
 
+LOOKED_AT_ONCE = 2_048  # events, before an answer, if surveillance is behind
 MILLISECOND_NS = 1_000_000
 
 
@@ -56,6 +57,7 @@ class AlertsAnswer(BaseModel):
     """Alerts, oldest first."""
 
     alerts: list[AlertAnswer]
+    behind: int = Field(description="How many events surveillance has yet to look at.")
 
 
 class CaseAnswer(BaseModel):
@@ -103,21 +105,21 @@ class ActsAnswer(BaseModel):
 
 
 async def list_alerts(desk: Desk, caller: Caller, request: PageRequest) -> AlertsAnswer:
-    """Return what surveillance found: it acts on nothing itself."""
-    found = desk.exchange.watch.alerts.after(request.after, request.limit)
-    return AlertsAnswer(alerts=[_alert(desk, alert) for alert in found])
+    """Return what surveillance found, and how many events it has yet to look at: it acts on nothing itself."""
+    found = _alerts(desk).after(request.after, request.limit)
+    return AlertsAnswer(alerts=[_alert(desk, alert) for alert in found], behind=desk.exchange.follower.behind)
 
 
 async def list_cases(desk: Desk, caller: Caller, request: CasesRequest) -> CasesAnswer:
     """Return the cases that alerts make, each with its evidence and the last decision."""
-    found = [_case(desk, case, alerts) for case, alerts in desk.exchange.watch.alerts.cases().items()]
+    found = [_case(desk, case, alerts) for case, alerts in _alerts(desk).cases().items()]
     kept = [case for case in found if request.state in {None, case.state}]
     return CasesAnswer(cases=kept[: request.limit])
 
 
 async def decide_case(desk: Desk, caller: Caller, request: CaseDecision) -> CaseAnswer:
     """Write down what an operator thinks of a case; earlier decisions stay in the journal and the list of acts."""
-    alerts = desk.exchange.watch.alerts.cases().get(request.case)
+    alerts = _alerts(desk).cases().get(request.case)
     if alerts is None:
         raise RequestError(UNKNOWN_CASE)
     now_ns = desk.exchange.clock.now_ns()
@@ -130,6 +132,12 @@ async def list_acts(desk: Desk, caller: Caller, request: PageRequest) -> ActsAns
     """Return what operators did: who, when, why. Older acts than those kept here are in the journal."""
     found = acts_after(desk.exchange.registry.acts, request.after, request.limit)
     return ActsAnswer(acts=[_act(number, act) for number, act in found])
+
+
+def _alerts(desk: Desk) -> AlertLog:
+    """Return what surveillance found, up to now unless it is far behind."""
+    desk.exchange.follower.step(LOOKED_AT_ONCE)
+    return desk.exchange.watch.alerts
 
 
 def _alert(desk: Desk, alert: Alert) -> AlertAnswer:

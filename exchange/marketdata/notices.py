@@ -10,7 +10,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from exchange.core.types import EventKind, TradingState
-from exchange.events import Event
+from exchange.events import Event, Events
 
 NOTICES_MAX = 10_000  # kept of all instruments together
 _INDICATED = int(EventKind.AUCTION_INDICATED)
@@ -24,6 +24,7 @@ _NOTICED = frozenset({
         EventKind.GUARDS_SET,
     )
 })  # fmt: skip
+_HANDLED = _NOTICED | {_INDICATED}
 _COLLECTING = frozenset({
     int(state)
     for state in (
@@ -81,17 +82,15 @@ class Notices:
 
     def apply(self, rows: Iterable[Event]) -> None:
         """Apply the next events."""
-        number = self._event_count
-        for event in rows:
-            number += 1
-            kind = event.kind
-            if kind in _NOTICED:
-                self._note(number, event)
-            elif kind == _INDICATED:
+        events = Events.of(rows)
+        for number, event in events.chosen(_HANDLED):
+            if event.kind in _NOTICED:
+                self._note(self._event_count + 1 + number, event)
+            else:
                 self._auctions[event.instrument] = Auction(
                     event.sequence, event.time_ns, event.price_ticks, event.quantity_lots, event.leaves_lots
                 )
-        self._event_count = number
+        self._event_count += len(events)
 
     def auction(self, instrument: int) -> Auction | None:
         """Return what an auction would make, as it was last asked for in this phase."""

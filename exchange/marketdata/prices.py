@@ -7,12 +7,14 @@ alone, so whoever has the tape can compute it again.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice, pairwise
 from typing import NamedTuple
 
-from exchange.core.types import EventKind, Side
-from exchange.events import Event
+import numpy as np
+
+from exchange.core.types import DAY_NS, DAY_OFFSET_NS, EventKind, Side
+from exchange.events import Event, Events
 from exchange.marketdata.indices import IndexKey, IndexRow, Tally, key_of
 from exchange.marketdata.market import MarketData
 from exchange.marketdata.settlements import Quote, SettlementRow, Trading, day_of
@@ -59,24 +61,25 @@ class DailyPrices:
         self._published: deque[Row] = deque(maxlen=ROWS_KEPT_MAX)
         self.published_count = 0
 
-    def parts(self, rows: list[Event]) -> Iterator[list[Event]]:
+    def parts(self, rows: Sequence[Event]) -> Iterator[Events]:
         """Yield the events of one day at a time; what was before a part is published when it is asked for."""
-        begin = 0
-        while rows and day_of(rows[-1].time_ns) > day_of(rows[begin].time_ns):
-            day = day_of(rows[begin].time_ns)
-            end = next(number for number in range(begin, len(rows)) if day_of(rows[number].time_ns) > day)
-            self.close_until(rows[begin].time_ns)
-            yield rows[begin:end]
-            begin = end
-        if rows:
-            self.close_until(rows[begin].time_ns)
-        yield rows[begin:] if begin else rows
+        events = Events.of(rows)
+        times = events.array["time_ns"]
+        if len(times) == 0:
+            return
+        if day_of(int(times[0])) == day_of(int(times[-1])):  # nearly always
+            self.close_until(int(times[0]))
+            yield events
+            return
+        begins = np.flatnonzero(np.diff((times + DAY_OFFSET_NS) // DAY_NS, prepend=-1))
+        for begin, end in pairwise([*begins.tolist(), len(times)]):
+            self.close_until(int(times[begin]))
+            yield Events(events.array[begin:end])
 
-    def apply(self, rows: list[Event]) -> None:
+    def apply(self, rows: Sequence[Event]) -> None:
         """Apply the next events, all of one day."""
-        for event in rows:
-            if event.kind in _HANDLED:
-                self._apply(event)
+        for _, event in Events.of(rows).chosen(_HANDLED):
+            self._apply(event)
 
     def close_until(self, time_ns: int) -> None:
         """Publish the days that are over at a time."""

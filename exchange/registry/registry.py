@@ -12,7 +12,7 @@ from itertools import takewhile
 
 import msgspec
 
-from exchange.events import Event
+from exchange.events import Event, Events
 from exchange.registry.acts import ActEntries, CaseDecided, OperatorActed, add_act
 from exchange.registry.allowances import add_allowance
 from exchange.registry.checks import refuse
@@ -92,10 +92,9 @@ class Registry:
 
     def apply_events(self, rows: Iterable[Event]) -> None:
         """Take the facts out of the next events; events that were applied before change nothing in the end."""
-        for event in rows:
-            if event.kind in FACTS:
-                apply_fact(self._tables, event)
-                self._tables.entries.revision += 1
+        for _, event in Events.of(rows).chosen(FACTS):
+            apply_fact(self._tables, event)
+            self._tables.entries.revision += 1
 
     def snapshot(self) -> bytes:
         """Return everything as bytes."""

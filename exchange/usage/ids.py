@@ -17,6 +17,7 @@ WINDOW_NS = 73 * 3600 * SECOND_NS  # an hour more than a record may be late
 PARTS_MAX = 128  # of one record; those from here on are of its reversal
 RUN_IDS_MAX = 1 << 17
 REBUILD_EVENTS = 1 << 17
+_BEARERS = frozenset((int(EventKind.REDEEMED), int(EventKind.TRANSFERRED)))  # of ids
 _PURPOSES = (TransferPurpose.OVERRUN, TransferPurpose.CORRECTION)
 _ENTRY = np.dtype([("first", "<i8"), ("second", "<i8"), ("event", "<i8")])
 
@@ -49,6 +50,8 @@ class UsageIndex:
     def apply(self, events: np.ndarray, first_number: int) -> None:
         """Take the ids out of the next events."""
         kinds = events["kind"]
+        if _BEARERS.isdisjoint(kinds.tobytes()):
+            return
         chosen = kinds == EventKind.REDEEMED
         moved = kinds == EventKind.TRANSFERRED
         if moved.any():

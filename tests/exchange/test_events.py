@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from exchange.core.records import EVENT
-from exchange.events import EVENT_BYTES, Event, EventLog, EventReader, rows, segment_path
+from exchange.events import EVENT_BYTES, Event, EventLog, EventReader, Events, rows, segment_path
 
 SEGMENT = 10
 
@@ -184,3 +184,20 @@ def test_the_events_of_a_command_are_found_by_its_sequence_and_by_their_first(tm
         first += count
     assert log.first_of(99) == first
     log.close()
+
+
+def test_events_are_rows_for_those_who_read_rows() -> None:
+    array = np.zeros(200, EVENT)
+    array["sequence"] = np.arange(200)
+    array["kind"][::50], array["instrument"][::20] = 5, 7
+    events = Events(array)
+    expected = rows(array)
+    assert (len(events), events[3], events[-1], events[5:9]) == (200, expected[3], expected[-1], expected[5:9])
+    assert events.kinds == {0, 5}
+    assert list(events.chosen(frozenset((5,)))) == [(place, expected[place]) for place in range(0, 200, 50)]
+    assert list(events.chosen(frozenset((6,)))) == []
+    assert events.about({7, 9}) == expected[::20]
+    assert list(events) == expected
+    assert list(events.chosen(frozenset((5,)))) == [(place, expected[place]) for place in range(0, 200, 50)]
+    assert Events.of(events) is events
+    assert (Events.of(expected).array == array).all()

@@ -283,7 +283,7 @@ def test_views_are_rebuilt_in_chunks_and_say_how_far_they_are(tmp_path) -> None:
     assert [row for chunk in chunks for row in chunk] == rows(events)
     assert said == [("rebuild", 30, 68), ("rebuild", 60, 68), ("rebuild", 68, 68)]
     rebuild(log, chunks.append, 30, lambda *_: None, after=66)
-    assert chunks[-1] == rows(events)[66:]
+    assert list(chunks[-1]) == rows(events)[66:]
     log.close()
 
 

@@ -121,7 +121,7 @@ def test_listeners_hear_every_batch_in_order_before_callers_are_answered(tmp_pat
     number = 1
     for batch in running.batches:
         assert batch.first_event_number == number
-        assert batch.rows == rows(batch.events)
+        assert list(batch.rows) == rows(batch.events)
         number += len(batch.rows)
     assert running.events.count == number - 1
 

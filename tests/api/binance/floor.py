@@ -17,7 +17,7 @@ from exchange.core.records import COMMAND
 from exchange.core.reference import Reference
 from exchange.core.state import TEST
 from exchange.core.types import AssetKind, EventKind, SelfTradePrevention, Side, TradingState
-from exchange.events import Event, rows
+from exchange.events import Event, Events, rows
 from exchange.marketdata.accountevents import AccountEvents
 from exchange.marketdata.market import MarketData
 from exchange.marketdata.notices import Notices
@@ -147,7 +147,7 @@ class Floor:
         self.notices.apply(found)
         self.account_events.apply(found)
         self.events.append(events)
-        heard = Batch(batch, events, found, self.event_count + 1, ())
+        heard = Batch(batch, events, Events(events), self.event_count + 1, ())
         self.event_count += len(found)
         for listener in self.listeners:
             listener(heard)

@@ -15,7 +15,8 @@ class Floor:
     def __init__(self, setup=True):
         self.market = Market()
         self.watch = Watch()
-        self.watch.apply(self.market.setup_events)
+        self.seen = list(self.market.setup_events)
+        self.watch.apply(self.seen)
         if setup:
             for account in (MALLORY, OSCAR, TRUDY, MAKER):
                 self.do(commands.create_account(account), commands.deposit(account, 1, 10**12))
@@ -31,6 +32,7 @@ class Floor:
         for rows in self.market.send(*batch):
             assert all(row.kind != EventKind.COMMAND_REJECTED for row in rows), rows
             self.watch.apply(rows)
+            self.seen += rows
             accepted += [row.order_id for row in rows if row.kind == EventKind.ORDER_ACCEPTED]
         return accepted
 
