@@ -40,6 +40,7 @@ async def serve_behind(
     try:
         with reserve(options.host, options.port) as place:
             options.port = place.getsockname()[1]
+            options.blocked_s = settings["ws_ping_interval"] + settings["ws_ping_timeout"]
             options.lines, options.tunnels = str(folder / "lines"), str(folder / "tunnels")
             office = Office(application)
             await office.open(options.lines)

@@ -35,7 +35,9 @@ from api.logs import log_to_stderr
 from api.origins import Origins
 from api.serve import listen, running, stop_on_signals
 from api.steps import Steps
+from api.stream.config import StreamConfig
 from api.stream.listenkeys import ListenKeys
+from api.stream.transport import bound_buffer
 from api.vault import Vault
 from exchange.server import Exchange
 
@@ -55,6 +57,8 @@ class GatewayOptions(msgspec.Struct):
     lines: str = ""  # path of the socket for commands and requests
     tunnels: str = ""  # and of that for websockets
     origins: tuple[str, ...] = ()  # that may read answers
+    send_buffer_bytes: int = StreamConfig().send_buffer_bytes
+    blocked_s: float = 80.0  # how long a websocket may take nothing: the exchange's patience for an answer to a ping
 
 
 class GatewayApplication:
@@ -62,13 +66,13 @@ class GatewayApplication:
 
     direct: Mapping[tuple[bytes, bytes], Endpoint] = {(b"POST", b"/api/v3/order"): _PLACE}
 
-    def __init__(self, services: Services, remote: RemoteExchange, tunnels: str) -> None:
-        """Answer with a remote exchange; websockets go through the socket at a path."""
+    def __init__(self, services: Services, remote: RemoteExchange, options: GatewayOptions) -> None:
+        """Answer with a remote exchange; websockets go through a socket of their own."""
         self.services = services
         self.heads = Heads()
         self.connections: Sized = ()
         self.remote = remote
-        self.tunnels = tunnels
+        self.options = options
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
@@ -137,14 +141,20 @@ class GatewayConnection(HttpConnection):
         self.finish(pending, answer._replace(headers=headers))
 
     async def _open_tunnel(self, begin: bytes) -> None:
-        client = self.transport
+        client, options = self.transport, self._application.options
         try:
-            there, _ = await self.loop.create_unix_connection(lambda: Pipe(client), self._application.tunnels)
+            there, _ = await self.loop.create_unix_connection(lambda: Pipe(client, options.blocked_s), options.tunnels)
         except OSError:
             log.exception("the exchange's process takes no websocket")
             client.close()
             return
-        client.set_protocol(Pipe(there))
+        if client.is_closing():  # it went away meanwhile, and nobody would tell
+            there.abort()
+            return
+        bound_buffer(client, options.send_buffer_bytes)
+        back = Pipe(there, options.blocked_s)
+        back.connection_made(client)
+        client.set_protocol(back)
         there.write(begin)
         client.resume_reading()
 
@@ -195,7 +205,7 @@ async def run(options: GatewayOptions) -> None:
     remote = RemoteExchange(stop.set)
     await remote.connect(options.lines)
     services = services_of(remote, Vault.open(Path(options.directory)), options)
-    application = GatewayApplication(services, remote, options.tunnels)
+    application = GatewayApplication(services, remote, options)
     with listen(options.host, options.port, shared=True) as listener:
         async with running(application, listener, options.settings, GatewayConnection):
             remote.ready()

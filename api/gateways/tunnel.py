@@ -15,14 +15,21 @@ from api.connection import HttpConnection
 from api.stream.transport import FrameProtocol
 
 LINE_BYTES_MAX = 256
+LAST_S = 1.5  # for the last bytes of a side that has ended to be taken on the other
 
 
 class Pipe(asyncio.Protocol):
     """One direction of a tunnel: what comes here goes there, no faster than it is taken."""
 
-    def __init__(self, there: asyncio.Transport) -> None:
-        """Send to a transport."""
+    def __init__(self, there: asyncio.Transport, blocked_s: float) -> None:
+        """Send to a transport; hang up here when nothing is taken for so long.
+
+        While this side is full the other is not read, so its end would not be seen: there has to be a time limit.
+        """
         self._there = there
+        self._blocked_s = blocked_s
+        self._loop = asyncio.get_running_loop()
+        self._giving_up: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
@@ -34,17 +41,26 @@ class Pipe(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Read no more over there while this side is full."""
+        self._giving_up = self._loop.call_later(self._blocked_s, self._here.abort)
         if not self._there.is_closing():
             self._there.pause_reading()
 
     def resume_writing(self) -> None:
         """Read on."""
+        self._give_time()
         if not self._there.is_closing():
             self._there.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - gone is gone
-        """End the other side, once it has what was sent."""
+        """End the other side, once it has what was sent, or has not taken it in time."""
+        self._give_time()
         self._there.close()
+        self._loop.call_later(LAST_S, self._there.abort)
+
+    def _give_time(self) -> None:
+        if self._giving_up is not None:
+            self._giving_up.cancel()
+            self._giving_up = None
 
 
 def first_line(client: tuple[str, int] | None) -> bytes:

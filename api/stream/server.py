@@ -7,11 +7,9 @@ and name their streams afterwards.
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from http import HTTPStatus
 from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qs
 
-import orjson
 import structlog
 
 from api.binance.channels import Sources
@@ -21,7 +19,7 @@ from api.binance.session import MarketSession
 from api.binance.streams import FAST_MS, SLOW_MS
 from api.binance.userdata import user_data
 from api.binance.wsapi import ApiSession
-from api.call import MICROSECOND_NS, MILLISECOND_NS, Call, read_headers
+from api.call import MICROSECOND_NS, MILLISECOND_NS, Call, read_headers, refusal
 from api.departures import Departures
 from api.door import Services
 from api.errors import INVALID_TIME_UNIT, NO_SUCH_PATH, OVERLOADED, Problem, RequestError
@@ -42,6 +40,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 log = structlog.get_logger()
 
+HANDSHAKE_WEIGHT = 2  # of a request, whatever becomes of it
 API_PATH = "/ws-api/v3"
 RAW_PATHS = ("/ws", "/stream/ws")
 COMBINED_PATH = "/stream"
@@ -85,18 +84,10 @@ class WebsocketApp:
         await receive()
         client, limiter = scope.get("client"), self._services.limiter
         address = client[0] if client else ""
-        path = scope["path"].rstrip("/")
-        query = parse_qs(scope["query_string"].decode("latin-1"))
-        problem = limiter.open_connection(address) or self._problem(path, query)
-        problem = problem or self._services.origins.problem(scope["headers"])
+        full = limiter.open_connection(address)
         try:
-            admission = self._admitted(scope, address) if path == PRIVATE_PATH and problem is None else None
-        except RequestError as error:
-            admission, problem = None, error.problem
-        try:
-            if problem is not None:
-                await _reject(send, problem)
-                return
+            path, query = scope["path"].rstrip("/"), parse_qs(scope["query_string"].decode("latin-1"))
+            admission = self._admitted(scope, address, path, query, full)
             await send({"type": "websocket.accept"})
             line = _line(scope)
             connection = self.hub.join(line)
@@ -106,12 +97,22 @@ class WebsocketApp:
                 await self._serve(connection, session, receive)
             finally:
                 self._leave(connection)
+        except RequestError as error:
+            await _reject(send, error.problem)
         finally:
             limiter.close_connection(address)
 
-    def _admitted(self, scope: Scope, address: str) -> Admission:
-        """Return who may read the private stream that a handshake asks for, or refuse it."""
+    def _admitted(
+        self, scope: Scope, address: str, path: str, query: dict[str, list[str]], full: Problem | None
+    ) -> Admission | None:
+        """Refuse a handshake that asks too much or for what is not its sender's; return who reads a private stream."""
         call = Call(address, scope["query_string"], self.hub.clock.now_ns())
+        self._services.limiter.take_weight(address, HANDSHAKE_WEIGHT, call.now_ns)
+        problem = full or self._services.origins.problem(scope["headers"]) or self._problem(path, query)
+        if problem is not None:
+            raise RequestError(problem)
+        if path != PRIVATE_PATH:
+            return None
         read_headers(call, scope["headers"])
         return admit(self._services, self._private, call)
 
@@ -280,8 +281,7 @@ def _call_soon(callback: Callable[[], None]) -> object:
 
 async def _reject(send: Send, problem: Problem) -> None:
     """Answer a handshake as HTTP would."""
-    body = orjson.dumps({"code": problem.code, "msg": problem.message})
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    status = HTTPStatus(problem.status)
-    await send({"type": "websocket.http.response.start", "status": status.value, "headers": headers})
-    await send({"type": "websocket.http.response.body", "body": body})
+    told = refusal(problem, [])
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(told.body)), *told.headers]
+    await send({"type": "websocket.http.response.start", "status": told.status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": told.body})

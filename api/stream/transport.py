@@ -4,6 +4,7 @@ It also does what uvicorn's own leaves out: it tells the application when the cl
 client that sent too much read why, bounds every goodbye in time, and closes with 1001 when the server stops.
 """
 
+import asyncio
 import socket
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -60,8 +61,7 @@ class FrameProtocol(WebSocketsSansIOProtocol):
     def attach(self, reader: Reader, send_buffer_bytes: int) -> None:
         """Tell a reader from now on when the line is blocked; bound what the system buffers for the client."""
         self.reader = reader
-        line = self.transport.get_extra_info("socket")
-        line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer_bytes // 2)  # the system doubles it
+        bound_buffer(self.transport, send_buffer_bytes)
         if not self.writable.is_set():
             reader.pause()
 
@@ -162,6 +162,12 @@ class FrameProtocol(WebSocketsSansIOProtocol):
             self.read_paused = False
             self.transport.resume_reading()
         self.close_timer = self.loop.call_later(within_s, self.transport.abort)
+
+
+def bound_buffer(transport: asyncio.Transport, bytes_max: int) -> None:
+    """Let the system keep no more than so much for a client; it would grow to several megabytes."""
+    line = transport.get_extra_info("socket")
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, bytes_max // 2)  # the system doubles it
 
 
 def line_of(scope: Mapping[str, Any]) -> FrameProtocol | None:

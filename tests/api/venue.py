@@ -174,6 +174,7 @@ class Venue:
         self.port = 0
         self.services: Services
         self.websockets: WebsocketApp
+        self.application: Application
         self._loop: asyncio.AbstractEventLoop
         self._stop: asyncio.Event
         self._clients: dict[str, Client] = {}
@@ -236,8 +237,8 @@ class Venue:
                 await furnish(exchange, vault)
             self.services = Services.of(exchange, vault, self.limits, Origins(self.origins))
             self.websockets = websocket_app(self.services, self.streams)
-            application = create_app(self.services, websocket=self.websockets)
-            await self._listen(application, server_settings(self.streams))
+            self.application = create_app(self.services, websocket=self.websockets)
+            await self._listen(self.application, server_settings(self.streams))
         except BaseException as error:
             self._failure = error
             self._ready.set()

@@ -1,5 +1,8 @@
 """Tunnels: no side reads faster than the other takes, and the end of one is the end of both."""
 
+import asyncio
+
+from api.gateways import tunnel
 from api.gateways.tunnel import LINE_BYTES_MAX, Pipe, TunnelEnd, first_line
 
 
@@ -17,14 +20,34 @@ class Wire:
 
 
 def test_bytes_pass_and_a_full_side_stops_the_other():
-    there = Wire()
-    pipe = Pipe(there)
-    pipe.connection_made(Wire())
-    pipe.data_received(b"abc")
-    pipe.pause_writing()
-    pipe.resume_writing()
-    pipe.connection_lost(None)
-    assert there.done == [("write", b"abc"), ("pause_reading",), ("resume_reading",), ("close",)]
+    async def scenario():
+        here, there = Wire(), Wire()
+        pipe = Pipe(there, 0.02)
+        pipe.connection_made(here)
+        pipe.data_received(b"abc")
+        pipe.pause_writing()
+        pipe.resume_writing()
+        pipe.connection_lost(None)
+        await asyncio.sleep(0.05)
+        return here.done, there.done
+
+    told = [("write", b"abc"), ("pause_reading",), ("resume_reading",), ("close",)]
+    assert asyncio.run(scenario()) == ([], told)
+
+
+def test_a_side_that_takes_nothing_is_hung_up_on(monkeypatch):
+    async def scenario():
+        here, there = Wire(), Wire()
+        pipe = Pipe(there, 0.01)
+        pipe.connection_made(here)
+        pipe.pause_writing()
+        await asyncio.sleep(0.05)
+        pipe.connection_lost(None)
+        await asyncio.sleep(0.05)
+        return here.done, there.done
+
+    monkeypatch.setattr(tunnel, "LAST_S", 0.01)
+    assert asyncio.run(scenario()) == ([("abort",)], [("pause_reading",), ("close",), ("abort",)])
 
 
 def test_the_first_line_says_whose_connection_it_is():
