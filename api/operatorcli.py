@@ -27,6 +27,7 @@ RULES = {
     "venue-rules": "/v1/venue-rules",
 }
 Why = Annotated[str, typer.Option("--why", help="Why it is done: kept for the auditor.", show_default=False)]
+Number = Annotated[int, typer.Argument(min=1, help="Number of a proposal.")]
 Symbol = Annotated[str, typer.Argument(help="Instrument.")]
 Behind = Annotated[int, typer.Option("--after", min=0, help="Only those behind this number.")]
 group = typer.Typer(help="Run the market: every act is written down with its reason.", no_args_is_help=True)
@@ -106,6 +107,37 @@ def set_rule(
     if rule not in RULES:
         raise typer.BadParameter(f"one of {', '.join(RULES)}", param_hint="RULE")
     _act(data, url, why, "PUT", RULES[rule], **dict(map(_term, terms)))
+
+
+@group.command()
+def propose(
+    act: Annotated[str, typer.Argument(help="Method and path, as 'PUT /v1/fees'.")],
+    terms: Annotated[list[str], typer.Argument(help="NAME=VALUE, as the API names them.")],
+    why: Why,
+    data: Directory = DATA,
+    url: Address = URL,
+) -> None:
+    """Ask another operator to approve an act that moves money or changes rules."""
+    _act(data, url, why, "POST", "/v1/proposals", act=act, body=json.dumps(dict(map(_term, terms))))
+
+
+@group.command()
+def approve(number: Number, why: Why, data: Directory = DATA, url: Address = URL) -> None:
+    """Approve another operator's proposal: it is done at once."""
+    _act(data, url, why, "POST", "/v1/decisions", number=number, approve=True)
+
+
+@group.command()
+def decline(number: Number, why: Why, data: Directory = DATA, url: Address = URL) -> None:
+    """Refuse another operator's proposal."""
+    _act(data, url, why, "POST", "/v1/decisions", number=number, approve=False)
+
+
+@group.command()
+def proposals(data: Directory = DATA, url: Address = URL, after: Behind = 0, as_json: AsJson = False) -> None:  # noqa: FBT002
+    """List what operators propose to each other, why, and what became of it."""
+    columns = ("number", "act", "body", "by", "why", "state", "decided_by", "code")
+    _show(_call(data, url, "GET", "/v1/proposals", after=after)["proposals"], columns, as_json)
 
 
 @group.command()

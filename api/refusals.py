@@ -26,7 +26,7 @@ from api.stream.listenkeys import ListenKeys
 from api.turn import Turn
 from api.v1.desk import Action, Caller
 from api.v1.grave import GRAVE_ACTS, named
-from api.v1.problems import NEEDS_APPROVAL, NOT_JSON, REASON_TOO_LONG, invalid_request
+from api.v1.problems import NEEDS_APPROVAL, NO_REASON, NOT_JSON, REASON_TOO_LONG, invalid_request
 from exchange.core import commands
 from exchange.core.types import CommandKind, RejectReason
 
@@ -206,7 +206,7 @@ def of_action(action: Action) -> tuple[Problem, ...]:
     if action.request.model_fields or action.has_body:
         walk.follow((invalid_request, errors.invalid("...")))
     if action.is_act:
-        walk.follow(REASON_TOO_LONG)
+        walk.follow((REASON_TOO_LONG, NO_REASON) if action.needs_reason else REASON_TOO_LONG)
     walk.follow(action.handler)
     return _sorted(walk)
 

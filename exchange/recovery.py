@@ -104,7 +104,7 @@ class _Replay:
                 return False
         self.flush()
         if record.kind is RecordKind.DOCUMENT:
-            self._registry.apply(record.payload)
+            self._registry.apply(record.payload, self.engine.command_sequence)
         elif record.kind is RecordKind.STATE_HASH:
             self._check_hash(record)
         return True

@@ -53,6 +53,7 @@ class Batch(NamedTuple):
     rows: Events  # the same events, for those who read rows
     first_event_number: int
     documents: tuple[bytes, ...]
+    places: tuple[int, ...] = ()  # of each document the command that it stands behind
 
 
 class JournalTime(NamedTuple):
@@ -246,7 +247,8 @@ class Sequencer:
         self._journal_thread.finish()
         first_number = self._events.count + 1
         self._events.append(events)
-        batch = Batch(commands, events, Events(events), first_number, documents)
+        behind = places(submissions, self._sequence) if documents else ()
+        batch = Batch(commands, events, Events(events), first_number, documents, behind)
         answers = share(submissions, events, self._sequence)
         self._sequence += len(commands)
         self._loop.call_soon_threadsafe(self._release, batch, answers)
@@ -407,6 +409,16 @@ def entries(data: bytes, submissions: list[_Item]) -> Entries:
     if begin < len(data):
         found.append((RecordKind.COMMANDS, data[begin:]))
     return found
+
+
+def places(submissions: list[_Item], sequence: int) -> tuple[int, ...]:
+    """Return of each document the command that it stands behind; `sequence` is the last before the batch."""
+    found = []
+    for _, commands, document, _ in submissions:
+        if document:
+            found.append(sequence)
+        sequence += len(commands) // _COMMAND_BYTES
+    return tuple(found)
 
 
 def share(submissions: list[_Item], events: np.ndarray, sequence: int) -> _Answers:

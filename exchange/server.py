@@ -103,6 +103,9 @@ class Exchange:
         gc.collect()
         gc.freeze()  # what the recovery built stays for good: the collector need not look at it again
         self.sequencer.start(loop)
+        unfinished = self.registry.cut_short(self.sequencer.sequence)
+        if any(unfinished):  # ahead of everybody else
+            self.submit(*unfinished)
         self._tasks = [
             loop.create_task(self._keep_time()),
             loop.create_task(self.follower.run(self.config.watched_events_max)),
@@ -153,8 +156,8 @@ class Exchange:
         self.sequencer.add_listener(self._hear)
 
     def _hear(self, batch: Batch) -> None:
-        for document in batch.documents:
-            self.registry.apply(document)
+        for document, sequence in zip(batch.documents, batch.places, strict=True):
+            self.registry.apply(document, sequence)
         self.registry.apply_events(batch.rows)
         self._show(batch.rows)
         self.usage.apply(batch.events, batch.first_event_number)

@@ -251,6 +251,13 @@ class Licences:
         )
         return [_case(row) for row in rows]
 
+    async def decision(self, trade: int) -> Step | None:
+        """Return how a dispute about a trade was decided, None if it was not."""
+        step = await self.pool.fetchval(
+            "SELECT step FROM register.steps WHERE trade = $1 AND step IN ('release', 'refund')", trade
+        )
+        return None if step is None else Step(step)
+
     async def take_step(
         self, case: Case, step: Step, parties: frozenset[Party], account: int, time_ns: int, note: str = ""
     ) -> Escrow | StepRefusal:

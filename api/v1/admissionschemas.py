@@ -84,6 +84,7 @@ class ProposalAnswer(BaseModel):
     number: int
     act: str
     body: str
+    why: str
     by: str
     made: int
     expires: int

@@ -20,7 +20,7 @@ from exchange.registry.series import SeriesNamed
 from exchange.registry.units import format_units
 from exchange.usage.compensation import Payment, payments
 
-PAID_AT_ONCE = 8_192  # holders in one submission
+PAID_AT_ONCE = 16_384  # holders, two commands each, in one submission
 _STOPPED = (TradingState.GATE_CLOSED, TradingState.EXPIRED)
 
 
@@ -59,11 +59,12 @@ async def settle_default(desk: Desk, caller: Caller, request: DefaultRequest) ->
     ends = request.kind == "DEFAULT"
     async with desk.registrations, desk.metering:
         if ends:
-            await _stop_trading(desk, asset)
+            await _stop_trading(desk._replace(acting=None), asset)  # not yet what is to be approved
         owed, held, burned = await _owed(desk, series, BPS if ends else request.share_bps, price)
-        await _pay(desk, series, owed, cash.index, request.id, ends=ends)
+        made = [_payment(series, one, cash.index, request.id, ends=ends) for one in owed]
         if ends and burned:
-            await submit(desk, commands.expire_units(series.issuer, series.asset, burned))
+            made.append(commands.expire_units(series.issuer, series.asset, burned))
+        await _submit_all(desk, made)
     paid = sum(one.amount for one in owed)
     units = sum(one.units for one in owed) + burned if ends else 0
     return DefaultAnswer(
@@ -93,21 +94,23 @@ async def _owed(desk: Desk, series: SeriesNamed, share_bps: int, price: int) -> 
     return payments(others, share_bps, price, series.lot_units, held), held, own
 
 
-async def _pay(desk: Desk, series: SeriesNamed, owed: list[Payment], cash: int, name: str, *, ends: bool) -> None:
-    for start in range(0, len(owed), PAID_AT_ONCE):
-        made = []
-        for one in owed[start : start + PAID_AT_ONCE]:
-            text = f"default {series.asset} {one.account} {name}".encode()
-            identity = blake2b(text, digest_size=16).digest()
-            purpose = TransferPurpose.COMPENSATION
-            if one.amount:
-                made.append(
-                    commands.transfer(series.collateral_account, one.account, cash, one.amount, purpose, identity)
-                )
-            if ends:
-                made.append(commands.expire_units(one.account, series.asset, one.units))
-        if made:
-            await submit(desk, b"".join(made))
+def _payment(series: SeriesNamed, owed: Payment, cash: int, name: str, *, ends: bool) -> bytes:
+    """Return the commands that pay a holder, and burn its units if the series ends."""
+    made = b""
+    if owed.amount:
+        identity = blake2b(f"default {series.asset} {owed.account} {name}".encode(), digest_size=16).digest()
+        purpose = TransferPurpose.COMPENSATION
+        made = commands.transfer(series.collateral_account, owed.account, cash, owed.amount, purpose, identity)
+    return made + commands.expire_units(owed.account, series.asset, owed.units) if ends else made
+
+
+async def _submit_all(desk: Desk, made: list[bytes]) -> None:
+    """Submit everything, at once if it is no more than one submission may hold; an approval goes with the last."""
+    steps = range(0, len(made), PAID_AT_ONCE)
+    for start in steps:
+        part = b"".join(made[start : start + PAID_AT_ONCE])
+        if part:
+            await submit(desk if start == steps[-1] else desk._replace(acting=None), part)
 
 
 ACTIONS = (Action("POST", "/v1/defaults", settle_default, DefaultRequest, DefaultAnswer, (Scope.OPERATE,)),)

@@ -21,11 +21,12 @@ from api.errors import OVERLOADED, STATUS_UNKNOWN, STOPPED, UNKNOWN_ERROR, Reque
 from api.gateway import Gateway, Names
 from api.limits import Limiter, Limits
 from api.titles import Titles
-from api.v1.grave import GRAVE_ACTS, named
+from api.v1.grave import GRAVE_ACTS, REASONED_ACTS, named
 from api.v1.orderanswers import OrderAnswers
 from api.v1.problems import (
     FOREIGN_ACCOUNT,
     NEEDS_APPROVAL,
+    NO_REASON,
     NOT_JSON,
     REASON_TOO_LONG,
     invalid_request,
@@ -34,10 +35,12 @@ from api.v1.problems import (
 from api.vault import Vault
 from api.version import own_version
 from exchange.core.engine import Engine
+from exchange.core.records import COMMAND
 from exchange.core.types import EventKind
 from exchange.events import Event
 from exchange.registry.acts import TERMS_CHARACTERS_MAX, WHY_CHARACTERS_MAX, OperatorActed
 from exchange.registry.documents import Document, Scope, commands_of, encode
+from exchange.registry.people import ProposalActed
 from exchange.registry.registry import DocumentRefusedError
 from exchange.sequencer import Overloaded, Stopped
 from exchange.server import Exchange
@@ -50,6 +53,20 @@ OWN_NAMES = Names("quantity", "price", "stop_price", "displayed", "amount")
 REASON = "reason"  # of an operator's act, in the query string
 JSON_TYPES = (b"application/json",)
 log = structlog.get_logger()
+
+
+class Acting:
+    """An approved proposal that is being carried out: its approval goes into the journal with the act itself."""
+
+    def __init__(self, number: int, by: str, at_ns: int) -> None:
+        """Begin, with nothing done yet."""
+        self.number, self.by, self.at_ns = number, by, at_ns
+        self.is_journaled = False
+
+    def envelope(self, commands: bytes, document: bytes) -> bytes:
+        """Return the document that the act's commands go with, around the one that they would have gone with."""
+        count = len(commands) // COMMAND.itemsize
+        return encode(ProposalActed(self.number, self.by, self.at_ns, count, document.decode()))
 
 
 class Desk(NamedTuple):
@@ -67,7 +84,9 @@ class Desk(NamedTuple):
     gateway: Gateway
     directory: Directory
     answers: OrderAnswers
+    decisions: asyncio.Lock  # held while a proposal is decided and carried out
     titles: Titles | None = None  # None: without a register
+    acting: Acting | None = None  # on a proposal: what is submitted first is its act
 
     @classmethod
     def of(cls, exchange: Exchange, ledger: Ledger | None, keys: KeyRing, vault: Vault, limiter: Limiter) -> "Desk":
@@ -86,6 +105,7 @@ class Desk(NamedTuple):
             Gateway(exchange, OWN_NAMES),
             directory,
             OrderAnswers(directory, exchange.events),
+            asyncio.Lock(),
         )
 
 
@@ -128,6 +148,11 @@ class Action(NamedTuple):
         return self.scopes == (Scope.OPERATE,) and self.method != "GET" and not self.is_question
 
     @property
+    def needs_reason(self) -> bool:
+        """Return whether it is an act that is not done without a reason."""
+        return named(self.method, self.path) in REASONED_ACTS
+
+    @property
     def has_body(self) -> bool:
         """Return whether the parameters are a JSON body."""
         return self.method in {"POST", "PUT"}
@@ -148,7 +173,7 @@ async def answer(desk: Desk, action: Action, bodies: Limiter, call: Call, receiv
         request = _request(action, call)
         _take_once(desk, action, caller, request)
         if action.is_act:
-            await _write_down(desk, action, caller)
+            await _write_down(desk, action, caller, request)
         reply = await action.handler(desk, caller, request)
         if isinstance(reply, Answer):
             return reply
@@ -168,33 +193,51 @@ def _check_eyes(desk: Desk, action: Action) -> None:
         raise RequestError(NEEDS_APPROVAL)
 
 
-async def _write_down(desk: Desk, action: Action, caller: Caller) -> None:
+async def _write_down(desk: Desk, action: Action, caller: Caller, request: BaseModel | None) -> None:
     """Put an act into the journal, in front of whatever it does."""
     call = caller.call
-    why = call.texts.get(REASON, "")
-    if len(why) > WHY_CHARACTERS_MAX:
-        raise RequestError(REASON_TOO_LONG)
+    why = reason_of(caller, request)
+    if action.needs_reason and not why:
+        raise RequestError(NO_REASON)
     terms = (call.body or call.query).decode(errors="replace")[:TERMS_CHARACTERS_MAX]
     act = OperatorActed(call.now_ns, caller.account, call.key, named(action.method, action.path), terms, why)
     await submit(desk, b"", encode(act))
 
 
+def reason_of(caller: Caller, request: BaseModel | None) -> str:
+    """Return why an operator does what it asks for: the reason in the query string, else the note in the body."""
+    why: str = caller.call.texts.get(REASON, "")
+    if len(why) > WHY_CHARACTERS_MAX:
+        raise RequestError(REASON_TOO_LONG)
+    return why.strip() or getattr(request, "note", "").strip()[:WHY_CHARACTERS_MAX]
+
+
 async def submit(desk: Desk, commands: bytes, document: bytes = b"") -> list[Event]:
     """Return the events of commands, once durable; refuse if one of them was rejected."""
+    acting = desk.acting if desk.acting is not None and not desk.acting.is_journaled else None
+    if acting is not None:
+        document = acting.envelope(commands, document)
     try:
         future = desk.exchange.submit(commands, document)
     except Overloaded:
         raise RequestError(OVERLOADED) from None
     except Stopped:
         raise RequestError(STOPPED) from None
+    if acting is not None:
+        acting.is_journaled = True
     try:
         events = await future
     except Stopped:
         raise RequestError(STATUS_UNKNOWN) from None
+    refuse_rejected(events)
+    return events
+
+
+def refuse_rejected(events: list[Event]) -> None:
+    """Refuse if one of the commands that caused these was rejected."""
     for event in events:
         if event.kind == EventKind.COMMAND_REJECTED:
             raise RequestError(rejection(event.reason, event.state))
-    return events
 
 
 async def ask(desk: Desk, question: Callable[[Engine], T]) -> T:

@@ -1,6 +1,6 @@
-"""Acts that move money or change rules: where four eyes are required, one operator proposes and another approves."""
+"""Acts that move money or change rules, and acts that must say why."""
 
-GRAVE_ACTS = frozenset((
+GRAVE_ACTS = frozenset((  # where four eyes are required, one operator proposes them and another approves
     "POST /v1/busts",
     "POST /v1/defaults",
     "POST /v1/deposits",
@@ -17,6 +17,19 @@ GRAVE_ACTS = frozenset((
     "PUT /v1/trading-mode",
     "PUT /v1/venue-rules",
 ))  # fmt: skip
+
+REASONED_ACTS = frozenset((
+    "POST /v1/busts",
+    "POST /v1/clear-book",
+    "POST /v1/defaults",
+    "POST /v1/disputes",
+    "POST /v1/halt",
+    "POST /v1/kill-switch",
+    "POST /v1/proposals",
+    "PUT /v1/account-state",
+    "PUT /v1/standing",
+))  # fmt: skip
+"""Acts against somebody's will, or that others decide on: they are not done without a reason."""
 
 
 def named(method: str, path: str) -> str:

@@ -330,7 +330,10 @@ async def step_escrow(desk: Desk, caller: Caller, request: EscrowStep) -> Escrow
 
 
 async def decide(desk: Desk, caller: Caller, request: Decision) -> EscrowAnswer:
-    """Decide a dispute. Money and units move a moment later, by the clerk's commands."""
+    """Decide a dispute; a repeat answers the same. Money and units move a moment later, by the clerk's commands."""
+    titles = titles_of(desk)
+    if await asked(titles.licences.decision(request.trade)) is Step(request.decision):
+        return _escrow(desk, await _seen_case(titles, caller, request.trade))
     return await _step(desk, caller, request.trade, Step(request.decision), request.note)
 
 

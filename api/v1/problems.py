@@ -51,6 +51,7 @@ NO_INDEX = Problem(409, -8092, "No index and no trade give this series a price: 
 NOT_A_BROKER = Problem(403, -8048, "Brokers alone do this, and for accounts of their own: ask an operator.")
 TOO_MANY_APPLICATIONS = Problem(503, -8049, "Too many applications wait already: try again tomorrow.", 3600)
 NEEDS_APPROVAL = Problem(403, -8090, "Two operators decide on this: POST /v1/proposals, and let another approve it.")
+NO_REASON = Problem(400, -8098, "Say why in the query string's 'reason', or in 'note' where the body has one.")
 REASON_TOO_LONG = Problem(400, -8094, "The reason is too long: say it in 500 characters.")
 UNKNOWN_CASE = Problem(404, -8093, "No alert makes such a case: GET /v1/cases lists all.")
 NOT_A_GRAVE_ACT = Problem(400, -8091, "No act of this name needs approval: give method and path, as 'PUT /v1/fees'.")

@@ -136,7 +136,8 @@ def _described(action: Action) -> dict[str, Any]:
     extra: dict[str, Any] = {"x-weight": action.weight}
     if action.scopes:
         extra["x-scopes"] = [scope.value for scope in action.scopes]
-        extra["parameters"] = [*_AUTHENTICATION, _REASON] if action.is_act else list(_AUTHENTICATION)
+        reason = {**_REASON, "required": action.needs_reason and "note" not in action.request.model_fields}
+        extra["parameters"] = [*_AUTHENTICATION, reason] if action.is_act else list(_AUTHENTICATION)
     schema = inlined(action.request.model_json_schema())
     if action.has_body:
         content = {body_type.decode(): {"schema": schema} for body_type in action.body_types if body_type != LINES_TYPE}

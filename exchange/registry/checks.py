@@ -21,9 +21,11 @@ from exchange.registry.documents import (
     KeyRotated,
     LicenceGated,
     ParticipantCreated,
+    decode,
 )
 from exchange.registry.entries import Asset, Tables, next_announcement
 from exchange.registry.keys import refuse_change, refuse_proof
+from exchange.registry.people import ProposalActed
 from exchange.registry.refusals import DocumentRefusal
 from exchange.registry.units import DECIMALS_MAX, INT64_MAX
 
@@ -66,6 +68,8 @@ def refuse(tables: Tables, document: Document) -> DocumentRefusal | None:
             return _refuse_announcement(tables, document)
         case OperatorActed() | CaseDecided():
             return DocumentRefusal.TOO_LONG if is_too_long(document) else None
+        case ProposalActed() if document.document:
+            return refuse_people(tables, document) or refuse(tables, decode(document.document.encode()))
         case _:
             return refuse_allowance(tables, document) or refuse_people(tables, document)
 

@@ -7,7 +7,9 @@ from exchange.registry.people import (
     FourEyesSet,
     PeopleEntries,
     Proposal,
+    ProposalActed,
     ProposalCarriedOut,
+    ProposalCutShort,
     ProposalDecided,
     ProposalMade,
     ProposalState,
@@ -52,17 +54,17 @@ def refuse_people(tables: Tables, document: Document) -> DocumentRefusal | None:
             return DocumentRefusal.ONE_OPERATOR if document.required and not _has_two_operators(tables) else None
         case ProposalMade():
             return _refuse_proposal(people, document)
-        case ProposalDecided():
+        case ProposalDecided() | ProposalActed():
             return _refuse_decision(tables, document)
-        case ProposalCarriedOut():
+        case ProposalCutShort() | ProposalCarriedOut():
             found = _find(people, document.number)
             approved = found is not None and found.state is ProposalState.APPROVED
             return None if approved else DocumentRefusal.NOT_OPEN
     return None
 
 
-def add_people(tables: Tables, document: Document) -> None:
-    """Apply a document that was not refused."""
+def add_people(tables: Tables, document: Document, sequence: int = 0) -> None:
+    """Apply a document that was not refused and stands behind a command."""
     people = tables.entries.people
     match document:
         case StandingSet():
@@ -81,16 +83,25 @@ def add_people(tables: Tables, document: Document) -> None:
                     document.account,
                     document.made_ns,
                     document.expires_ns,
+                    why=document.why,
                 )
             )
         case ProposalDecided():
             found = people.proposals[document.number - 1]
             found.state = ProposalState.APPROVED if document.is_approved else ProposalState.REFUSED
             found.decided_by, found.decided_ns = document.by, document.at_ns
+        case ProposalActed():
+            found = people.proposals[document.number - 1]
+            found.decided_by, found.decided_ns = document.by, document.at_ns
+            found.sequence, found.commands = sequence, document.commands
+            found.state = ProposalState.APPROVED if document.commands else _ended(document.code)
+            found.code, found.answer = document.code, document.answer
+        case ProposalCutShort():
+            found = people.proposals[document.number - 1]
+            found.state, found.decided_by, found.decided_ns = ProposalState.OPEN, "", 0
         case ProposalCarriedOut():
             found = people.proposals[document.number - 1]
-            found.state = ProposalState.FAILED if document.code else ProposalState.DONE
-            found.code, found.answer = document.code, document.answer
+            found.state, found.code, found.answer = _ended(document.code), document.code, document.answer
 
 
 def _refuse_standing(tables: Tables, document: StandingSet) -> DocumentRefusal | None:
@@ -123,7 +134,11 @@ def _refuse_proposal(people: PeopleEntries, document: ProposalMade) -> DocumentR
     return None if document.made_ns < document.expires_ns else DocumentRefusal.BAD_TERMS
 
 
-def _refuse_decision(tables: Tables, document: ProposalDecided) -> DocumentRefusal | None:
+def _ended(code: int) -> ProposalState:
+    return ProposalState.FAILED if code else ProposalState.DONE
+
+
+def _refuse_decision(tables: Tables, document: ProposalDecided | ProposalActed) -> DocumentRefusal | None:
     found = _find(tables.entries.people, document.number)
     if found is None or found.state is not ProposalState.OPEN or document.at_ns >= found.expires_ns:
         return DocumentRefusal.NOT_OPEN

@@ -59,6 +59,7 @@ class ProposalMade(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=
     account: int
     made_ns: int
     expires_ns: int
+    why: str = ""
 
 
 class ProposalDecided(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
@@ -70,6 +71,27 @@ class ProposalDecided(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fiel
     at_ns: int
 
 
+class ProposalActed(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
+    """Another operator approved it: this stands in front of the commands of the act and holds its document, if any.
+
+    An act that is refused before it has commands, or has none, ends here with its code and answer.
+    """
+
+    number: int
+    by: str
+    at_ns: int
+    commands: int  # that follow
+    document: str = ""
+    code: int = 0
+    answer: str = ""
+
+
+class ProposalCutShort(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
+    """The journal ended between an approval and the commands of its act: nothing was done, it is open again."""
+
+    number: int
+
+
 class ProposalCarriedOut(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
     """How the approved act ended: the answer to it, or the code of its refusal."""
 
@@ -78,11 +100,20 @@ class ProposalCarriedOut(msgspec.Struct, tag=True, frozen=True, forbid_unknown_f
     answer: str
 
 
-PeopleDocument: TypeAlias = StandingSet | TierSet | FourEyesSet | ProposalMade | ProposalDecided | ProposalCarriedOut
+PeopleDocument: TypeAlias = (
+    StandingSet
+    | TierSet
+    | FourEyesSet
+    | ProposalMade
+    | ProposalDecided
+    | ProposalActed
+    | ProposalCutShort
+    | ProposalCarriedOut
+)
 
 
 class ProposalState(StrEnum):
-    """How far a proposal has come; APPROVED ones that stay so were cut short by a crash."""
+    """How far a proposal has come; of one that stays APPROVED the events of its commands tell how it ended."""
 
     OPEN = "open"
     REFUSED = "refused"
@@ -106,6 +137,9 @@ class Proposal(msgspec.Struct):
     decided_ns: int = 0
     code: int = 0
     answer: str = ""
+    sequence: int = 0  # the command in front of the act's
+    commands: int = 0
+    why: str = ""
 
 
 class PeopleEntries(msgspec.Struct):

@@ -31,7 +31,9 @@ from exchange.registry.documents import (
     KeyRotated,
     LicenceGated,
     ParticipantCreated,
+    commands_of,
     decode,
+    encode,
 )
 from exchange.registry.entries import (
     Account,
@@ -47,7 +49,7 @@ from exchange.registry.entries import (
 from exchange.registry.facts import FACTS, apply_fact
 from exchange.registry.gates import Gate
 from exchange.registry.keys import change
-from exchange.registry.people import PeopleEntries, Standing
+from exchange.registry.people import PeopleEntries, ProposalActed, ProposalCutShort, Standing
 from exchange.registry.refusals import DocumentRefusal
 from exchange.registry.series import AllowanceEntries, UsageReported
 
@@ -68,6 +70,7 @@ class Registry:
 
     def __init__(self) -> None:
         self._tables = Tables(first_entries())
+        self._last: tuple[Document, int] | None = None
 
     # --- what comes in ---
 
@@ -82,11 +85,12 @@ class Registry:
             raise DocumentRefusedError(reason)
         return decoded
 
-    def apply(self, document: bytes) -> None:
-        """Apply the next document of the journal, unless one before it excludes it."""
+    def apply(self, document: bytes, sequence: int = 0) -> None:
+        """Apply the next document of the journal, behind command `sequence`, unless one before it excludes it."""
         decoded = decode(document)
+        self._last = decoded, sequence
         if refuse(self._tables, decoded) is None:
-            self._add(decoded)
+            self._add(decoded, sequence)
             if not isinstance(decoded, UsageReported | OperatorActed | CaseDecided):  # about no name
                 self._tables.entries.revision += 1
 
@@ -95,6 +99,18 @@ class Registry:
         for _, event in Events.of(rows).chosen(FACTS):
             apply_fact(self._tables, event)
             self._tables.entries.revision += 1
+
+    def cut_short(self, sequence: int) -> tuple[bytes, bytes]:
+        """Return the commands, and the document, to go on with where the journal ends at command `sequence`.
+
+        A crash of the machine may leave the journal's last document without the commands that belong to it.
+        """
+        if self._last is None or self._last[1] != sequence:
+            return b"", b""
+        last = self._last[0]
+        if not isinstance(last, ProposalActed):
+            return commands_of(last), b""
+        return b"", encode(ProposalCutShort(last.number)) if last.commands else b""
 
     def snapshot(self) -> bytes:
         """Return everything as bytes."""
@@ -230,7 +246,7 @@ class Registry:
 
     # --- how it changes ---
 
-    def _add(self, document: Document) -> None:
+    def _add(self, document: Document, sequence: int) -> None:
         match document:
             case ParticipantCreated():
                 standing = Standing.APPLIED if document.has_applied else Standing.ACTIVE
@@ -268,8 +284,13 @@ class Registry:
             case OperatorActed() | CaseDecided():
                 add_act(self._tables.entries.acts, document)
             case _:
-                add_allowance(self._tables.entries.allowances, document)
-                add_people(self._tables, document)
+                self._add_further(document, sequence)
+
+    def _add_further(self, document: Document, sequence: int) -> None:
+        add_allowance(self._tables.entries.allowances, document)
+        add_people(self._tables, document, sequence)
+        if isinstance(document, ProposalActed) and document.document:
+            self._add(decode(document.document.encode()), sequence)
 
     def _add_account(self, document: AccountNamed) -> None:
         group = document.group or document.index

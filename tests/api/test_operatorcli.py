@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import typer
@@ -54,6 +55,22 @@ def test_the_market_is_run_and_the_reasons_are_listed(desk: Office) -> None:
     acts = json.loads(run(desk, "acts", "--json").stdout)
     assert acts[-1]["act"] == "PUT /v1/venue-rules"
     assert json.loads(run(desk, "acts", "--after", str(acts[-2]["number"]), "--json").stdout) == acts[-1:]
+
+
+def test_two_operators_decide(desk: Office, tmp_path: Path) -> None:
+    second = desk.admit("second", "operate", "read", role="operator")
+    key = {"key": second.key, "secret": second.secret, "account": second.account}
+    (tmp_path / "operator.json").write_text(json.dumps(key))
+    base = ["--url", desk.base, "--data", str(tmp_path)]
+    for word, state, taker in (("decline", "refused", 7), ("approve", "done", 9)):
+        terms = (f"symbol={SYMBOL}", "maker_bps=0", "taker_bps=9")
+        made = json.loads(run(desk, "propose", "PUT /v1/fees", *terms, "--why", "promised").stdout)
+        assert run(desk, word, str(made["number"]), "--why", "mine").exit_code == EXIT_FAILURE
+        told = CliRunner().invoke(app, ["operator", word, str(made["number"]), "--why", "agreed", *base])
+        assert json.loads(told.stdout)["state"] == state
+        assert desk.exchange.registry.instrument(SYMBOL).taker_bps == taker
+    listed = json.loads(run(desk, "proposals", "--json").stdout)
+    assert [(row["state"], row["why"]) for row in listed] == [("refused", "promised"), ("done", "promised")]
 
 
 def test_alerts_and_cases_are_listed(desk: Office) -> None:

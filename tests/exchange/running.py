@@ -34,7 +34,7 @@ class Documents:
         if document == b"refused":
             raise ValueError("the document is refused")
 
-    def apply(self, document: bytes) -> None:
+    def apply(self, document: bytes, sequence: int = 0) -> None:
         self.documents.append(document)
 
     def apply_events(self, rows: list[Event]) -> None:

@@ -14,7 +14,7 @@ from exchange.core.types import CommandKind, EventKind, RejectReason, Side
 from exchange.events import rows
 from exchange.journal.file import FileJournal
 from exchange.journal.frame import RecordKind
-from exchange.sequencer import Overloaded, Stopped, entries, share, stamp
+from exchange.sequencer import Overloaded, Stopped, entries, places, share, stamp
 from tests.exchange.running import ALICE, INSTRUMENT, SMALL, Running, market, run, trading
 
 
@@ -483,6 +483,7 @@ def test_rows_are_shared_out_by_sequence() -> None:
     events["sequence"] = [5, 5, 6, 7, 7, 7]
     answers = share(submissions, events, 4)
     assert (answers.ends, answers.weight) == ([2, 2, 6], 4)
+    assert places(submissions, 4) == (5,)
 
 
 def test_an_order_far_from_the_market_is_answered_with_its_acceptance_alone(tmp_path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import shutil
 import sys
 from dataclasses import replace
 
@@ -271,3 +272,20 @@ def test_what_falls_due_is_done_at_its_time_and_after_a_restart_too(tmp_path) ->
 
     run(tmp_path, leave)
     run(tmp_path, expire)
+
+
+def test_a_document_that_ends_the_journal_without_its_commands_gets_them_at_the_start(tmp_path):
+    torn = tmp_path / "torn"
+
+    async def name(exchange):
+        for document in documents()[:3]:
+            await exchange.submit(commands_of(document), encode(document))
+        shutil.copytree(tmp_path / "whole", torn)
+
+    run(tmp_path / "whole", name)
+    shutil.rmtree(torn / "events")
+    path = journal_path(torn / "journal", 1)
+    written = path.read_bytes()
+    path.write_bytes(written.rstrip(b"\0")[:-8].ljust(len(written), b"\0"))  # in the middle of the last record
+    for _ in range(2):
+        assert run(torn, lambda exchange: exchange.query(lambda engine: engine.command_sequence)) == 1

@@ -6,8 +6,21 @@ from typing import Any
 import pytest
 
 from api.v1.desk import REASON
-from api.v1.problems import REASON_TOO_LONG, UNKNOWN_CASE
+from api.v1.grave import REASONED_ACTS
+from api.v1.problems import NO_REASON, REASON_TOO_LONG, UNKNOWN_CASE
 from tests.api.v1.office import SYMBOL, Client, Office, office
+
+BODIES = {
+    "POST /v1/busts": '{"event":1}',
+    "POST /v1/clear-book": f'{{"symbol":"{SYMBOL}"}}',
+    "POST /v1/defaults": f'{{"symbol":"{SYMBOL}","kind":"DEFAULT","id":"d"}}',
+    "POST /v1/disputes": '{"trade":1,"decision":"refund"}',
+    "POST /v1/halt": "{}",
+    "POST /v1/kill-switch": '{"account":2}',
+    "POST /v1/proposals": '{"act":"PUT /v1/fees","body":"{}"}',
+    "PUT /v1/account-state": '{"account":2,"state":"RESTRICTED"}',
+    "PUT /v1/standing": '{"participant":"alice","standing":"restricted"}',
+}
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +71,21 @@ def test_questions_and_other_peoples_requests_are_no_acts(desk: Office) -> None:
 def test_a_reason_is_bounded_and_for_acts_alone(desk: Office) -> None:
     assert halt(desk, **{REASON: "x" * 501}).json()["code"] == REASON_TOO_LONG.code
     assert desk.operator.get("/v1/acts", **{REASON: "x"}).json()["code"] == -1104
+
+
+@pytest.mark.parametrize("act", sorted(REASONED_ACTS))
+def test_what_is_against_somebodys_will_is_not_done_without_a_reason(desk: Office, act: str) -> None:
+    last = desk.operator.get("/v1/acts").json()["acts"][-1]["number"]
+    method, path = act.split()
+    silent = desk.operator.send(method, path, BODIES[act].encode(), "application/json", reason=" ")
+    assert (silent.status_code, silent.json()["code"]) == (400, NO_REASON.code)
+    assert desk.operator.get("/v1/acts", after=last).json()["acts"] == []
+
+
+def test_a_note_in_the_body_is_a_reason(desk: Office) -> None:
+    body = b'{"trade":1,"decision":"refund","note":"broken"}'
+    desk.operator.send("POST", "/v1/disputes", body, "application/json", reason=" ")
+    assert desk.operator.get("/v1/acts").json()["acts"][-1]["why"] == "broken"
 
 
 def test_alerts_make_cases_on_which_operators_decide(desk: Office) -> None:

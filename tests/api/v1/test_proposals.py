@@ -1,11 +1,20 @@
 """Four eyes: what one operator proposes another approves, and nobody does alone."""
 
+import asyncio
 import json
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from api.v1.problems import NEEDS_APPROVAL, NOT_A_GRAVE_ACT
+from api.v1.grave import GRAVE_ACTS
+from api.v1.problems import NEEDS_APPROVAL, NO_REASON, NOT_A_GRAVE_ACT
+from api.v1.proposals import _ACTS
+from exchange.clock import SystemClock
+from exchange.registry.people import ProposalActed, ProposalCarriedOut
+from exchange.sequencer import Stopped
 from tests.api.v1.office import SYMBOL, Office, office
 
 FEES = {"symbol": SYMBOL, "maker_bps": 0, "taker_bps": 7}
@@ -69,3 +78,144 @@ def test_what_is_no_act_or_not_well_formed_cannot_be_proposed(desk: Office) -> N
     assert _propose(desk, "POST /v1/halt")["code"] == NOT_A_GRAVE_ACT.code
     assert _propose(desk, "PUT /v1/fees", symbol=SYMBOL)["code"] == -1102
     assert desk.buyer.post("/v1/proposals", act="PUT /v1/fees", body="{}").status_code == 401
+
+
+def test_every_grave_act_can_be_proposed() -> None:
+    assert set(_ACTS) == GRAVE_ACTS
+
+
+def test_a_proposal_says_why(desk: Office) -> None:
+    body = json.dumps({"act": "PUT /v1/fees", "body": json.dumps(FEES)}).encode()
+    silent = desk.operator.send("POST", "/v1/proposals", body, "application/json", reason=" ")
+    assert (silent.status_code, silent.json()["code"]) == (400, NO_REASON.code)
+    made = desk.operator.send("POST", "/v1/proposals", body, "application/json", reason="new schedule").json()
+    assert made["why"] == desk.second.get("/v1/proposals").json()["proposals"][-1]["why"] == "new schedule"
+
+
+def test_what_was_done_meanwhile_is_not_done_again(desk: Office) -> None:
+    fill = _trade(desk)
+    first, second = (_propose(desk, "POST /v1/busts", event=fill) for _ in range(2))
+    assert _decide(desk.second, first)["state"] == "done"
+    late = _decide(desk.second, second)
+    assert (late["state"], late["code"]) == ("failed", -8015)
+
+
+def _decide(client: Any, proposed: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = client.post("/v1/decisions", number=proposed["number"], approve=True).json()
+    return found
+
+
+def _trade(desk: Office) -> int:
+    """Trade one lot; return the event."""
+    desk.issuer.post("/v1/issues", asset=SYMBOL, amount="1")
+    desk.issuer.order("SELL", 1, "1")
+    desk.buyer.order("BUY", 1, "1")
+    fills = desk.buyer.get("/v1/fills", symbol=SYMBOL).json()["fills"]
+    return int(max(fill["event"] for fill in fills))
+
+
+def test_out_of_time_nobody_decides(tmp_path: Path) -> None:
+    clock = _Later()
+    with office(tmp_path, clock=clock) as served:
+        served.furnish()
+        second = served.admit("second", "operate", role="operator")
+        proposed = served.operator.post("/v1/proposals", act="PUT /v1/fees", body=json.dumps(FEES), seconds=60).json()
+        clock.ahead_ns = 60 * 10**9
+        assert _decide(second, proposed)["code"] == -8089
+        assert _taker_bps(served) == 5
+
+
+class _Later(SystemClock):
+    """A clock that goes ahead when told."""
+
+    ahead_ns = 0
+
+    def now_ns(self) -> int:
+        return super().now_ns() + self.ahead_ns
+
+
+# what a crash leaves: the directory as it was when a document was about to be submitted
+
+
+def _cash(served: Office) -> str:
+    rows = served.operator.get("/v1/balances", account=2).json()["balances"]
+    return next((row["total"] for row in rows if row["asset"] == "CNY"), "0")
+
+
+def _cut(served: Office, before: type, copy: Path) -> None:
+    """Copy the directory when a document of a kind comes, and let nothing of it happen."""
+    submit = served.exchange.submit
+
+    def cut(commands: bytes, document: bytes = b"") -> asyncio.Future[Any]:
+        if before.__name__.encode() in document:
+            shutil.copytree(served.directory, copy)
+            raise Stopped("cut here")
+        return submit(commands, document)
+
+    served.exchange.submit = cut  # type: ignore[method-assign]
+
+
+def _prepared(folder: Path, before: type, copy: Path, amount: str = "7") -> None:
+    """Propose a deposit, approve it, and be cut."""
+    folder.mkdir()
+    with office(folder) as served:
+        served.furnish()
+        second = served.admit("second", "operate", "read", role="operator")
+        (folder / "second.json").write_text(json.dumps([second.key, second.secret, second.account]))
+        served.operator.put("/v1/four-eyes", required=True)
+        proposed = _propose(served, "POST /v1/deposits", account=2, amount=amount)
+        _cut(served, before, copy)
+        answer = second.post("/v1/decisions", number=proposed["number"], approve=True)
+        assert answer.status_code >= 500
+
+
+def _second(served: Office) -> Any:
+    return served.client(*json.loads((served.directory / "second.json").read_text()))
+
+
+def _shown(served: Office) -> dict[str, Any]:
+    (found,) = served.operator.get("/v1/proposals").json()["proposals"]
+    return dict(found)
+
+
+def _is_done_once(served: Office) -> None:
+    done = _decide(_second(served), {"number": 1})
+    assert (done["state"], _cash(served)) == ("done", "1000007.000000")
+    assert _decide(_second(served), {"number": 1})["code"] == -8089
+    assert _cash(served) == "1000007.000000"
+
+
+def test_an_approval_that_was_cut_off_before_its_act_is_open_and_done_once(tmp_path: Path) -> None:
+    _prepared(tmp_path / "a", ProposalActed, tmp_path / "b")
+    with office(tmp_path / "b") as served:
+        assert (_shown(served)["state"], _cash(served)) == ("open", "1000000.000000")
+        _is_done_once(served)
+
+
+def test_an_approval_whose_commands_did_not_reach_the_disk_is_open_and_done_once(tmp_path: Path) -> None:
+    _prepared(tmp_path / "a", ProposalCarriedOut, tmp_path / "b")
+    journal = max((tmp_path / "b" / "journal").glob("*.journal"))
+    written = journal.read_bytes()
+    journal.write_bytes(
+        written.rstrip(b"\0")[:-8].ljust(len(written), b"\0")
+    )  # torn in the commands behind the document
+    shutil.rmtree(tmp_path / "b" / "events")
+    for _ in range(2):  # opening it twice changes nothing
+        with office(tmp_path / "b") as served:
+            assert (_shown(served)["state"], _cash(served)) == ("open", "1000000.000000")
+    with office(tmp_path / "b") as served:
+        _is_done_once(served)
+
+
+@pytest.mark.parametrize(
+    ("amount", "state", "cash"), [("7", "done", "1000007.000000"), ("0", "failed", "1000000.000000")]
+)
+def test_an_act_that_was_cut_off_before_its_answer_is_shown_as_it_ended(
+    tmp_path: Path, amount: str, state: str, cash: str
+) -> None:
+    _prepared(tmp_path / "a", ProposalCarriedOut, tmp_path / "b", amount)
+    with office(tmp_path / "b") as served:
+        shown = _shown(served)
+        assert (shown["state"], shown["decided_by"], _cash(served)) == (state, "second", cash)
+        assert (shown["code"] < 0) is (state == "failed")
+        assert _decide(_second(served), {"number": 1})["code"] == -8089
