@@ -14,10 +14,13 @@ import numpy as np
 
 from exchange.config import EVENT_SEGMENT_EVENTS
 from exchange.core.records import EVENT, EVENT_STRUCT
+from exchange.core.types import EventKind
 
 EVENT_BYTES = EVENT.itemsize
 SUFFIX = ".events"
 COMMAND_CHUNK_EVENTS = 64  # read at once where one command's are wanted: most have fewer
+USE_MIN = 64  # redemptions in a row
+_USE = frozenset({int(EventKind.REDEEMED)})
 _FEW = 64  # up to here it is quicker to look at every row than to choose in the array
 
 
@@ -110,6 +113,42 @@ class Events(Sequence[Event]):
             if len(wanted) < len(present):
                 return rows(self.array[np.isin(self.array["instrument"], wanted)])
         return [event for event in self.rows if event.instrument in instruments]
+
+    @property
+    def is_use(self) -> bool:
+        """Tell whether they are a run of redemptions, which are many and which hardly anybody reads one by one."""
+        return self.kinds == _USE and len(self.array) >= USE_MIN
+
+    def spans(self) -> Iterator["Events"]:
+        """Yield them in order: each run of redemptions for itself, and what is between."""
+        begin = 0
+        for first, last in self._runs():
+            if begin < first:
+                yield Events(self.array[begin:first])
+            yield Events(self.array[first:last])
+            begin = last
+        if begin == 0:
+            yield self
+        elif begin < len(self.array):
+            yield Events(self.array[begin:])
+
+    def without_use(self) -> "Events":
+        """Return those that are in no run of redemptions."""
+        runs = self._runs()
+        if not runs:
+            return self
+        kept = np.ones(len(self.array), bool)
+        for first, last in runs:
+            kept[first:last] = False
+        return Events(self.array[kept])
+
+    def _runs(self) -> list[tuple[int, int]]:
+        """Return where runs of redemptions begin and end that are worth being treated as such."""
+        if len(self.array) < USE_MIN or not self.kinds & _USE:
+            return []
+        used = np.concatenate(([False], self.array["kind"] == EventKind.REDEEMED, [False]))
+        edges = np.flatnonzero(used[1:] != used[:-1]).reshape(-1, 2)
+        return [(first, last) for first, last in edges.tolist() if last - first >= USE_MIN]
 
     def __len__(self) -> int:
         """Return how many there are."""

@@ -155,9 +155,9 @@ class Sequencer:
         """
         return self._put(commands, document)
 
-    def submit_many(self, commands: bytes) -> "asyncio.Future[np.ndarray]":
+    def submit_many(self, commands: bytes, document: bytes = b"") -> "asyncio.Future[np.ndarray]":
         """Put commands into the one order like `submit`; the result is their events as an array, EVENT."""
-        future = self._put(commands, b"")
+        future = self._put(commands, document)
         self._arrays.add(future)
         return future
 

@@ -68,7 +68,7 @@ class Exchange:
         self.notices = Notices(config.notices_max)
         self.account_events = AccountEvents(config.closed_orders_max)  # each closes an order at most: all are known
         self.timers = Timers(self._is_open)
-        self.usage = UsageIndex()
+        self.usage = UsageIndex(config.capacity.recent_ids)
         self.expiry = Expiry(self.registry, self.submit, self.query)
         self.prices = DailyPrices(self.market, self._symbol_of)
         self.watch = Watch()
@@ -124,9 +124,9 @@ class Exchange:
         """Put commands into the one order: see Sequencer.submit."""
         return self.sequencer.submit(commands, document)
 
-    def submit_many(self, commands: bytes) -> "asyncio.Future[np.ndarray]":
+    def submit_many(self, commands: bytes, document: bytes = b"") -> "asyncio.Future[np.ndarray]":
         """Put commands into the one order, for their events as an array: see Sequencer.submit_many."""
-        return self.sequencer.submit_many(commands)
+        return self.sequencer.submit_many(commands, document)
 
     def query(self, function: Callable[[Engine], T]) -> "asyncio.Future[T]":
         """Ask the engine between batches: see Sequencer.query."""
@@ -164,14 +164,19 @@ class Exchange:
 
     def _show(self, rows: Events) -> None:
         touched: set[int] = set()
-        for part in self.prices.parts(rows):  # more than one in a rebuild alone: a batch has one time
+        for part in self.prices.parts(rows.without_use()):  # more than one in a rebuild alone: a batch has one time
             touched |= self.market.apply(part)
             self.prices.apply(part)
         self.touched = touched
-        self.orders.apply(rows)
         self.notices.apply(rows)
-        self.account_events.apply(rows)
         self.timers.apply(rows)
+        for span in rows.spans():
+            if span.is_use:
+                self.orders.event_count += len(span)
+                self.account_events.apply_redemptions(span.array["account"])
+            else:
+                self.orders.apply(span)
+                self.account_events.apply(span)
 
     def _symbol_of(self, instrument: int) -> str:
         found = self.registry.instrument_at(instrument)

@@ -126,6 +126,12 @@ _DOCUMENTS = {
 }
 
 
+def usage_ids_full(wait_s: int) -> Problem:
+    """Refuse use whose ids nobody could remember for 72 hours: it might be counted twice."""
+    message = "As many usage ids of 72 hours are remembered as there is room for: send the batch again, later."
+    return Problem(503, -8095, message, wait_s)
+
+
 def refused_document(reason: DocumentRefusal, detail: str = "") -> Problem:
     """Return what the caller sees when the registry does not take a document."""
     problem = _DOCUMENTS[reason]

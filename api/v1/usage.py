@@ -6,7 +6,7 @@ outside of that.
 """
 
 from asyncio import sleep
-from hashlib import blake2b
+from hashlib import sha256
 from typing import NamedTuple
 
 import numpy as np
@@ -15,12 +15,11 @@ from api.call import encoded
 from api.errors import OVERLOADED, STATUS_UNKNOWN, STOPPED, RequestError
 from api.v1.desk import JSON_TYPES, Action, Caller, Desk
 from api.v1.metering import LINES_TYPE, Columns, answered, batch_of, columns, decode
-from api.v1.problems import BATCH_DIFFERS, BATCH_FORGOTTEN, refused_document
+from api.v1.problems import BATCH_DIFFERS, BATCH_FORGOTTEN, refused_document, usage_ids_full
 from api.v1.purses import CASH, purses
 from api.v1.schemas import Nothing
 from api.v1.usageschemas import NextBatchAnswer, UsageAnswer, UsageRequest
-from exchange.core.types import CommandKind, EventKind
-from exchange.events import Event
+from exchange.core.types import SECOND_NS, CommandKind, EventKind
 from exchange.registry.allowances import factors_of, last_batch
 from exchange.registry.documents import Scope, encode
 from exchange.registry.refusals import DocumentRefusal
@@ -29,9 +28,9 @@ from exchange.registry.units import format_units
 from exchange.sequencer import Overloaded, Stopped
 from exchange.usage.answers import Told, factors_in, pack, told, unpack
 from exchange.usage.plan import Outcome, Planned, plan
+from exchange.usage.tally import tally_command, tally_of
 
 BODY_BYTES_MAX = 8 * 1024 * 1024
-_REJECTED = int(EventKind.COMMAND_REJECTED)
 
 
 class _Sent(NamedTuple):
@@ -50,7 +49,7 @@ async def report_usage(desk: Desk, caller: Caller, _: None) -> bytes:
     application/x-ndjson one record a line and the batch number as query parameter `batch`.
     """
     usage = decode(caller.call)
-    sent = _Sent(usage.batch, blake2b(caller.call.body, digest_size=16).hexdigest(), columns(usage.records))
+    sent = _Sent(usage.batch, sha256(caller.call.body).hexdigest(), columns(usage.records))
     del usage
     await sleep(0)
     async with desk.metering:
@@ -78,12 +77,23 @@ async def _apply(desk: Desk, issuer: int, sent: _Sent) -> Told:
     cash = desk.exchange.registry.asset(CASH)
     assert cash is not None
     planned = plan(batch, standing, known, desk.exchange.clock.now_ns(), issuer, cash.index)
+    _refuse_what_is_not_remembered(desk, len(planned.commands))
     answer = told(planned)
-    events = await _submit(desk, planned.commands.tobytes(), issuer, sent, answer, factors)
-    if any(event.kind == _REJECTED for event in events):
+    tally = tally_command(issuer, tally_of(sent.number, planned.outcome))
+    events = await _submit(desk, planned.commands.tobytes() + tally, issuer, sent, answer, factors)
+    events = events[: len(planned.commands)]
+    if (events["kind"] == EventKind.COMMAND_REJECTED).any():
         answer = _corrected(answer, planned, events)
         await _submit(desk, b"", issuer, sent, answer, factors)
     return answer
+
+
+def _refuse_what_is_not_remembered(desk: Desk, ids: int) -> None:
+    """Refuse a batch of more ids than the engine can remember beside those of the last 72 hours."""
+    now_ns = desk.exchange.clock.now_ns()
+    wait_ns = desk.exchange.usage.memory.wait_ns(ids, now_ns)
+    if wait_ns:
+        raise RequestError(usage_ids_full(-(-wait_ns // SECOND_NS)))
 
 
 def _repeated(kept: list[KeptAnswer], issuer: int, sent: _Sent) -> Told:
@@ -95,11 +105,11 @@ def _repeated(kept: list[KeptAnswer], issuer: int, sent: _Sent) -> Told:
     return unpack(found.answer, batch_of(sent.columns, issuer, factors_in(found.answer)).need)
 
 
-async def _submit(desk: Desk, commands: bytes, issuer: int, sent: _Sent, answer: Told, factors: Factors) -> list[Event]:
+async def _submit(desk: Desk, commands: bytes, issuer: int, sent: _Sent, answer: Told, factors: Factors) -> np.ndarray:
     """Make a batch durable, its answer and its commands in one piece."""
     document = encode(UsageReported(issuer, sent.number, sent.digest, pack(answer, factors)))
     try:
-        future = desk.exchange.submit(commands, document)
+        future = desk.exchange.submit_many(commands, document)
     except Overloaded:
         raise RequestError(OVERLOADED) from None
     except Stopped:
@@ -110,18 +120,16 @@ async def _submit(desk: Desk, commands: bytes, issuer: int, sent: _Sent, answer:
         raise RequestError(STATUS_UNKNOWN) from None
 
 
-def _corrected(answer: Told, planned: Planned, events: list[Event]) -> Told:
+def _corrected(answer: Told, planned: Planned, events: np.ndarray) -> Told:
     """Return what became of a batch of which the engine refused something; each command has one event."""
     outcome, burned = answer.outcome.copy(), answer.burned.copy()
     overrun, cost = answer.overrun.copy(), answer.cost.copy()
-    for record, event in zip(planned.record.tolist(), events, strict=True):
-        if event.kind != _REJECTED:
-            continue
-        outcome[record] = Outcome.REJECTED
-        if event.state == CommandKind.REDEEM:
-            burned[record] -= event.amount
-        else:
-            overrun[record], cost[record] = 0, 0
+    refused = events["kind"] == EventKind.COMMAND_REJECTED
+    redeems = refused & (events["state"] == CommandKind.REDEEM)
+    paid = planned.record[refused & ~redeems]
+    outcome[planned.record[refused]] = Outcome.REJECTED
+    np.subtract.at(burned, planned.record[redeems], events["amount"][redeems])
+    overrun[paid], cost[paid] = 0, 0
     return Told(outcome, burned, overrun, cost, answer.left)
 
 

@@ -9,6 +9,8 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
+import numpy as np
+
 from exchange.core.types import CommandKind, EndReason, EventKind, RejectReason, SelfTradePrevention
 from exchange.events import Event
 
@@ -75,6 +77,18 @@ class AccountEvents:
                 self._note(event.account, number)
         self.event_count = number
 
+    def apply_redemptions(self, accounts: np.ndarray) -> None:
+        """Apply further events all at once: redemptions by these accounts."""
+        order = accounts.argsort(kind="stable")
+        numbers = (order + self.event_count + 1).astype("<i8")
+        names, begins = np.unique(accounts[order], return_index=True)
+        for account, part in zip(names.tolist(), np.split(numbers, begins[1:]), strict=True):
+            owner = self._accounts.setdefault(account, _Account())
+            owner.numbers.frombytes(part.tobytes())
+            if len(owner.numbers) > 2 * self.kept_max:
+                self._trim(owner)
+        self.event_count += len(accounts)
+
     def latest(self, account: int) -> int:
         """Return the sequence of an account's latest event, 0 if there was none."""
         owner = self._accounts.get(account)
@@ -112,8 +126,12 @@ class AccountEvents:
         numbers = owner.numbers
         numbers.append(number)
         if len(numbers) > 2 * self.kept_max:
-            owner.dropped += len(numbers) - self.kept_max
-            del numbers[: -self.kept_max]
+            self._trim(owner)
+
+    def _trim(self, owner: _Account) -> None:
+        numbers = owner.numbers
+        owner.dropped += len(numbers) - self.kept_max
+        del numbers[: -self.kept_max]
 
     def _set_timer(self, event: Event) -> None:
         self._deadmen.pop(event.account, None)

@@ -10,7 +10,7 @@ import asyncio
 import structlog
 
 from exchange.clock import Clock
-from exchange.events import EventLog, rows
+from exchange.events import EventLog
 from exchange.surveillance.watch import Watch
 
 log = structlog.get_logger()
@@ -36,8 +36,8 @@ class Follower:
 
     def step(self, limit: int) -> None:
         """Look at the next events, at most so many."""
-        found = rows(self._events.read(self.position, limit))
-        self._watch.apply(found)
+        found = self._events.read(self.position, limit)
+        self._watch.apply_array(found)
         self.position += len(found)
 
     async def run(self, limit: int) -> None:

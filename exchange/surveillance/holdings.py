@@ -1,21 +1,26 @@
-"""Who gathers an asset, and whose usage comes again and again.
+"""Who gathers an asset, and who reports use that was reported before, came too late or was of nobody.
 
 Cornering: a group other than the issuer's that within a day bought, net, at least half of what is outstanding, in
-several trades. Usage fraud: within an hour, a fifth of an account's many metered records were counted before: gateways
-repeat a batch now and then, not every batch.
+several trades. Usage fraud: within an hour, a fifth of the many records that an issuer reported were known already, too
+old, of keys that do not exist, or of keys that may not use anything. What it counts are the tallies behind the batches
+and what the engine refused; a batch that comes again as it was is answered without either, so a retry counts nothing.
 """
 
 from collections.abc import Callable
 
+import numpy as np
+
 from exchange.core.types import BPS, CommandKind, EventKind, RejectReason, Side
 from exchange.events import Event
 from exchange.surveillance.alerts import AlertKind, Finding
+from exchange.usage.tally import read_tally
 
 BOUGHT_MAX = 100_000  # groups and assets of one day; later ones are not watched
 CORNER_BPS = 5_000  # of the outstanding units
 CORNER_TRADES_MIN = 3
 RECORDS_MIN = 500
-REPEATED_BPS = 2_000
+IRREGULAR_BPS = 2_000
+ISSUERS_MAX = 100_000  # of one hour; later ones are not watched
 _BUY = int(Side.BUY)
 _GROWTH = {EventKind.ISSUED: 1, EventKind.UNITS_EXPIRED: -1}
 
@@ -31,13 +36,22 @@ class _Bought:
 
 
 class _Records:
-    """The metered records of an account in this hour."""
+    """What an issuer reported in this hour."""
 
-    __slots__ = ("count", "first_sequence", "repeated")
+    __slots__ = ("count", "first_sequence", "late", "refused", "repeated", "unknown")
 
     def __init__(self, first_sequence: int) -> None:
         self.first_sequence = first_sequence
-        self.count = self.repeated = 0
+        self.count = self.repeated = self.late = self.unknown = self.refused = 0
+
+    def facts(self) -> dict[str, int]:
+        return {
+            "records": self.count,
+            "repeated": self.repeated,
+            "late": self.late,
+            "unknown_key": self.unknown,
+            "refused": self.refused,
+        }
 
 
 class Holdings:
@@ -64,10 +78,13 @@ class Holdings:
         """Apply a redemption, of which there are more than of all other events, and which alone shows nothing."""
         outstanding = self._outstanding
         outstanding[event.asset] = outstanding.get(event.asset, 0) - event.amount
-        records = self._records.get(event.account)
-        if records is None:
-            records = self._records[event.account] = _Records(event.sequence)
-        records.count += 1
+
+    def redeem_many(self, assets: np.ndarray, amounts: np.ndarray) -> None:
+        """Apply redemptions all at once."""
+        order = assets.argsort(kind="stable")
+        names, begins = np.unique(assets[order], return_index=True)
+        for asset, amount in zip(names.tolist(), np.add.reduceat(amounts[order], begins).tolist(), strict=True):
+            self._outstanding[asset] = self._outstanding.get(asset, 0) - amount
 
     def apply(self, event: Event) -> list[Finding]:
         """Apply an event about assets or usage; return what it shows."""
@@ -77,8 +94,8 @@ class Holdings:
             case EventKind.INSTRUMENT_LISTED:
                 self._lot_units[event.instrument] = event.amount
             case EventKind.COMMAND_REJECTED:
-                if event.state == CommandKind.REDEEM and event.reason == RejectReason.DUPLICATE_ID:
-                    return self._repeat(event)
+                if event.state == CommandKind.REDEEM:
+                    return self._refused_use(event)
             case _:
                 growth = _GROWTH[EventKind(event.kind)] * event.amount
                 self._outstanding[event.asset] = self._outstanding.get(event.asset, 0) + growth
@@ -115,13 +132,25 @@ class Holdings:
         facts = {"bought_units": bought.units, "outstanding_units": outstanding, "trades": bought.count}
         return [Finding(AlertKind.CORNERING, (group,), event.instrument, bought.first_sequence, facts)]
 
-    def _repeat(self, event: Event) -> list[Finding]:
-        records = self._records.get(event.account)
+    def _refused_use(self, event: Event) -> list[Finding]:
+        """Count what a batch came to, or one of its records that the engine refused; return what it shows."""
+        tally = read_tally(event)
+        issuer = event.account if tally is not None else self._issuers.get(event.asset, 0)
+        records = self._records.get(issuer)
         if records is None:
-            records = self._records[event.account] = _Records(event.sequence)
-        records.count += 1
-        records.repeated += 1
-        if records.count < RECORDS_MIN or records.repeated * BPS < records.count * REPEATED_BPS:
+            if not issuer or len(self._records) >= ISSUERS_MAX:
+                return []
+            records = self._records[issuer] = _Records(event.sequence)
+        if tally is None:
+            records.repeated += event.reason == RejectReason.DUPLICATE_ID
+            records.refused += event.reason != RejectReason.DUPLICATE_ID
+        else:
+            records.count += tally.records
+            records.repeated += tally.repeated
+            records.late += tally.late
+            records.unknown += tally.unknown
+        irregular = records.repeated + records.late + records.unknown + records.refused
+        if records.count < RECORDS_MIN or irregular * BPS < records.count * IRREGULAR_BPS:
             return []
-        facts = {"records": records.count, "repeated": records.repeated}
-        return [Finding(AlertKind.USAGE_FRAUD, (event.account,), 0, records.first_sequence, facts)]
+        group = self._group_of(issuer)
+        return [Finding(AlertKind.USAGE_FRAUD, (group,), 0, records.first_sequence, records.facts())]

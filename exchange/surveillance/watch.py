@@ -4,8 +4,10 @@ A view like the others: it reads events and nothing else, so a start finds again
 sends a command. Whoever acts on an alert is a person.
 """
 
+import numpy as np
+
 from exchange.core.types import SECOND_NS, EventKind
-from exchange.events import Event
+from exchange.events import Event, Events, rows
 from exchange.marketdata.settlements import day_of
 from exchange.surveillance.alerts import AlertLog, Finding
 from exchange.surveillance.flows import Flows
@@ -45,10 +47,10 @@ class Watch:
         self._turn_ns = 0
         self._day = 0
 
-    def apply(self, rows: list[Event]) -> None:
+    def apply(self, events: list[Event]) -> None:
         """Apply the next events."""
         groups, interests = self._groups, self._interests
-        for event in rows:
+        for event in events:
             kind = event.kind
             if event.time_ns >= self._turn_ns:
                 self._turn(event)
@@ -66,6 +68,21 @@ class Watch:
             if interests.found:
                 self._note(event, interests.found)
                 interests.found.clear()
+
+    def apply_array(self, events: np.ndarray) -> None:
+        """Apply the next events, runs of redemptions all at once."""
+        for span in Events(events).spans():
+            if span.is_use:
+                self._redeem_many(span.array)
+            else:
+                self.apply(span.rows)
+
+    def _redeem_many(self, events: np.ndarray) -> None:
+        times_ns = events["time_ns"]
+        while times_ns[-1] >= self._turn_ns:
+            first = int(times_ns.searchsorted(self._turn_ns))
+            self._turn(rows(events[first : first + 1])[0])
+        self._holdings.redeem_many(events["asset"], events["amount"])
 
     def _trade(self, event: Event) -> None:
         taker, maker = self._group(event.account), self._group(event.counter_account)

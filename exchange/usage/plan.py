@@ -16,11 +16,14 @@ from exchange.core.records import COMMAND
 from exchange.core.types import BPS, SECOND_NS, CommandKind, TransferPurpose
 from exchange.registry.series import Direction, Factors
 from exchange.usage.ids import PARTS_MAX
+from exchange.usage.stretch import Standing, stretch
 
 MILLISECOND_NS = 1_000_000
 LATE_MS_MAX = 72 * 3600 * 1000
 AHEAD_MS_MAX = 60_000
 TOKENS_MAX = 1 << 38  # of one sort in one record
+STRETCH_MIN = 64  # records looked at together, at first
+SINGLE_MAX = 8  # paid one by one where stretches are short
 _SIDES = (frozenset((Direction.IN, Direction.BLEND)), frozenset((Direction.OUT, Direction.BLEND)))
 _FACTORS = (("tokens_in", "cached", "image", "audio"), ("tokens_out", "reasoning"))
 
@@ -73,7 +76,7 @@ class Batch(NamedTuple):
 
 
 class Planned(NamedTuple):
-    """Commands in the order of the records, and what they make of each record."""
+    """Commands, redemptions first, and what they make of each record."""
 
     commands: np.ndarray
     record: np.ndarray  # of each command
@@ -174,18 +177,22 @@ class _Planner:
         short = (need > 0) & ~(fits & (wanted <= series.units)[used])
         hard = np.bincount(self.key, short.any(axis=1), len(self.keys)) > 0
         rows = np.flatnonzero(live & ~hard[self.key])
-        self._burn_at_once(rows, need[rows], used[rows], series)
+        self._burn_at_once(rows, need[rows], used[rows], series.account, series.asset)
         self._count_left(hard, wanted, series)
         return hard
 
-    def _burn_at_once(self, rows: np.ndarray, need: np.ndarray, used: np.ndarray, series: _Series) -> None:
+    def _burn_at_once(
+        self, rows: np.ndarray, need: np.ndarray, used: np.ndarray, account: np.ndarray, asset: np.ndarray
+    ) -> None:
+        """Burn what records need of one series a side; `used` are places in `account` and `asset`."""
         same = (used[:, 0] == used[:, 1]) | (need[:, 0] == 0)
         first = np.where(need[:, 0] > 0, used[:, 0], used[:, 1])
         amount = np.where(same, need.sum(axis=1), need[:, 0])
-        self._burn(rows, series.account[first], series.asset[first], amount, 0)
+        self._burn(rows, account[first], asset[first], amount, 0)
         more = ~same & (need[:, 1] > 0)
         second = used[more, 1]
-        self._burn(rows[more], series.account[second], series.asset[second], need[more, 1], 1)
+        if len(second):
+            self._burn(rows[more], account[second], asset[second], need[more, 1], 1)
 
     def _burn(
         self, rows: np.ndarray, account: np.ndarray | int, asset: np.ndarray | int, amount: np.ndarray, part: int
@@ -203,13 +210,58 @@ class _Planner:
             self.left[self.keys[number]] = 0  # counted where it is paid
 
     def _pay_in_turn(self, key: str, rows: np.ndarray) -> None:
+        """Pay the records of a key one after the other, as many as possible at a time."""
         purse = self.purses[key]
         left = {lot.asset: lot.units for lot in purse.lots}
-        cash = purse.cash
-        for row in rows.tolist():
-            lots = _eligible(purse.lots, self.batch.groups[int(self.batch.group[row])])
-            cash = self._pay_one(row, lots, left, purse, cash)
+        cash, begin, width = purse.cash, 0, STRETCH_MIN
+        if not purse.lots:
+            self.outcome[rows] = Outcome.NO_ALLOWANCE
+            begin = len(rows)
+        usable = self._usable(purse.lots, rows)
+        while begin < len(rows):
+            part = rows[begin : begin + width]
+            length, price = self._pay_stretch(part, usable[begin : begin + width], purse, left, cash)
+            begin, cash = begin + length, cash - price
+            width = 4 * width if length == len(part) else STRETCH_MIN
+            single = rows[begin : begin + (0 if length == len(part) else SINGLE_MAX if length < SINGLE_MAX else 1)]
+            for row in single.tolist():
+                lots = _eligible(purse.lots, self.batch.groups[int(self.batch.group[row])])
+                cash = self._pay_one(row, lots, left, purse, cash)
+            begin += len(single)
         self.left[key] = sum(left.values())
+
+    def _usable(self, lots: tuple[Lot, ...], rows: np.ndarray) -> np.ndarray:
+        """Tell which series may pay for which record."""
+        time_ms, group = self.batch.time_ms[rows, None], self.batch.group[rows]
+        start_ms, end_ms = np.array([[lot.start_ms for lot in lots], [lot.end_ms for lot in lots]], np.int64)
+        numbers, places = np.unique(group, return_inverse=True)
+        fits = [[_fits(lot, self.batch.groups[number]) for lot in lots] for number in numbers.tolist()]
+        found = np.array(fits, bool).reshape(len(numbers), len(lots))[places]
+        found &= (start_ms <= time_ms) & (time_ms < end_ms)
+        return found
+
+    def _pay_stretch(
+        self, rows: np.ndarray, usable: np.ndarray, purse: Purse, left: dict[int, int], cash: int
+    ) -> tuple[int, int]:
+        """Pay records from the first on as far as that needs no second series; return how many, and what they cost."""
+        lots = purse.lots
+        found = stretch(self.batch.need[rows], usable, _standing(lots, left, cash, pays_overrun=purse.pays_overrun))
+        end = found.length
+        rows, covered, bought = rows[:end], found.covered[:end], found.bought[:end]
+        assets = np.array([lot.asset for lot in lots])
+        need, used = self.batch.need[rows[covered]], found.first[:end][covered]
+        self._burn_at_once(rows[covered], need, used, np.full(len(lots), purse.account), assets)
+        for side in (0, 1):
+            for place in np.unique(used[:, side]).tolist():
+                left[lots[place].asset] -= int(need[used[:, side] == place, side].sum())
+        paid, price = rows[bought], found.price[:end][bought]
+        if len(paid):
+            self.overrun[paid], self.cost[paid] = self.batch.need[paid].sum(axis=1), price
+            self.parts.append(_Part(paid, CommandKind.TRANSFER, purse.account, self.cash_asset, price, 0))
+        refused = ~(covered | bought)
+        means = Outcome.NO_MEANS if purse.pays_overrun else Outcome.EXHAUSTED
+        self.outcome[rows[refused]] = np.where(usable[:end][refused].any(axis=1), means, Outcome.NO_ALLOWANCE)
+        return end, int(price.sum())
 
     def _pay_one(self, row: int, lots: tuple[Lot, ...], left: dict[int, int], purse: Purse, cash: int) -> int:
         """Pay one record from as many series as it takes, then in cash; return what cash is left."""
@@ -251,21 +303,25 @@ class _Planner:
         assert next(parts) <= PARTS_MAX
 
     def _commands(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return all commands in the order of their records and, within one, of their parts."""
+        """Return all commands, redemptions first, each in the order of their records and, within one, of their parts.
+
+        The number of a command is that of its record; what a record burns and what it pays touch different balances.
+        """
         if not self.parts:
             return np.zeros(0, COMMAND), np.zeros(0, np.int64)
         columns = [np.concatenate(column) for column in zip(*[_spread(part) for part in self.parts], strict=True)]
-        record, part = columns[0], columns[5]
-        order = np.lexsort((part, record))
+        if len(self.parts) > 1:
+            order = np.lexsort((columns[5], columns[0], columns[1] == CommandKind.TRANSFER))
+            columns = [column[order] for column in columns]
+        record, kind, account, asset, amount, part = columns
         made = np.zeros(len(record), COMMAND)
-        for name, column in zip(("kind", "account", "asset", "amount"), columns[1:5], strict=True):
-            made[name] = column[order]
-        words = self.batch.words[record[order]]
-        words[:, 1] += part[order]
-        made["words"][:, :2] = words
-        paid = made["kind"] == CommandKind.TRANSFER
-        made["group"][paid], made["state"][paid] = self.issuer, TransferPurpose.OVERRUN
-        return made, record[order]
+        made["kind"], made["account"], made["asset"], made["amount"] = kind, account, asset, amount
+        made["words"][:, 0] = self.batch.words[record, 0]
+        made["words"][:, 1] = self.batch.words[record, 1] + part
+        paid = kind == CommandKind.TRANSFER
+        if paid.any():
+            made["group"][paid], made["state"][paid] = self.issuer, TransferPurpose.OVERRUN
+        return made, record
 
 
 class _Part(NamedTuple):
@@ -287,10 +343,9 @@ def _spread(part: _Part) -> tuple[np.ndarray, ...]:
 
 def _first_rows(lots: tuple[Lot, ...], group: tuple[str, str, str], begin: int) -> tuple[int, int]:
     """Return the row of the first lot that a group uses on each side, 0 for none."""
-    _, symbol, model = group
     found = [0, 0]
     for number, lot in enumerate(lots):
-        if lot.units and symbol in {"", lot.symbol} and model in {"", lot.grade}:
+        if lot.units and _fits(lot, group):
             for side in (0, 1):
                 if not found[side] and lot.direction in _SIDES[side]:
                     found[side] = begin + number
@@ -298,8 +353,24 @@ def _first_rows(lots: tuple[Lot, ...], group: tuple[str, str, str], begin: int) 
 
 
 def _eligible(lots: tuple[Lot, ...], group: tuple[str, str, str]) -> tuple[Lot, ...]:
+    return tuple(lot for lot in lots if _fits(lot, group))
+
+
+def _fits(lot: Lot, group: tuple[str, str, str]) -> bool:
+    """Tell whether a series is what the records of a group ask for."""
     _, symbol, model = group
-    return tuple(lot for lot in lots if symbol in {"", lot.symbol} and model in {"", lot.grade})
+    return (not symbol or symbol == lot.symbol) and (not model or model == lot.grade)
+
+
+def _standing(lots: tuple[Lot, ...], left: dict[int, int], cash: int, *, pays_overrun: bool) -> Standing:
+    return Standing(
+        np.array([left[lot.asset] for lot in lots], np.int64),
+        np.array([[lot.direction in side for lot in lots] for side in _SIDES], bool),
+        np.array([lot.price for lot in lots], np.int64),
+        np.array([lot.lot_units for lot in lots], np.int64),
+        cash,
+        pays_overrun,
+    )
 
 
 def in_order(lots: list[Lot]) -> tuple[Lot, ...]:

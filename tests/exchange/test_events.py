@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from exchange.core.records import EVENT
-from exchange.events import EVENT_BYTES, Event, EventLog, EventReader, Events, rows, segment_path
+from exchange.core.types import EventKind
+from exchange.events import EVENT_BYTES, USE_MIN, Event, EventLog, EventReader, Events, rows, segment_path
 
 SEGMENT = 10
 
@@ -201,3 +202,23 @@ def test_events_are_rows_for_those_who_read_rows() -> None:
     assert list(events.chosen(frozenset((5,)))) == [(place, expected[place]) for place in range(0, 200, 50)]
     assert Events.of(events) is events
     assert (Events.of(expected).array == array).all()
+
+
+def test_runs_of_redemptions_stand_alone() -> None:
+    array = np.zeros(3 * USE_MIN, EVENT)
+    array["kind"] = EventKind.TRANSFERRED
+    array["sequence"] = np.arange(len(array))
+    assert [span.array.tolist() for span in Events(array).spans()] == [array.tolist()]
+    array["kind"][5 : 5 + USE_MIN] = EventKind.REDEEMED
+    array["kind"][-9:] = EventKind.REDEEMED  # too few
+    spans = list(Events(array).spans())
+    assert [(span.is_use, len(span)) for span in spans] == [(False, 5), (True, USE_MIN), (False, 2 * USE_MIN - 5)]
+    assert np.concatenate([span.array for span in spans])["sequence"].tolist() == list(range(len(array)))
+    others = Events(array).without_use()
+    assert others.array.tolist() == np.delete(array, np.s_[5 : 5 + USE_MIN]).tolist()
+    array["kind"] = EventKind.REDEEMED
+    (span,) = Events(array).spans()
+    assert span.is_use
+    assert len(Events(array).without_use()) == 0
+    few = Events(array[: USE_MIN - 1])
+    assert (next(few.spans()), few.without_use(), few.is_use) == (few, few, False)

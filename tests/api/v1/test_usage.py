@@ -18,6 +18,7 @@ from api.v1.problems import (
     OUTSIDE_TIME,
     OVERTAKEN,
     UNKNOWN_HOLDER,
+    usage_ids_full,
 )
 from api.v1.usageschemas import UsageAnswer
 from exchange.core import commands
@@ -221,12 +222,39 @@ def test_a_body_that_is_no_batch_is_refused_with_the_place(desk: Office, body: b
     assert words in answer.json()["msg"]
 
 
-def test_a_full_memory_of_ids_refuses_the_rest(desk: Office) -> None:
+def test_who_reports_the_same_use_again_is_flagged_and_who_repeats_a_batch_unheard_is_not(desk: Office) -> None:
+    holder = _holder(desk, "hana")
+    records = [_record(f"twice {number}", holder.key) for number in range(100)]
+    honest = _next(desk)
+    answers = [desk.issuer.post("/v1/usage", batch=honest, records=records) for _ in range(7)]
+    assert len({answer.content for answer in answers}) == 1
+    assert _fraud(desk) == []
+    begin = desk.exchange.sequencer.sequence + 1
+    for _ in range(6):  # the same records as if they were of another batch
+        assert _report(desk, *records)["duplicates"] == 100
+    (alert,) = _fraud(desk)
+    assert alert["facts"]["repeated"] >= 600
+    assert alert["facts"]["records"] >= 700
+    assert alert["first_sequence"] < begin <= alert["last_sequence"] <= desk.exchange.sequencer.sequence
+
+
+def _fraud(desk: Office) -> list[dict[str, Any]]:
+    deadline = time.monotonic() + 20
+    while desk.exchange.follower.behind and time.monotonic() < deadline:
+        time.sleep(0.01)
+    found = desk.operator.get("/v1/alerts").json()["alerts"]
+    return [alert for alert in found if alert["kind"] == "USAGE_FRAUD"]
+
+
+def test_a_full_memory_of_ids_refuses_the_batch_until_there_is_room(desk: Office) -> None:
     holder = _holder(desk, "large")
-    count = 1200  # the exchange of this test remembers 1024 ids
-    told = _report(desk, *[_record(f"n{number}", holder.key) for number in range(count)])
-    assert told["applied"] + told["refused"] == count
-    assert told["tokens"] == 100 * told["applied"]
-    assert {row["code"] for row in told["results"] if row["status"] == "REFUSED"} == {OVERTAKEN.code}
+    count = 1100  # the exchange of this test remembers 1024 ids
+    number, records = _next(desk), [_record(f"n{number}", holder.key) for number in range(count)]
+    refused = desk.issuer.post("/v1/usage", batch=number, records=records)
+    assert (refused.status_code, refused.json()["code"]) == (503, usage_ids_full(1).code)
+    assert 72 * 3600 - 60 < int(refused.headers["retry-after"]) <= 72 * 3600
+    assert _next(desk) == number  # the batch keeps its number
+    assert _report(desk, *records[:500], batch=number)["applied"] == 500
+    assert desk.issuer.post("/v1/usage", batch=number + 1, records=records[500:]).status_code == 503
     too_many = [_record(f"m{number}", holder.key) for number in range(RECORDS_MAX + 1)]
     assert desk.issuer.post("/v1/usage", batch=1, records=too_many).json()["code"] == -1135

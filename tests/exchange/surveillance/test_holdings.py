@@ -1,11 +1,14 @@
-"""Cornering an asset, and usage that comes again and again."""
+"""Cornering an asset, and use that is reported although it cannot be counted."""
 
+import numpy as np
 import pytest
 
 from exchange.core import commands
-from exchange.core.types import EventKind, Side
+from exchange.core.types import AccountState, EventKind, Side
 from exchange.surveillance import holdings
 from exchange.surveillance.alerts import AlertKind
+from exchange.usage.plan import Outcome
+from exchange.usage.tally import tally_command, tally_of
 from tests.exchange.marketdata.builders import ALICE, BOB, new_order
 from tests.exchange.surveillance.scripts import MALLORY, Floor
 
@@ -51,20 +54,47 @@ def test_only_so_many_buyers_are_watched(floor, monkeypatch):
     assert floor.alerts(AlertKind.CORNERING) == []
 
 
-def redeem(floor, *numbers):
-    for number in numbers:
-        for rows in floor.market.send(commands.redeem(MALLORY, 2, 1, b"%016d" % number)):
-            assert rows[0].kind in {EventKind.REDEEMED, EventKind.COMMAND_REJECTED}
-            floor.watch.apply(rows)
+def report(floor, number, outcome, issuer=MALLORY):
+    """Let an issuer report a batch of which this became."""
+    made = tally_command(issuer, tally_of(number, np.array(outcome)))
+    for rows in floor.market.send(made):
+        assert rows[0].kind == EventKind.COMMAND_REJECTED
+        floor.watch.apply(rows)
 
 
-def test_usage_that_comes_again_and_again_is_found(floor, monkeypatch):
-    monkeypatch.setattr(holdings, "RECORDS_MIN", 50)
-    redeem(floor, *range(45), *range(9))
+@pytest.mark.parametrize("wrong", [Outcome.DUPLICATE, Outcome.OUTSIDE_TIME, Outcome.UNKNOWN_KEY])
+def test_who_reports_what_cannot_be_counted_again_and_again_is_found(floor, wrong):
+    begin = floor.market.sequence + 1
+    report(floor, 1, [Outcome.APPLIED] * 600 + [wrong] * 149)
     assert floor.kinds() == []
-    redeem(floor, 10, 11, 12)
+    report(floor, 2, [wrong])
+    report(floor, 3, [wrong])
     (alert,) = floor.alerts(AlertKind.USAGE_FRAUD)
-    assert (alert.groups, alert.facts) == ((MALLORY,), {"records": 57, "repeated": 12})
+    found = {Outcome.DUPLICATE: "repeated", Outcome.OUTSIDE_TIME: "late", Outcome.UNKNOWN_KEY: "unknown_key"}
+    assert (alert.groups, alert.facts["records"], alert.facts[found[wrong]]) == ((MALLORY,), 751, 151)
+    assert (alert.first_sequence, alert.last_sequence) == (begin, begin + 2)
     floor.pass_time(3_600)
-    redeem(floor, *range(40))
+    report(floor, 4, [Outcome.APPLIED] * 600)
     assert len(floor.alerts(AlertKind.USAGE_FRAUD)) == 1
+
+
+def test_an_allowance_that_is_used_up_is_no_fraud(floor):
+    report(floor, 1, [Outcome.EXHAUSTED] * 400 + [Outcome.NO_MEANS] * 400 + [Outcome.NO_ALLOWANCE] * 400)
+    assert floor.kinds() == []
+
+
+def test_what_the_engine_refuses_counts_for_the_issuer_of_the_units(floor, monkeypatch):
+    monkeypatch.setattr(holdings, "RECORDS_MIN", 10)
+    report(floor, 1, [Outcome.APPLIED] * 10, issuer=ALICE)
+    floor.do(commands.set_account_state(MALLORY, AccountState.SUSPENDED))
+    for number in range(2):
+        for rows in floor.market.send(commands.redeem(MALLORY, 2, 1, b"%016d" % number)):
+            floor.watch.apply(rows)
+    (alert,) = floor.alerts(AlertKind.USAGE_FRAUD)
+    assert (alert.groups, alert.facts["refused"]) == ((ALICE,), 2)
+
+
+def test_only_so_many_issuers_are_watched(floor, monkeypatch):
+    monkeypatch.setattr(holdings, "ISSUERS_MAX", 0)
+    report(floor, 1, [Outcome.DUPLICATE] * 600)
+    assert floor.kinds() == []

@@ -1,7 +1,10 @@
 """The watch: scripted abuse is found with the commands that show it, an honest market is left alone."""
 
+import numpy as np
 import pytest
 
+from exchange.core import commands
+from exchange.core.records import EVENT
 from exchange.core.types import Side
 from exchange.surveillance.alerts import AlertKind
 from exchange.surveillance.watch import Watch
@@ -76,3 +79,20 @@ def test_what_goes_on_is_one_alert_an_hour(floor):
     wash(floor)
     assert len(floor.alerts(AlertKind.WASH_TRADE)) == 2
     assert [len(alerts) for alerts in floor.watch.alerts.cases().values()] == [2]
+
+
+def test_redemptions_all_at_once_are_seen_like_one_after_the_other(floor):
+    made = [commands.redeem(MALLORY, 2, 7, b"%016d" % number) for number in range(150)]
+    events = [row for rows in floor.market.send(*made[:70]) for row in rows]
+    floor.pass_time(25 * 3_600)
+    events += [row for rows in floor.market.send(*made[70:], commands.create_account(9)) for row in rows]
+    plain, fast = Watch(), Watch()
+    for watch in (plain, fast):
+        watch.apply(floor.market.setup_events)
+    plain.apply(events)
+    array = np.zeros(len(events), EVENT)
+    for place, event in enumerate(events):
+        array[place] = tuple(event)
+    fast.apply_array(array)
+    assert (fast._hour, fast._day) == (plain._hour, plain._day)
+    assert fast._holdings._outstanding == plain._holdings._outstanding

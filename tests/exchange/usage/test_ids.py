@@ -24,7 +24,7 @@ def test_ids_differ_by_issuer_and_record_and_leave_room_for_parts() -> None:
 
 
 def test_what_was_applied_is_known_and_by_which_events() -> None:
-    index, words = UsageIndex(), usage_words(1, map(str, range(1000)))
+    index, words = UsageIndex(1000), usage_words(1, map(str, range(1000)))
     number = 1
     for begin, end in ((0, 1), (1, 400), (400, 401), (401, 900)):
         index.apply(_events(words[begin:end]), number)
@@ -38,14 +38,14 @@ def test_what_was_applied_is_known_and_by_which_events() -> None:
 
 
 def test_payments_and_corrections_count_other_transfers_do_not() -> None:
-    index, words = UsageIndex(), usage_words(1, "abc")
+    index, words = UsageIndex(1000), usage_words(1, "abc")
     for row, purpose in enumerate((TransferPurpose.OVERRUN, TransferPurpose.CORRECTION, TransferPurpose.SUBACCOUNT)):
         index.apply(_events(words[row : row + 1], 1, EventKind.TRANSFERRED, purpose), row + 1)
     assert index.known(words).tolist() == [True, True, False]
 
 
 def test_what_no_record_may_come_for_any_more_is_forgotten() -> None:
-    index, words = UsageIndex(), usage_words(1, "ab")
+    index, words = UsageIndex(1000), usage_words(1, "ab")
     index.apply(_events(words[:1], 1), 1)
     index.apply(_events(words[1:], 2 + WINDOW_NS), 2)
     assert index.known(words).tolist() == [False, True]
@@ -54,7 +54,7 @@ def test_what_no_record_may_come_for_any_more_is_forgotten() -> None:
 def test_a_rebuild_knows_the_same(tmp_path) -> None:
     log, words = EventLog.open(tmp_path), usage_words(1, map(str, range(300)))
     log.append(_events(words))
-    index = UsageIndex()
+    index = UsageIndex(1000)
     index.rebuild(log)
     log.close()
     assert index.known(words).all()
