@@ -1,13 +1,19 @@
 """Client libraries that cannot stand beside the others: fetched from the package registry into a folder apart."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.api.venue import KEYS, Venue, secret
+
 FETCH_S = 60
+TALK_S = 60
+TRADERS = ("alice", "bob", "carol")
 
 
 def fetched(folder: Path, *requirements: str) -> Path:
@@ -26,3 +32,27 @@ def fetched(folder: Path, *requirements: str) -> Path:
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def converse(script: Path, library: Path, part: str, market: Venue, **more: str) -> dict[str, Any]:
+    """Let a script do one part of its program with the packages of a folder, and return what it found."""
+    keys = {name: (KEYS[name][0], secret(name)) for name in TRADERS}
+    told = {"address": f"127.0.0.1:{market.port}", "keys": keys} | more
+    done = subprocess.run(
+        [sys.executable, script, part],
+        input=json.dumps(told),
+        env=os.environ | {"PYTHONPATH": str(library)},
+        capture_output=True,
+        text=True,
+        timeout=TALK_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def needs_asking(config: pytest.Config) -> None:
+    """Skip what takes long to fetch, unless the command asks for it by its mark."""
+    if "optional" not in config.getoption("-m"):
+        pytest.skip("an optional client: run pytest -m optional")

@@ -1,17 +1,13 @@
 """binance-connector, the client that the exchange of the dialect publishes itself, with another base address."""
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.api.venue import KEYS, OTHER, SYMBOL, Venue, secret, venue
-from tests.system.apart import fetched
+from tests.api.venue import OTHER, SYMBOL, Venue, venue
+from tests.system.apart import converse, fetched
 
 TALK = Path(__file__).with_name("connector_talk.py")
 LIBRARIES = ("binance-connector==3.13.0", "websocket-client>=1.8")  # the rest are what other clients need too
@@ -37,20 +33,7 @@ def talk(library: Path, open_venue: Venue) -> Iterator[Talk]:
     open_venue.reset()
 
     def run(part: str, symbol: str = SYMBOL) -> dict[str, Any]:
-        keys = {name: (KEYS[name][0], secret(name)) for name in ("alice", "bob", "carol")}
-        told = {"address": f"127.0.0.1:{open_venue.port}", "keys": keys, "symbol": symbol}
-        done = subprocess.run(
-            [sys.executable, TALK, part],
-            input=json.dumps(told),
-            env=os.environ | {"PYTHONPATH": str(library)},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        found: dict[str, Any] = json.loads(done.stdout)
-        return found
+        return converse(TALK, library, part, open_venue, symbol=symbol)
 
     yield run
     open_venue.reset()
