@@ -107,7 +107,9 @@ UNSUPPORTED_TYPES = {
 _REJECTIONS = {
     RejectReason.UNKNOWN_COMMAND: Problem(400, -1020, "This operation is not supported."),
     RejectReason.BATCH_REFUSED: Problem(
-        409, -8040, "Another order of this batch was refused, so none was placed: correct that one and send all again."
+        409,
+        -8040,
+        "Another order of this batch was refused, so none was placed: correct that one and send all under new ids.",
     ),
     RejectReason.MALFORMED_COMMAND: Problem(400, -1014, "Unsupported order combination."),
     RejectReason.UNKNOWN_ACCOUNT: Problem(400, -8010, "Unknown account."),

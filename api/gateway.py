@@ -261,12 +261,12 @@ class Gateway:
         if known.end_reason == EndReason.BATCH:
             raise RequestError(rejection(RejectReason.BATCH_REFUSED))
         events = self._exchange.events.of_command(known.event_number)
-        if not self._is_same(events[0], order, instrument):
+        if not self.is_same(events[0], order, instrument):
             raise RequestError(DUPLICATE_ORDER)
         return orders.placed(events, known.client_order_id)
 
-    def _is_same(self, accepted: Event, order: OrderTexts, instrument: Instrument) -> bool:
-        """Return whether an order asks for what another one asked for when it was accepted."""
+    def is_same(self, accepted: Event, order: OrderTexts, instrument: Instrument) -> bool:
+        """Return whether an order asks for what another one asked for when it was accepted, or refused."""
         asked = (instrument.index, order.side, order.order_type, order.time_in_force, order.flags)
         flags = accepted.flags & OrderFlag.POST_ONLY  # the others say how it stood
         if asked != (accepted.instrument, accepted.side, accepted.order_type, accepted.time_in_force, flags):

@@ -15,11 +15,11 @@ MILLISECOND_NS = 1_000_000
 Body = dict[str, Any]
 
 
-def notice_body(notice: Notice, texts: InstrumentTexts) -> Body:
+def notice_body(notice: Notice, texts: InstrumentTexts, unit_ns: int = MILLISECOND_NS) -> Body:
     """Say what happened: `n` is the number of the event, `q` the sequence of its command."""
     return {
         "e": _WORDS[EventKind(notice.kind)],
-        "E": notice.time_ns // MILLISECOND_NS,
+        "E": notice.time_ns // unit_ns,
         "s": texts.symbol,
         "n": notice.number,
         "q": notice.sequence,
@@ -27,11 +27,11 @@ def notice_body(notice: Notice, texts: InstrumentTexts) -> Body:
     }
 
 
-def auction_body(auction: Auction, texts: InstrumentTexts) -> Body:
+def auction_body(auction: Auction, texts: InstrumentTexts, unit_ns: int = MILLISECOND_NS) -> Body:
     """Say what an auction would make: price (none if nothing would trade), volume, surplus of demand."""
     return {
         "e": "auctionIndication",
-        "E": auction.time_ns // MILLISECOND_NS,
+        "E": auction.time_ns // unit_ns,
         "s": texts.symbol,
         "q": auction.sequence,
         "price": _price(auction.price_ticks, texts),
@@ -40,12 +40,14 @@ def auction_body(auction: Auction, texts: InstrumentTexts) -> Body:
     }
 
 
-def status_body(texts: InstrumentTexts, auction: Auction | None, last: int, now_ms: int) -> Body:
+def status_body(
+    texts: InstrumentTexts, auction: Auction | None, last: int, now: int, unit_ns: int = MILLISECOND_NS
+) -> Body:
     """Say how an instrument stands, as of the notice with the number `n`."""
     instrument = texts.instrument
     return {
         "e": "phaseStatus",
-        "E": now_ms,
+        "E": now,
         "s": texts.symbol,
         "n": last,
         "state": instrument.trading_state.name,
@@ -53,22 +55,22 @@ def status_body(texts: InstrumentTexts, auction: Auction | None, last: int, now_
         "static_guard_bps": instrument.static_bps,
         "dynamic_guard_bps": instrument.dynamic_bps,
         "reference": _price(instrument.reference_ticks, texts),
-        "auction": None if auction is None else auction_body(auction, texts),
+        "auction": None if auction is None else auction_body(auction, texts, unit_ns),
     }
 
 
-def announcement_body(announcement: AnnouncementMade) -> Body:
+def announcement_body(announcement: AnnouncementMade, unit_ns: int = MILLISECOND_NS) -> Body:
     """Say an announcement; times of what is announced are none if not said."""
     return {
         "e": "announcement",
-        "E": announcement.made_ns // MILLISECOND_NS,
+        "E": announcement.made_ns // unit_ns,
         "id": announcement.index,
         "topic": announcement.topic,
         "title": announcement.title,
         "text": announcement.text,
         "symbols": list(announcement.symbols),
-        "begins": announcement.begins_ns // MILLISECOND_NS or None,
-        "ends": announcement.ends_ns // MILLISECOND_NS or None,
+        "begins": announcement.begins_ns // unit_ns or None,
+        "ends": announcement.ends_ns // unit_ns or None,
     }
 
 

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from api.binance.streams import MILLISECOND_NS, Body, Stream, merge_depth
+from api.binance.streams import Body, Stream, merge_depth
 from api.binance.texts import InstrumentTexts
 from api.stream.backlog import Message
 from exchange.core.types import Side
@@ -38,11 +38,11 @@ def checksum(best: Depth, texts: InstrumentTexts) -> int:
     return zlib.crc32("|".join(sides).encode("ascii"))
 
 
-def book_snapshot(depth: Depth, check: int, now_ms: int, texts: InstrumentTexts) -> Body:
+def book_snapshot(depth: Depth, check: int, now: int, texts: InstrumentTexts) -> Body:
     """Say how the levels stand."""
     return {
         "e": "bookSnapshot",
-        "E": now_ms,
+        "E": now,
         "s": texts.symbol,
         "u": depth.last_update_id,
         "b": texts.levels(depth.bids),
@@ -51,11 +51,11 @@ def book_snapshot(depth: Depth, check: int, now_ms: int, texts: InstrumentTexts)
     }
 
 
-def book_update(update: DepthUpdate, check: int, time_ms: int, texts: InstrumentTexts) -> Body:
+def book_update(update: DepthUpdate, check: int, time: int, texts: InstrumentTexts) -> Body:
     """Say which levels changed, between which update ids, and what the best levels come to afterwards."""
     return {
         "e": "bookUpdate",
-        "E": time_ms,
+        "E": time,
         "s": texts.symbol,
         "U": update.first_update_id,
         "u": update.last_update_id,
@@ -66,11 +66,11 @@ def book_update(update: DepthUpdate, check: int, time_ms: int, texts: Instrument
     }
 
 
-def orders_snapshot(depth: RestingDepth, now_ms: int, texts: InstrumentTexts) -> Body:
+def orders_snapshot(depth: RestingDepth, now: int, texts: InstrumentTexts) -> Body:
     """Say which orders rest, each as [id, price, quantity], the one that trades first first."""
     return {
         "e": "ordersSnapshot",
-        "E": now_ms,
+        "E": now,
         "s": texts.symbol,
         "u": depth.last_update_id,
         "b": [_resting(order, texts) for order in depth.bids],
@@ -78,11 +78,11 @@ def orders_snapshot(depth: RestingDepth, now_ms: int, texts: InstrumentTexts) ->
     }
 
 
-def orders_update(update: OrdersUpdate, time_ms: int, texts: InstrumentTexts) -> Body:
+def orders_update(update: OrdersUpdate, time: int, texts: InstrumentTexts) -> Body:
     """Say how single orders changed, one change an update id: [side, id, price, quantity now, why, trade id if any]."""
     return {
         "e": "ordersUpdate",
-        "E": time_ms,
+        "E": time,
         "s": texts.symbol,
         "U": update.first_update_id,
         "u": update.last_update_id,
@@ -112,7 +112,7 @@ class Books:
         self._texts = texts
         self._market = market
         self._sum = DepthAccumulator()
-        self._time_ms = 0
+        self._time = 0
         self._snapshot: Message | None = None  # kept until something changes, so that many may come at once
 
     def on_batch(self, events: Sequence[Event]) -> bool:
@@ -121,7 +121,7 @@ class Books:
         if not update.bids and not update.asks:
             return False
         self._snapshot = None
-        self._time_ms = events[-1].time_ns // MILLISECOND_NS
+        self._time = events[-1].time_ns // self.stream.unit_ns
         self._sum.add(update)
         return bool(self.stream.pace_ms) or self.on_beat(0)
 
@@ -129,7 +129,7 @@ class Books:
         """Say the sum."""
         update = self._sum.take()
         if update is not None:
-            body = book_update(update, self._check(), self._time_ms, self._texts)
+            body = book_update(update, self._check(), self._time, self._texts)
             self._publish(Message(self.stream.name, body, merge_depth))
         return False
 
@@ -138,7 +138,8 @@ class Books:
         self.on_beat(now_ms)
         if self._snapshot is None:
             depth = self._market.depth(self.stream.instrument, LEVELS_MAX)
-            self._snapshot = Message(self.stream.name, book_snapshot(depth, self._check(), now_ms, self._texts))
+            body = book_snapshot(depth, self._check(), self.stream.shown(now_ms), self._texts)
+            self._snapshot = Message(self.stream.name, body)
         return self._snapshot
 
     def _check(self) -> int:
@@ -160,7 +161,7 @@ class Orders:
         update = self._market.order_changes(self.stream.instrument)
         if update.changes:
             self._snapshot = None
-            body = orders_update(update, events[-1].time_ns // MILLISECOND_NS, self._texts)
+            body = orders_update(update, events[-1].time_ns // self.stream.unit_ns, self._texts)
             self._publish(Message(self.stream.name, body))
         return False
 
@@ -172,5 +173,6 @@ class Orders:
         """Return the snapshot."""
         if self._snapshot is None:
             depth = self._market.orders(self.stream.instrument, ORDERS_MAX)
-            self._snapshot = Message(self.stream.name, orders_snapshot(depth, now_ms, self._texts))
+            body = orders_snapshot(depth, self.stream.shown(now_ms), self._texts)
+            self._snapshot = Message(self.stream.name, body)
         return self._snapshot

@@ -63,7 +63,7 @@ class Trades:
         """Say every trade."""
         for event in events:
             if event.kind == TRADED:
-                self._publish(Message(self.stream.name, self._say(event, self._texts)))
+                self._publish(Message(self.stream.name, self._say(event, self._texts, self.stream.unit_ns)))
         return False
 
     def on_beat(self, now_ms: int) -> bool:  # noqa: ARG002 - a channel may be called at a beat
@@ -84,14 +84,14 @@ class DepthChanges:
         self._texts = texts
         self._market = market
         self._sum = DepthAccumulator()
-        self._time_ms = 0
+        self._time = 0
 
     def on_batch(self, events: Sequence[Event]) -> bool:
         """Add what changed."""
         update = self._market.depth_changes(self.stream.instrument)
         if not update.bids and not update.asks:
             return False
-        self._time_ms = events[-1].time_ns // MILLISECOND_NS
+        self._time = events[-1].time_ns // self.stream.unit_ns
         self._sum.add(update)
         return bool(self.stream.pace_ms) or self.on_beat(0)
 
@@ -99,7 +99,7 @@ class DepthChanges:
         """Say the sum."""
         update = self._sum.take()
         if update is not None:
-            body = streams.depth_update(update, self._time_ms, self._texts)
+            body = streams.depth_update(update, self._time, self._texts)
             self._publish(Message(self.stream.name, body, streams.merge_depth))
         return False
 
@@ -208,7 +208,8 @@ class Candles:
 
     def _message(self, candle: Candle, now_ms: int) -> Message:
         closed = self._is_closed(candle, now_ms)
-        body = streams.candle(candle, self._interval, now_ms, self._texts, closed=closed)
+        now, unit_ns = self.stream.shown(now_ms), self.stream.unit_ns
+        body = streams.candle(candle, self._interval, now, self._texts, closed=closed, unit_ns=unit_ns)
         return Message(self.stream.name, body, None if closed else latest)
 
 
@@ -269,7 +270,8 @@ def _state_of(stream: Stream, publish: Publish, sources: Sources, texts: Instrum
     def average_price(time_ms: int) -> Body:
         price = average(market, texts.instrument, time_ms * MILLISECOND_NS, texts)
         last = market.trades(index, 1)
-        return streams.average_price(price, last[0].time_ns // MILLISECOND_NS if last else 0, time_ms, texts)
+        last_time = last[0].time_ns // stream.unit_ns if last else 0
+        return streams.average_price(price, last_time, stream.shown(time_ms), texts)
 
     match stream.kind:
         case Kind.PARTIAL_DEPTH:
@@ -278,5 +280,5 @@ def _state_of(stream: Stream, publish: Publish, sources: Sources, texts: Instrum
             return State(stream, publish, average_price, needs_trade=True)
         case _:
             needs_trade = stream.kind is Kind.MINI_TICKER
-            ticker = partial(sources.tickers.body, stream.kind, index)
+            ticker = partial(sources.tickers.body, stream, index)
             return State(stream, publish, ticker, needs_trade=needs_trade)

@@ -7,7 +7,7 @@ and dropped with the last.
 from api.binance.channels import Channel, Sources, channel_of
 from api.binance.published import Published
 from api.binance.streams import FAST_MS, MANY, PUBLISHED, SLOW_MS, Kind, Stream, parse
-from api.stream.hub import Connection, Hub
+from api.stream.hub import MILLISECOND_NS, Connection, Hub
 from exchange.events import Event
 from exchange.marketdata.prices import DailyPrices
 from exchange.sequencer import Batch
@@ -28,15 +28,15 @@ class Feed:
         self._watched: dict[int, dict[str, Channel]] = {}
         self._due: dict[int, dict[str, Channel]] = {FAST_MS: {}, SLOW_MS: {}}
 
-    def parse(self, name: str) -> Stream | None:
-        """Return the stream of a name, None if there is none."""
-        return parse(name, self._sources.directory.find)
+    def parse(self, name: str, unit_ns: int = MILLISECOND_NS) -> Stream | None:
+        """Return the stream of a name, its times in a unit; None if there is none."""
+        return parse(name, self._sources.directory.find, unit_ns)
 
     def subscribe(self, connection: Connection, stream: Stream, prefix: bytes) -> None:
         """Let a connection read a stream, beginning with how things stand if the stream says such."""
-        channel = self._channels.get(stream.name) or self._open(stream)
+        channel = self._channels.get(stream.topic) or self._open(stream)
         welcome = channel.welcome(self._hub.now_ms())  # first: it may have to tell others what led to it
-        self._hub.subscribe(connection, stream.name, prefix)
+        self._hub.subscribe(connection, stream.topic, prefix)
         if welcome is not None:
             connection.push(welcome, prefix)
 
@@ -75,16 +75,16 @@ class Feed:
                     self._due[channel.stream.pace_ms][name] = channel
 
     def _open(self, stream: Stream) -> Channel:
-        topic = self._hub.topic(stream.name)
+        topic = self._hub.topic(stream.topic)
         if stream.kind in PUBLISHED:
             channel: Channel = Published(stream, topic.publish, self._prices)
         else:
             channel = channel_of(stream, topic.publish, self._sources, self._hub.now_ms())
-        self._channels[stream.name] = channel
-        self._watched.setdefault(stream.instrument, {})[stream.name] = channel
+        self._channels[stream.topic] = channel
+        self._watched.setdefault(stream.instrument, {})[stream.topic] = channel
         # a candle may be open already, and will have to be closed; a day may end without an event
         if stream.interval is not None or stream.kind in PUBLISHED:
-            self._due[stream.pace_ms][stream.name] = channel
+            self._due[stream.pace_ms][stream.topic] = channel
         return channel
 
     def beat(self, pace_ms: int) -> None:

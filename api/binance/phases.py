@@ -49,17 +49,18 @@ class Phases:
             return None
         texts = self._directory.texts(index)
         auction, last = self._notices.auction(index), self._notices.last_number
-        return Message(self.stream.name, status_body(texts, auction, last, now_ms))
+        body = status_body(texts, auction, last, self.stream.shown(now_ms), self.stream.unit_ns)
+        return Message(self.stream.name, body)
 
     def _news(self, events: Sequence[Event]) -> Iterator[Body]:
         if self._notices.last_number != self._said:
             for notice in self._notices.read(self._said, NOTICES_MAX, self.stream.instrument):
-                yield notice_body(notice, self._directory.texts(notice.instrument))
+                yield notice_body(notice, self._directory.texts(notice.instrument), self.stream.unit_ns)
             self._said = self._notices.last_number
         for instrument in {event.instrument for event in events if event.kind == _INDICATED}:
             auction = self._notices.auction(instrument)
             if auction is not None:
-                yield auction_body(auction, self._directory.texts(instrument))
+                yield auction_body(auction, self._directory.texts(instrument), self.stream.unit_ns)
 
 
 class Instruments:
@@ -74,10 +75,10 @@ class Instruments:
     def on_batch(self, events: Sequence[Event]) -> bool:
         """Say what changed."""
         if self._registry.instruments_sequence != self._said:
-            time_ms = events[-1].time_ns // 1_000_000
+            time = events[-1].time_ns // self.stream.unit_ns
             for instrument in self._registry.instruments_changed(self._said):
                 row = instrument_answer(self._registry, instrument).model_dump()
-                body = {"e": "instrument", "E": time_ms, "q": instrument.changed_sequence, "pq": self._said, "i": row}
+                body = {"e": "instrument", "E": time, "q": instrument.changed_sequence, "pq": self._said, "i": row}
                 self._said = instrument.changed_sequence
                 self._publish(Message(self.stream.name, body))
         return False
@@ -88,7 +89,7 @@ class Instruments:
 
     def welcome(self, now_ms: int) -> Message | None:
         """Return from where on changes are told."""
-        return Message(self.stream.name, {"e": "instruments", "E": now_ms, "q": self._said})
+        return Message(self.stream.name, {"e": "instruments", "E": self.stream.shown(now_ms), "q": self._said})
 
 
 class Announcements:
@@ -108,12 +109,12 @@ class Announcements:
         if self._directory.registry.next_announcement != self._next:
             for announcement in self._directory.registry.announcements:
                 if announcement.index >= self._next:
-                    self._publish(Message(self.stream.name, announcement_body(announcement)))
+                    self._publish(Message(self.stream.name, announcement_body(announcement, self.stream.unit_ns)))
             self._next = self._directory.registry.next_announcement
         if self._notices.last_number != self._said_number:
             for notice in self._notices.read(self._said_number, NOTICES_MAX):
                 if self._concerns_all(notice):
-                    body = notice_body(notice, self._directory.texts(notice.instrument))
+                    body = notice_body(notice, self._directory.texts(notice.instrument), self.stream.unit_ns)
                     self._publish(Message(self.stream.name, body))
             self._said_number = self._notices.last_number
         return False
@@ -124,7 +125,7 @@ class Announcements:
 
     def welcome(self, now_ms: int) -> Message | None:
         """Return from where on announcements are told."""
-        return Message(self.stream.name, {"e": "announcements", "E": now_ms, "id": self._next - 1})
+        return Message(self.stream.name, {"e": "announcements", "E": self.stream.shown(now_ms), "id": self._next - 1})
 
     def _concerns_all(self, notice: Notice) -> bool:
         if notice.kind != EventKind.TRADING_STATE_SET:

@@ -36,7 +36,9 @@ class Published:
         self._count = self._prices.published_count
         kind = self.stream.kind
         bodies: list[Body] = [
-            {"e": _NAMES[kind], "E": now_ms, **row._asdict()} for row in rows if isinstance(row, _SPOKEN[kind])
+            {"e": _NAMES[kind], "E": self.stream.shown(now_ms), **row._asdict()}
+            for row in rows
+            if isinstance(row, _SPOKEN[kind])
         ]
         if bodies:
             self._publish(Message(self.stream.name, bodies))

@@ -265,7 +265,7 @@ def candles(found: Iterable[Candle], texts: InstrumentTexts, stamp: Stamp) -> li
             texts.price(candle.low_ticks),
             texts.price(candle.close_ticks),
             texts.quantity(candle.volume_lots),
-            stamp(candle.close_ms * MILLISECOND_NS),
+            stamp((candle.close_ms + 1) * MILLISECOND_NS - 1),
             texts.amount(candle.amount),
             candle.trade_count,
             texts.quantity(candle.taker_buy_lots),

@@ -21,7 +21,9 @@ class MarketSession:
         connection: Connection,
         *,
         combined: bool,
+        unit_ns: int = MILLISECOND_NS,
     ) -> None:
+        self._unit_ns = unit_ns
         self._hub = hub
         self._feed = feed
         self._user_data = user_data
@@ -43,7 +45,7 @@ class MarketSession:
         """End private streams whose listen key is no longer good, and say so."""
         for key, account in list(self._accounts.items()):
             if self._listen_keys.account(key, now_ns) != account:
-                body = {"e": "listenKeyExpired", "E": now_ns // MILLISECOND_NS, "listenKey": key}
+                body = {"e": "listenKeyExpired", "E": now_ns // self._unit_ns, "listenKey": key}
                 self._connection.push(Message("expired", body), self._prefix(key))
                 del self._protocol.subscriptions[key]
                 self._close(key)
@@ -65,7 +67,7 @@ class MarketSession:
             self._open(name)
 
     def _open(self, name: str) -> None:
-        stream = self._feed.parse(name)
+        stream = self._feed.parse(name, self._unit_ns)
         if stream is not None:
             self._feed.subscribe(self._connection, stream, self._prefix(name))
             return
@@ -82,13 +84,17 @@ class MarketSession:
 
     def _topic(self, name: str) -> str:
         account = self._accounts.get(name)
-        return name if account is None else self._user_data.topic_name(account)
+        if account is not None:
+            return self._user_data.topic_name(account)
+        stream = self._feed.parse(name, self._unit_ns)
+        assert stream is not None, "an instrument that was listed stays"
+        return stream.topic
 
     def _prefix(self, name: str) -> bytes:
         return b'{"stream":"%s","data":' % name.encode() if self._protocol.combined else b""
 
     def _resolve(self, name: str) -> str | None:
-        stream = self._feed.parse(name)
+        stream = self._feed.parse(name, self._unit_ns)
         if stream is not None:
             return stream.name
         return None if self._listen_keys.account(name, self._hub.clock.now_ns()) is None else name

@@ -85,10 +85,25 @@ class Stream(NamedTuple):
     levels: int = 0  # of a partial depth
     interval: Interval | None = None  # of a candle
     symbols: str = ""  # of tickers of many instruments: which, as patterns with commas between them
+    unit_ns: int = MILLISECOND_NS  # of the times it tells
+
+    @property
+    def topic(self) -> str:
+        """Return what it is known by to the hub: no stream of another unit has the same, nor a stream's name."""
+        return self.name if self.unit_ns == MILLISECOND_NS else f"{self.name} {self.unit_ns}"
+
+    def shown(self, time_ms: int) -> int:
+        """Return a time in the unit that it tells."""
+        return time_ms * (MILLISECOND_NS // self.unit_ns)
 
 
-def parse(name: str, find: Callable[[str], int]) -> Stream | None:
+def parse(name: str, find: Callable[[str], int], unit_ns: int = MILLISECOND_NS) -> Stream | None:
     """Return the stream of a name, None if there is none; `find` gives a symbol's instrument, 0 for none."""
+    found = _parsed(name, find)
+    return found if found is None or unit_ns == MILLISECOND_NS else found._replace(unit_ns=unit_ns)
+
+
+def _parsed(name: str, find: Callable[[str], int]) -> Stream | None:
     if len(name) > (FILTER_LENGTH_MAX if name.startswith("!") else NAME_LENGTH_MAX):
         return None
     if name in _BY_DAY:
@@ -136,45 +151,45 @@ def _of_instrument(symbol: str, what: str, instrument: int) -> Stream | None:
     return Stream(name, kind, instrument, int(pace[1:-2]), levels)
 
 
-def trade(event: Event, texts: InstrumentTexts) -> Body:
+def trade(event: Event, texts: InstrumentTexts, unit_ns: int = MILLISECOND_NS) -> Body:
     """Say that a trade happened."""
-    time_ms = event.time_ns // MILLISECOND_NS
+    time = event.time_ns // unit_ns
     return {
         "e": "trade",
-        "E": time_ms,
+        "E": time,
         "s": texts.symbol,
         "t": event.trade_id,
         "p": texts.price(event.price_ticks),
         "q": texts.quantity(event.quantity_lots),
-        "T": time_ms,
+        "T": time,
         "m": event.side == Side.SELL,
         "M": True,
     }
 
 
-def aggregate_trade(event: Event, texts: InstrumentTexts) -> Body:
+def aggregate_trade(event: Event, texts: InstrumentTexts, unit_ns: int = MILLISECOND_NS) -> Body:
     """Say the same in the words of aggregate trades, each an aggregate of its own, as in the REST answers."""
-    time_ms = event.time_ns // MILLISECOND_NS
+    time = event.time_ns // unit_ns
     return {
         "e": "aggTrade",
-        "E": time_ms,
+        "E": time,
         "s": texts.symbol,
         "a": event.trade_id,
         "p": texts.price(event.price_ticks),
         "q": texts.quantity(event.quantity_lots),
         "f": event.trade_id,
         "l": event.trade_id,
-        "T": time_ms,
+        "T": time,
         "m": event.side == Side.SELL,
         "M": True,
     }
 
 
-def depth_update(update: DepthUpdate, time_ms: int, texts: InstrumentTexts) -> Body:
+def depth_update(update: DepthUpdate, time: int, texts: InstrumentTexts) -> Body:
     """Say which levels changed, between which update ids; `pu` is the `u` of the update before."""
     return {
         "e": "depthUpdate",
-        "E": time_ms,
+        "E": time,
         "s": texts.symbol,
         "U": update.first_update_id,
         "u": update.last_update_id,
@@ -213,11 +228,13 @@ def book_ticker(ticker: BookTicker, texts: InstrumentTexts) -> Body:
     }
 
 
-def candle(candle: Candle, interval: Interval, now_ms: int, texts: InstrumentTexts, *, closed: bool) -> Body:
-    """Say how a candle stands."""
+def candle(
+    candle: Candle, interval: Interval, now: int, texts: InstrumentTexts, *, closed: bool, unit_ns: int = MILLISECOND_NS
+) -> Body:
+    """Say how a candle stands; it ends with the last moment of its time, in whatever unit."""
     details = {
-        "t": candle.open_ms,
-        "T": candle.close_ms,
+        "t": candle.open_ms * MILLISECOND_NS // unit_ns,
+        "T": ((candle.close_ms + 1) * MILLISECOND_NS - 1) // unit_ns,
         "s": texts.symbol,
         "i": interval.value,
         "f": candle.first_trade_id,
@@ -234,19 +251,19 @@ def candle(candle: Candle, interval: Interval, now_ms: int, texts: InstrumentTex
         "Q": texts.amount(candle.taker_buy_amount),
         "B": "0",
     }
-    return {"e": "kline", "E": now_ms, "s": texts.symbol, "k": details}
+    return {"e": "kline", "E": now, "s": texts.symbol, "k": details}
 
 
-def average_price(price: str, last_ms: int, now_ms: int, texts: InstrumentTexts) -> Body:
+def average_price(price: str, last: int, now: int, texts: InstrumentTexts) -> Body:
     """Say the volume-weighted price of the last minutes."""
-    return {"e": "avgPrice", "E": now_ms, "s": texts.symbol, "i": "5m", "w": price, "T": last_ms}
+    return {"e": "avgPrice", "E": now, "s": texts.symbol, "i": "5m", "w": price, "T": last}
 
 
-def mini_ticker(statistics: Statistics, now_ms: int, texts: InstrumentTexts) -> Body:
+def mini_ticker(statistics: Statistics, now: int, texts: InstrumentTexts) -> Body:
     """Say how the last 24 hours were, in short."""
     return {
         "e": "24hrMiniTicker",
-        "E": now_ms,
+        "E": now,
         "s": texts.symbol,
         "c": texts.price(statistics.last_ticks),
         "o": texts.price(statistics.open_ticks),
@@ -257,11 +274,18 @@ def mini_ticker(statistics: Statistics, now_ms: int, texts: InstrumentTexts) -> 
     }
 
 
-def ticker(statistics: Statistics, best: BookTicker, last_lots: int, now_ms: int, texts: InstrumentTexts) -> Body:
+def ticker(
+    statistics: Statistics,
+    best: BookTicker,
+    last_lots: int,
+    now: int,
+    texts: InstrumentTexts,
+    unit_ns: int = MILLISECOND_NS,
+) -> Body:
     """Say how the last 24 hours were."""
     return {
         "e": "24hrTicker",
-        "E": now_ms,
+        "E": now,
         "s": texts.symbol,
         "p": texts.price(statistics.last_ticks - statistics.open_ticks),
         "P": texts.percent(statistics.last_ticks - statistics.open_ticks, statistics.open_ticks),
@@ -278,8 +302,8 @@ def ticker(statistics: Statistics, best: BookTicker, last_lots: int, now_ms: int
         "l": texts.price(statistics.low_ticks),
         "v": texts.quantity(statistics.volume_lots),
         "q": texts.amount(statistics.amount),
-        "O": statistics.open_ms,
-        "C": statistics.close_ms,
+        "O": statistics.open_ms * MILLISECOND_NS // unit_ns,
+        "C": statistics.close_ms * MILLISECOND_NS // unit_ns,
         "F": statistics.first_trade_id,
         "L": statistics.last_trade_id,
         "n": statistics.trade_count,

@@ -45,35 +45,36 @@ class Tickers:
     def __init__(self, market: MarketData, directory: Directory) -> None:
         self._market = market
         self._directory = directory
-        self._encoded: dict[tuple[Kind, int], orjson.Fragment] = {}
+        self._encoded: dict[tuple[Kind, int, int], orjson.Fragment] = {}  # of a kind, an instrument and a unit of time
 
     def begin_beat(self) -> None:
         """Forget how things stood."""
         self._encoded.clear()
 
-    def body(self, kind: Kind, index: int, now_ms: int) -> Body:
-        """Return one ticker."""
-        market, texts = self._market, self._directory.texts(index)
-        match kind:
+    def body(self, stream: Stream, index: int, now_ms: int) -> Body:
+        """Return the ticker of an instrument as a stream tells it."""
+        market, texts, now = self._market, self._directory.texts(index), stream.shown(now_ms)
+        match stream.kind:
             case Kind.MINI_TICKER | Kind.ALL_MINI_TICKERS:
-                return streams.mini_ticker(market.statistics(index, now_ms), now_ms, texts)
+                return streams.mini_ticker(market.statistics(index, now_ms), now, texts)
             case Kind.ALL_BOOK_TICKERS:
                 return streams.book_ticker(market.book_ticker(index), texts)
             case _:
                 trades = market.trades(index, 1)
                 lots = trades[-1].quantity_lots if trades else 0
                 statistics, best = market.statistics(index, now_ms), market.book_ticker(index)
-                return streams.ticker(statistics, best, lots, now_ms, texts)
+                return streams.ticker(statistics, best, lots, now, texts, stream.unit_ns)
 
     def best(self, index: int) -> tuple[int, ...]:
         """Return what a book ticker says of the best levels."""
         return self._market.book_ticker(index)[1:]
 
-    def encoded(self, kind: Kind, index: int, now_ms: int) -> orjson.Fragment:
+    def encoded(self, stream: Stream, index: int, now_ms: int) -> orjson.Fragment:
         """Return one ticker as JSON, as it was when it was first asked for since `begin_beat`."""
-        known = self._encoded.get((kind, index))
+        key = (stream.kind, index, stream.unit_ns)
+        known = self._encoded.get(key)
         if known is None:
-            known = self._encoded[kind, index] = orjson.Fragment(orjson.dumps(self.body(kind, index, now_ms)))
+            known = self._encoded[key] = orjson.Fragment(orjson.dumps(self.body(stream, index, now_ms)))
         return known
 
 
@@ -105,7 +106,7 @@ class AllTickers:
             rows: Rows = {}
             for index in told[begin : begin + TICKERS_PER_MESSAGE]:
                 del self._changed[index]
-                rows[self._directory.texts(index).symbol] = self._tickers.encoded(self.stream.kind, index, now_ms)
+                rows[self._directory.texts(index).symbol] = self._tickers.encoded(self.stream, index, now_ms)
             self._publish(Message(self.stream.name, rows, merge_rows, encode_rows))
         return bool(self._changed)
 

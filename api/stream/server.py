@@ -44,7 +44,7 @@ HANDSHAKE_WEIGHT = 2  # of a request, whatever becomes of it
 API_PATH = "/ws-api/v3"
 RAW_PATHS = ("/ws", "/stream/ws")
 COMBINED_PATH = "/stream"
-MILLISECONDS_ONLY = INVALID_TIME_UNIT._replace(message="Market streams tell time in milliseconds only.")
+TIME_UNITS = {"MILLISECOND": MILLISECOND_NS, "MICROSECOND": MICROSECOND_NS}
 
 
 class Session(Protocol):
@@ -119,9 +119,8 @@ class WebsocketApp:
     def _problem(self, path: str, query: dict[str, list[str]]) -> Problem | None:
         if path not in {API_PATH, COMBINED_PATH, PRIVATE_PATH} and not _is_raw(path):
             return NO_SUCH_PATH
-        unit = query.get("timeUnit", ["MILLISECOND"])[0].upper()
-        if unit != "MILLISECOND" and (path != API_PATH or unit != "MICROSECOND"):
-            return INVALID_TIME_UNIT if path == API_PATH else MILLISECONDS_ONLY
+        if _unit_ns(query) is None:
+            return INVALID_TIME_UNIT
         return OVERLOADED if self.hub.full else None
 
     def _session(
@@ -137,23 +136,24 @@ class WebsocketApp:
             private = PrivateSession(self._services, self._private, self._departures, connection, admission)
             private.open()
             return private
+        unit_ns = _unit_ns(query) or MILLISECOND_NS
+        user_data = self._user_data_us if unit_ns == MICROSECOND_NS else self._user_data
         if path == API_PATH:
-            is_fine = "timeUnit" in query and query["timeUnit"][0].upper() == "MICROSECOND"
             asking = ApiSession(
                 self._services,
                 self.hub,
-                self._user_data_us if is_fine else self._user_data,
+                user_data,
                 self._departures,
                 connection,
                 line,
                 address,
-                MICROSECOND_NS if is_fine else MILLISECOND_NS,
+                unit_ns,
             )
             line.take_with(asking.take)
             return asking
         combined = path == COMBINED_PATH
         keys = self._services.listen_keys
-        session = MarketSession(self.hub, self._feed, self._user_data, keys, connection, combined=combined)
+        session = MarketSession(self.hub, self._feed, user_data, keys, connection, combined=combined, unit_ns=unit_ns)
         session.open(_combined_names(query) if combined else self._raw_names(path))
         return session
 
@@ -265,6 +265,11 @@ def _line(scope: Scope) -> FrameProtocol:
     line = line_of(scope)
     assert line is not None, "websockets are served with server_settings()"
     return line
+
+
+def _unit_ns(query: dict[str, list[str]]) -> int | None:
+    """Return the unit of time that a handshake asks for, None if there is no such unit."""
+    return TIME_UNITS.get(query.get("timeUnit", ["MILLISECOND"])[0].upper())
 
 
 def _is_raw(path: str) -> bool:

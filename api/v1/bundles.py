@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
 
-from api.errors import Problem, RequestError, rejection
+from api.errors import DUPLICATE_ORDER, Problem, RequestError, rejection
 from api.gate import check_gate
 from api.orders import Placed
 from api.orders import placed as placed_by
@@ -30,6 +30,7 @@ from api.v1.orderschemas import (
     TimerRequest,
     Which,
 )
+from api.v1.repeats import Repeat, sent_before
 from api.v1.schemas import Nothing
 from exchange.core import commands
 from exchange.core.types import EventKind, OrderFlag, SelfTradePrevention, Side
@@ -44,8 +45,14 @@ T = TypeVar("T")
 
 
 async def place_batch(desk: Desk, caller: Caller, request: BatchRequest) -> BatchAnswer:
-    """Place up to 256 orders; each is answered for itself, or all are accepted or none."""
+    """Place up to 256 orders; each is answered for itself, or all are accepted or none.
+
+    A repeat returns the first answer: of each order by its client_order_id, of all or none if it is the same batch.
+    """
     count_orders(desk, caller, len(request.orders))
+    repeat = sent_before(desk, caller.account, request.orders) if request.all_or_none else None
+    if repeat is not None:
+        return _repeated(desk, request, repeat)
     made = [_attempt(partial(_command, desk, caller, order)) for order in request.orders]
     good = [command for command in made if isinstance(command, bytes)]
     if request.all_or_none and len(good) < len(made):
@@ -56,7 +63,20 @@ async def place_batch(desk: Desk, caller: Caller, request: BatchRequest) -> Batc
         BatchItem(**_told(one)) if isinstance(one, Problem) else _placed(desk, order, next(done))
         for order, one in zip(request.orders, made, strict=True)
     ]
-    if request.all_or_none and any(item.code for item in results):
+    return _whole(results) if request.all_or_none else BatchAnswer(results=results)
+
+
+def _repeated(desk: Desk, request: BatchRequest, repeat: Repeat) -> BatchAnswer:
+    """Answer a batch of all or none that was sent before; refuse one that only shares ids with what was sent."""
+    if repeat.events is None:
+        places = range(len(request.orders))
+        raise _undone([BatchItem(**_told(DUPLICATE_ORDER if n in repeat.known else BATCH_UNDONE)) for n in places])
+    return _whole([_placed(desk, *one) for one in zip(request.orders, repeat.events, strict=True)])
+
+
+def _whole(results: list[BatchItem]) -> BatchAnswer:
+    """Return the answer to a batch of all or none, or refuse it if one of its orders was refused."""
+    if any(item.code for item in results):
         raise _undone([item if item.code else BatchItem(**_told(BATCH_UNDONE)) for item in results])
     return BatchAnswer(results=results)
 

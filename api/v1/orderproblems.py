@@ -17,5 +17,7 @@ NOT_A_TRADE = Problem(404, -8105, "This event is no trade: the number is a fill'
 TRANSFER_ARCHIVED = Problem(409, -8106, "This transfer_id was applied before and is archived: see the statement.")
 NOT_THE_SECOND = Problem(409, -8107, "Sign this with the key's second secret: it shows that you have it.")
 BATCH_UNDONE = Problem(
-    409, -8040, "Another order of this batch was refused, so none was placed: correct that one and send all again."
+    409,
+    -8040,
+    "Another order of this batch was refused, so none was placed: correct that one and send all under new ids.",
 )

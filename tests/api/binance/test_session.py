@@ -8,7 +8,9 @@ import pytest
 from api.binance.directory import Directory
 from api.binance.feed import Feed
 from api.binance.session import MarketSession
+from api.binance.streams import FAST_MS, SLOW_MS
 from api.binance.userdata import user_data
+from api.call import MICROSECOND_NS, MILLISECOND_NS
 from api.stream.config import StreamConfig
 from api.stream.listenkeys import LIFETIME_NS, ListenKeys
 from exchange.marketdata.prices import DailyPrices
@@ -37,10 +39,10 @@ class Hosted(Floor):
 
         return Never()
 
-    def session(self, *, combined: bool = False) -> tuple[MarketSession, Wire]:
+    def session(self, *, combined: bool = False, unit_ns: int = MILLISECOND_NS) -> tuple[MarketSession, Wire]:
         connection, wire = self.connect()
         services = (self.hub, self.feed, self.user_data, self.listen_keys)
-        return MarketSession(*services, connection, combined=combined), wire
+        return MarketSession(*services, connection, combined=combined, unit_ns=unit_ns), wire
 
     def said(self, wire: Wire) -> list[Any]:
         self.turn()
@@ -148,3 +150,48 @@ def test_who_talks_too_much_is_ended_with_the_answer(hosted: Hosted) -> None:
 
     assert wire.take()[-1]["error"]["msg"] == "Too many messages: 10 a second"
     assert wire.finished == (1008, "Too many messages.", hosted.hub.config.farewell_s)
+
+
+TOLD = (
+    *(f"{LOWER}@{kind}" for kind in ("trade", "aggTrade", "depth@0ms", "depth5@100ms", "book", "orders", "bookTicker")),
+    *(f"{LOWER}@{kind}" for kind in ("kline_1m", "ticker", "miniTicker", "avgPrice", "phase")),
+    *("!ticker@arr", "!instruments", "!announcements"),
+)
+
+
+def refined(coarse: Any, fine: Any) -> int:
+    """Return how many numbers of two messages differ, each the same time, once in milliseconds."""
+    if isinstance(coarse, dict):
+        assert coarse.keys() == fine.keys()
+        return sum(refined(coarse[name], fine[name]) for name in coarse)
+    if isinstance(coarse, list):
+        assert len(coarse) == len(fine)
+        return sum(map(refined, coarse, fine))
+    assert coarse == fine or coarse == fine // 1_000
+    return coarse != fine
+
+
+def test_times_are_told_in_microseconds_to_who_asks_for_them(hosted: Hosted) -> None:
+    hosted.clock.time_ns += 123_456
+    heard: dict[int, list[Any]] = {}
+    sessions = {unit: hosted.session(combined=True, unit_ns=unit) for unit in (MILLISECOND_NS, MICROSECOND_NS)}
+    for session, _ in sessions.values():
+        tell(session, "SUBSCRIBE", *TOLD)
+    hosted.act(sell(100, 3), buy(100, 1))
+    for pace_ms in (FAST_MS, SLOW_MS):
+        hosted.feed.beat(pace_ms)
+    for unit, (_, wire) in sessions.items():
+        heard[unit] = [one for one in hosted.said(wire) if "stream" in one]
+    coarse, fine = heard.values()
+    assert {one["stream"] for one in coarse} == set(TOLD)
+    untimed = ("depth5@100ms", "bookTicker")
+    for one, other in zip(coarse, fine, strict=True):
+        assert one["stream"] == other["stream"]
+        assert bool(refined(one["data"], other["data"])) is not one["stream"].endswith(untimed)
+    trade = next(one["data"] for one in fine if one["stream"].endswith("@trade"))
+    assert trade["T"] == hosted.clock.time_ns // 1_000 != hosted.clock.time_ns // 1_000_000 * 1_000
+    candle = next(one["data"]["k"] for one in reversed(fine) if "kline" in one["stream"])
+    assert candle["T"] + 1 - candle["t"] == 60_000_000
+    for session, _ in sessions.values():
+        tell(session, "UNSUBSCRIBE", *TOLD)
+    assert not hosted.hub.topics

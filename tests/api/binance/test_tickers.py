@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from api.binance import tickers
-from api.binance.streams import FAST_MS, SLOW_MS, Kind
+from api.binance.streams import FAST_MS, SLOW_MS, Kind, Stream
 from api.stream.backlog import Backlog, Message
 from tests.api.binance.floor import INSTRUMENT, SECOND, SECOND_SYMBOL, START_MS, SYMBOL, buy, sell
 from tests.api.binance.test_feed import Fed, take
@@ -69,11 +69,13 @@ def test_best_levels_are_told_when_they_moved(fed: Fed) -> None:
 def test_a_ticker_is_encoded_once_a_beat_however_many_streams_it_is_in(fed: Fed) -> None:
     trade_both(fed)
     source = tickers.Tickers(fed.market, fed.sources.directory)
-    first = source.encoded(Kind.ALL_TICKERS, INSTRUMENT, START_MS)
-    assert source.encoded(Kind.ALL_TICKERS, INSTRUMENT, START_MS) is first
-    assert source.encoded(Kind.ALL_MINI_TICKERS, INSTRUMENT, START_MS) is not first
+    stream = Stream("!ticker@arr", Kind.ALL_TICKERS, 0)
+    first = source.encoded(stream, INSTRUMENT, START_MS)
+    assert source.encoded(stream, INSTRUMENT, START_MS) is first
+    assert source.encoded(stream._replace(kind=Kind.ALL_MINI_TICKERS), INSTRUMENT, START_MS) is not first
+    assert source.encoded(stream._replace(unit_ns=1_000), INSTRUMENT, START_MS) is not first
     source.begin_beat()
-    assert source.encoded(Kind.ALL_TICKERS, INSTRUMENT, START_MS) is not first
+    assert source.encoded(stream, INSTRUMENT, START_MS) is not first
 
 
 def test_many_tickers_come_in_several_messages_and_beats(fed: Fed, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,7 +98,7 @@ def test_combined_streams_are_wrapped_with_their_name(floor: Venue) -> None:
         ("/nowhere", 404, -1020),
         ("/wsx", 404, -1020),
         ("/ws-api/v2", 404, -1020),
-        ("/ws?timeUnit=MICROSECOND", 400, -1194),
+        ("/ws?timeUnit=NANOSECOND", 400, -1194),
     ],
 )
 def test_an_address_that_is_none_is_refused_as_http_would(floor: Venue, path: str, status: int, code: int) -> None:

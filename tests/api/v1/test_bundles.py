@@ -62,11 +62,11 @@ def test_a_batch_of_all_or_none_is_accepted_whole(market: Any) -> None:
 def test_a_batch_of_all_or_none_is_refused_whole(market: Any) -> None:
     _, issuer, buyer = market
     done(issuer.post("/v1/order", **order("SELL", 2, "1.0000")))
-    named = order("BUY", 1, "0.5000", post_only=True, client_order_id="undone")
     for wrong, code in (
-        (order("BUY", 1, "1.0000", post_only=True), -2010),
         (order("BUY", 1, "0", post_only=True), -1013),
+        (order("BUY", 1, "1.0000", post_only=True), -2010),
     ):
+        named = order("BUY", 1, "0.5000", post_only=True, client_order_id="undone")
         answer = buyer.post(
             "/v1/orders/batch", orders=[named, wrong, named | {"client_order_id": "x"}], all_or_none=True
         )
