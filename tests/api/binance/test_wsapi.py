@@ -360,7 +360,7 @@ def test_who_asks_too_much_is_refused_and_then_banned_and_cut(tmp_path_factory: 
 
     with venue(tmp_path_factory.mktemp("limits"), limits) as served:
         statuses, end = talk(lambda: conversation(served))
-    assert statuses == [200] * 20 + [429] * 3 + [418]
+    assert statuses == [200] * 18 + [429] * 3 + [418]
     assert end == (1008, "Banned.")
 
 
