@@ -94,8 +94,10 @@ class Signer:
 
     def verify(self, payload: bytes, signature: str) -> bool:
         """Return whether a signature in hexadecimal is the payload's; the comparison takes the same time for any."""
-        sent = signature.lower().encode("latin-1", "replace")
-        return hmac.compare_digest(self.sign(payload).encode("ascii"), sent)
+        good = self.sign(payload)
+        if signature.isascii() and hmac.compare_digest(good, signature):
+            return True
+        return hmac.compare_digest(good.encode("ascii"), signature.lower().encode("latin-1", "replace"))
 
 
 class PublicKey:
@@ -232,9 +234,13 @@ def check_time(parameters: Mapping[str, str], now_ns: int) -> int:
     text = parameters.get("timestamp")
     if text is None:
         raise RequestError(missing("timestamp"))
-    sent_ns = _timestamp_ns(text)
-    window = parameters.get("recvWindow")
-    until_ns = sent_ns + (RECV_WINDOW_MS * 1_000_000 if window is None else _recv_window_ns(window))
+    return good_until_ns(_number(text), parameters.get("recvWindow", ""), now_ns)
+
+
+def good_until_ns(timestamp: int, window: str, now_ns: int) -> int:
+    """Return until when a request is good, or refuse it; an empty window is the usual one."""
+    sent_ns = timestamp * 1_000 if timestamp >= MICROSECONDS_FROM else timestamp * 1_000_000
+    until_ns = sent_ns + (_recv_window_ns(window) if window else RECV_WINDOW_MS * 1_000_000)
     if sent_ns >= now_ns + AHEAD_MS_MAX * 1_000_000:
         raise RequestError(_skewed(AHEAD_OF_TIME, sent_ns, now_ns))
     if now_ns > until_ns:
@@ -247,11 +253,10 @@ def _skewed(problem: Problem, sent_ns: int, now_ns: int) -> Problem:
     return problem._replace(data={"serverTime": now_ns // 1_000_000, "aheadMs": (sent_ns - now_ns) // 1_000_000})
 
 
-def _timestamp_ns(text: str) -> int:
+def _number(text: str) -> int:
     if not (text.isdecimal() and text.isascii() and len(text) <= 17):
         raise RequestError(illegal("timestamp", _TIMESTAMP_RANGE))
-    number = int(text)
-    return number * 1_000 if number >= MICROSECONDS_FROM else number * 1_000_000
+    return int(text)
 
 
 @lru_cache(WINDOWS_CACHED_MAX)

@@ -24,6 +24,7 @@ _TIME_UNITS = {b"MILLISECOND": MILLISECOND_NS, b"MICROSECOND": MICROSECOND_NS}
 _FORM = b"application/x-www-form-urlencoded"
 NOT_MODIFIED = 304
 _JSON = (b"content-type", b"application/json")
+USED = (b"x-mbx-used-weight-1m", b"x-tb-key-weight-1m", b"x-mbx-order-count-10s")  # in the order of counting
 _encode = msgspec.json.Encoder().encode
 
 
@@ -31,44 +32,30 @@ class Disconnected(Exception):  # noqa: N818 - not an error: nobody is left to a
     """The client went away before its request was complete."""
 
 
-class Call:
+class Call(msgspec.Struct):
     """A request on its way: as received, and what was found out about it since."""
 
-    __slots__ = (
-        "account",
-        "address",
-        "body",
-        "content_type",
-        "headers_out",
-        "if_none_match",
-        "key",
-        "now_ns",
-        "query",
-        "texts",
-        "time_unit_ns",
-    )
-
-    def __init__(self, address: str, query: bytes, now_ns: int) -> None:
-        self.address = address
-        self.query = query
-        self.now_ns = now_ns
-        self.body = b""
-        self.key = ""
-        self.content_type = b""
-        self.if_none_match = b""
-        self.time_unit_ns = MILLISECOND_NS
-        self.account = 0  # of the key, once authenticated
-        self.texts: dict[str, str] = {}  # the parameters, once parsed
-        self.headers_out: list[tuple[bytes, bytes]] = []
+    address: str
+    query: bytes
+    now_ns: int
+    key: str = ""
+    content_type: bytes = b""
+    if_none_match: bytes = b""
+    time_unit_ns: int = MILLISECOND_NS
+    body: bytes = b""
+    account: int = 0  # of the key, once authenticated
+    texts: dict[str, str] = {}  # the parameters, once parsed
+    headers_out: list[tuple[bytes, bytes]] = []
+    used: list[int] = []  # of an order's limits, in the order of `USED`, where no headers were made of them
 
     def again(self, address: str, now_ns: int) -> "Call":
         """Return a call with the same headers."""
-        call = Call(address, self.query, now_ns)
-        call.key = self.key
-        call.content_type = self.content_type
-        call.time_unit_ns = self.time_unit_ns
-        call.if_none_match = self.if_none_match
-        return call
+        return Call(address, self.query, now_ns, self.key, self.content_type, self.if_none_match, self.time_unit_ns)
+
+    def tell_used(self) -> None:
+        """Make headers of what was used."""
+        self.headers_out += [(name, b"%d" % used) for name, used in zip(USED, self.used, strict=False)]
+        self.used = []
 
     def stamp(self, time_ns: int) -> int:
         """Return a time in the unit that the client asked for."""
@@ -115,7 +102,8 @@ def check_headers(call: Call) -> None:
     """Refuse a body that is no form, and a unit of time that is none."""
     if not call.time_unit_ns:
         raise RequestError(INVALID_TIME_UNIT)
-    if call.body and call.content_type and not call.content_type.lower().startswith(_FORM):
+    content_type = call.content_type
+    if content_type != _FORM and call.body and content_type and not content_type.lower().startswith(_FORM):
         raise RequestError(WRONG_CONTENT_TYPE)
 
 

@@ -12,19 +12,21 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, Protocol
 
+import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.binance.placing import place
-from api.binance.rest import ENDPOINTS
-from api.call import NOT_MODIFIED, Answer, Call, read_headers, refusal
-from api.door import Endpoint, Services, admit, answer, refused
+from api.binance.placing import PLACE, receive
+from api.call import NOT_MODIFIED, USED, Answer, Call, read_headers, refusal
+from api.door import Endpoint, Services, answer, refused
 from api.errors import HEAD_TOO_LARGE, INVALID_HTTP, Problem, RequestError
 from api.heads import END, Head, Heads
 from api.steps import Steps
 
-_PLACE = ENDPOINTS["POST", "/api/v3/order"]
 _STATUS = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
 _CLOSE = (b"connection", b"close")
+_PLACED = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n" + b"".join(
+    [b"%s: %%d\r\n" % name for name in USED]
+)
 
 
 class Served(Protocol):
@@ -55,31 +57,18 @@ class _Nobody:
 _NOBODY = _Nobody()
 
 
-class Pending:
+class Pending(msgspec.Struct, eq=False):
     """A request of the table that is not answered yet; what uvicorn reads of its own cycles has their names."""
 
-    __slots__ = (
-        "call",
-        "disconnected",
-        "endpoint",
-        "keep_alive",
-        "message_event",
-        "more_body",
-        "parts",
-        "response_complete",
-        "size",
-    )
-
-    def __init__(self, endpoint: Endpoint, call: Call, *, keep_alive: bool) -> None:
-        self.endpoint = endpoint
-        self.call = call
-        self.keep_alive = keep_alive
-        self.parts: list[bytes] = []
-        self.size = 0
-        self.more_body = True
-        self.response_complete = False
-        self.disconnected = False
-        self.message_event = _NOBODY
+    endpoint: Endpoint
+    call: Call
+    keep_alive: bool
+    more_body: bool = True
+    size: int = 0
+    parts: list[bytes] = []
+    response_complete: bool = False
+    disconnected: bool = False
+    message_event: _Nobody = _NOBODY
 
     def add(self, part: bytes, limit: int) -> None:
         """Take a part of the body; what is too much is counted and thrown away."""
@@ -162,7 +151,7 @@ class HttpConnection(HttpToolsProtocol):
             call = Call(self._address, self.url.partition(b"?")[2], self._services.exchange.clock.now_ns())
             read_headers(call, self.headers)
             keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
-            self.cycle = Pending(endpoint, call, keep_alive=keep_alive)  # type: ignore[assignment] # see the top
+            self.cycle = Pending(endpoint, call, keep_alive)  # type: ignore[assignment] # see the top
             return
         url, headers, expects = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
@@ -214,20 +203,23 @@ class HttpConnection(HttpToolsProtocol):
     def _take(self, head: Head, body: bytes) -> None:
         """Serve a request that has come whole and whose head is known."""
         call = head.call.again(self._address, self._services.exchange.clock.now_ns())
-        pending = Pending(head.endpoint, call, keep_alive=head.keep_alive)
-        pending.add(body, self._limiter.limits.body_bytes_max)
+        pending = Pending(head.endpoint, call, head.keep_alive, False, len(body))
         self.cycle = pending  # type: ignore[assignment] # see the top
-        self._begin(pending)
+        self._serve(pending, body)
 
     def _begin(self, pending: Pending) -> None:
         pending.more_body = False
-        try:
-            self._limiter.refuse_body(pending.size)
-        except RequestError as error:
-            self.finish(pending, refusal(error.problem, []))
-            return
-        pending.call.body = b"".join(pending.parts)
-        if pending.endpoint is _PLACE:
+        self._serve(pending, b"".join(pending.parts))
+
+    def _serve(self, pending: Pending, body: bytes) -> None:
+        if pending.size > self._limiter.limits.body_bytes_max:
+            try:
+                self._limiter.refuse_body(pending.size)
+            except RequestError as error:
+                self.finish(pending, refusal(error.problem, []))
+                return
+        pending.call.body = body
+        if pending.endpoint is PLACE:
             self.place(pending)
         else:
             steps = answer(pending.endpoint, self._services, pending.call)
@@ -236,26 +228,32 @@ class HttpConnection(HttpToolsProtocol):
     def place(self, pending: Pending) -> None:
         """Place an order without a coroutine."""
         try:
-            admit(_PLACE, self._services, pending.call)
-            place(self._services, pending.call, partial(self.told, pending))
+            receive(self._services, pending.call, partial(self.told, pending))
         except Exception as error:  # noqa: BLE001 - nothing is caught here that is not answered
             self.told(pending, error)
 
     def told(self, pending: Pending, outcome: bytes | Exception) -> None:
         """Answer an order with what became of it, or with what went wrong."""
         call = pending.call
-        if isinstance(outcome, bytes):
-            self.finish(pending, Answer(200, outcome, call.headers_out))
+        if not isinstance(outcome, bytes):
+            call.tell_used()
+            self.finish(pending, refused(PLACE, outcome, call))
+        elif call.used and pending.keep_alive:
+            self._write(pending, b"%s\r\n%s" % (_PLACED % (len(outcome), *call.used), outcome))
         else:
-            self.finish(pending, refused(_PLACE, outcome, call))
+            call.tell_used()
+            self.finish(pending, Answer(200, outcome, call.headers_out))
 
     def finish(self, pending: Pending, result: Answer) -> None:
         """Write an answer, and go on with what comes next."""
+        headers = result.headers if pending.keep_alive else [*result.headers, _CLOSE]
+        self._write(pending, response(result.status, headers, result.body))
+
+    def _write(self, pending: Pending, data: bytes) -> None:
         pending.response_complete = True
         if pending.disconnected or self.transport.is_closing():
             return
-        headers = result.headers if pending.keep_alive else [*result.headers, _CLOSE]
-        self.transport.write(response(result.status, headers, result.body))
+        self.transport.write(data)
         if pending.keep_alive:
             self.on_response_complete()
         else:

@@ -7,6 +7,7 @@ engine nothing, and it is found by it like by any other.
 
 from collections.abc import Sequence
 from functools import lru_cache
+from struct import Struct
 from typing import NamedTuple
 
 from api import orders, parameters
@@ -30,6 +31,7 @@ from api.errors import (
 )
 from api.gate import check_gate
 from api.orders import OrderTexts, Placed
+from api.shapes import Shapes
 from api.turn import Receiver, Turn
 from exchange.core import commands
 from exchange.core.types import (
@@ -53,6 +55,9 @@ from exchange.server import Exchange
 
 NUMBERS_CACHED_MAX = 1 << 16  # texts of prices and quantities, which come again and again
 _steps = lru_cache(NUMBERS_CACHED_MAX)(parse_steps)
+# a command as `commands.new_order` makes it, for whom the name need not become five integers first
+_PACK = Struct("<qq8B4Iqqqq40sqII").pack
+_NEW_ORDER = int(CommandKind.NEW_ORDER)
 _REJECTED, _DUPLICATED = int(EventKind.COMMAND_REJECTED), int(EventKind.ORDER_DUPLICATED)
 _PRICED = frozenset((OrderType.LIMIT, OrderType.STOP_LIMIT))
 
@@ -77,6 +82,7 @@ class Gateway:
         self._registry = exchange.registry
         self._orders = exchange.orders
         self._names = names or Names()
+        self.shapes = Shapes()
 
     async def place(self, account: int, order: OrderTexts, instrument: Instrument) -> Placed:
         """Place an order. A client order id that was used before returns what became of the order that has it."""
@@ -187,22 +193,16 @@ class Gateway:
         check_gate(self._registry, account, order.side, instrument)
         ticks, lots = self._numbers(order, instrument)
         prevention, names = order.self_trade_prevention, self._names
-        return commands.new_order(
-            account,
-            instrument.index,
-            order.side,
-            ticks,
-            lots,
-            order_type=order.order_type,
-            time_in_force=order.time_in_force,
-            self_trade_prevention=instrument.self_trade_prevention if prevention is None else prevention,
-            flags=order.flags,
-            client_order_id=order.client_order_id,
-            amount=self._amount(order, instrument),
-            until_ns=order.until_ns,
-            stop_ticks=self.ticks(names.stop_price, order.stop_price, instrument, ZERO_STOP) if order.stop_price else 0,
-            display_lots=self.lots(names.iceberg, order.iceberg, instrument, ZERO_ICEBERG) if order.iceberg else 0,
-        )
+        return _PACK(
+            0, 0, _NEW_ORDER, order.side, order.order_type, order.time_in_force,
+            instrument.self_trade_prevention if prevention is None else prevention, order.flags, 0, 0,
+            account, instrument.index, 0, 0, 0, ticks, lots,
+            self._amount(order, instrument) if order.amount else 0,
+            order.client_order_id.encode("ascii"),
+            order.until_ns,
+            self.ticks(names.stop_price, order.stop_price, instrument, ZERO_STOP) if order.stop_price else 0,
+            self.lots(names.iceberg, order.iceberg, instrument, ZERO_ICEBERG) if order.iceberg else 0,
+        )  # fmt: skip
 
     def _numbers(self, order: OrderTexts, instrument: Instrument) -> tuple[int, int]:
         """Return ticks (0 without a price) and lots (0 with an amount)."""
@@ -232,8 +232,6 @@ class Gateway:
         return ticks
 
     def _amount(self, order: OrderTexts, instrument: Instrument) -> int:
-        if not order.amount:
-            return 0
         quote = self._registry.asset_at(instrument.quote)
         assert quote is not None
         units = parse_units(order.amount, quote.decimals)

@@ -39,6 +39,7 @@ INT64_MAX = (1 << 63) - 1
 _LONG = re.compile(r"[0-9]{1,20}").fullmatch
 _DECIMAL = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?").fullmatch
 _SYMBOL = re.compile(r"[A-Z0-9\-_.]{1,64}").fullmatch
+NEW_CLIENT_ORDER_ID_PATTERN = f"(?!{OWN_NAME})[a-zA-Z0-9\\-_.:/]{{1,36}}"  # the same as `new_client_order_id`
 _CLIENT_ORDER_ID = re.compile(r"[a-zA-Z0-9\-_.:/]{1,36}").fullmatch
 
 AUTHENTICATION = frozenset(("timestamp", "recvWindow", "signature"))

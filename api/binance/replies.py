@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
-from msgspec import Raw
-
 from api.binance.texts import InstrumentTexts
 from api.orders import Placed, name_of, status_of
 from exchange.core.types import OrderFlag, OrderType, SelfTradePrevention, Side, TimeInForce, TradingState
@@ -64,7 +62,7 @@ def shown_ticks(order_type: int, price_ticks: int) -> int:
     return price_ticks if order_type in {_LIMIT, _STOP_LIMIT} else 0
 
 
-def placed(order: Placed, texts: InstrumentTexts, quote_asset: str, stamp: Stamp, response: str) -> Raw:
+def placed(order: Placed, texts: InstrumentTexts, quote_asset: str, stamp: Stamp, response: str) -> str:
     """Say what became of an order, as JSON: ACK, RESULT, or FULL with every trade.
 
     Written as text, for every order is answered: its words are of symbols and names that need no escaping.
@@ -75,13 +73,15 @@ def placed(order: Placed, texts: InstrumentTexts, quote_asset: str, stamp: Stamp
         f'"clientOrderId":"{order.client_order_id}","transactTime":{time}'
     )
     if response == "ACK":
-        return Raw(f"{head}}}")
+        return f"{head}}}"
     zero = _amount(texts, 0)
     terms = _terms(*order[2:7])
-    more = _conditions(order, texts) if order.stop_ticks or order.display_lots else {}
-    working = more.pop("workingTime", time)
-    tail = "".join([f',"{name}":"{text}"' for name, text in more.items()])
-    return Raw(
+    working, tail = time, ""
+    if order.stop_ticks or order.display_lots:
+        more = _conditions(order, texts)
+        working = more.pop("workingTime", time)
+        tail = "".join([f',"{name}":"{text}"' for name, text in more.items()])
+    return (
         f'{head},"price":"{_price(texts, shown_ticks(order.order_type, order.price_ticks))}",'
         f'"origQty":"{_quantity(texts, order.quantity_lots)}","executedQty":"{_quantity(texts, order.filled_lots)}",'
         f'"origQuoteOrderQty":"{zero}","cummulativeQuoteQty":'
@@ -91,6 +91,8 @@ def placed(order: Placed, texts: InstrumentTexts, quote_asset: str, stamp: Stamp
 
 
 def _fills(order: Placed, texts: InstrumentTexts, quote_asset: str) -> str:
+    if not order.fills:
+        return ',"fills":[]'
     told = [
         f'{{"price":"{_price(texts, fill.price_ticks)}","qty":"{_quantity(texts, fill.quantity_lots)}",'
         f'"commission":"{texts.amount(fill.fee)}","commissionAsset":"{quote_asset}","tradeId":{fill.trade_id}}}'

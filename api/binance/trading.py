@@ -19,7 +19,7 @@ async def place(services: Services, call: Call) -> bytes:
     """Place an order and say what became of it."""
     order, instrument = ordered(services, call)
     result = await services.gateway.place(call.account, order, instrument)
-    return bytes(answered(services, call, order, instrument, result))
+    return told(services, call, order, instrument, result).encode()
 
 
 def ordered(services: Services, call: Call) -> tuple[OrderTexts, Instrument]:
@@ -98,6 +98,11 @@ def _listed(services: Services, call: Call, found: Sequence[OrderView]) -> bytes
 
 
 def answered(services: Services, call: Call, order: OrderTexts, instrument: Instrument, result: Placed) -> Raw:
+    """Say what became of a new order, as a part of other JSON."""
+    return Raw(told(services, call, order, instrument, result))
+
+
+def told(services: Services, call: Call, order: OrderTexts, instrument: Instrument, result: Placed) -> str:
     """Say what became of a new order, as JSON in the length that was asked for."""
     texts = services.directory.texts(instrument.index)
     return replies.placed(result, texts, instrument.quote_asset, call.stamp, order.response)

@@ -9,7 +9,8 @@ from api import errors
 from api.errors import RequestError
 from api.gateway import Gateway
 from api.orders import decode
-from exchange.core.types import EventKind, OrderType, RejectReason, Side, TimeInForce
+from exchange.core import commands
+from exchange.core.types import EventKind, OrderType, RejectReason, SelfTradePrevention, Side, TimeInForce
 from exchange.events import Event
 from exchange.marketdata.orders import OrderHistory, OrderStatus, OrderView
 from exchange.sequencer import Overloaded, Stopped
@@ -85,6 +86,21 @@ def test_a_number_off_the_grid_never_reaches_the_exchange(parts):
     assert problem(gateway.place(ALICE, decode(LIMIT | {"price": "0.00001"}), instrument)) == errors.PRICE_FILTER
     assert problem(gateway.place(ALICE, decode(LIMIT | {"quantity": "-1"}), instrument)).code == -1100
     assert sequencer.submitted == []
+
+
+def test_a_command_is_as_the_core_s_builder_makes_it(parts):
+    gateway, _, instrument = parts()
+    order = decode(LIMIT)._replace(
+        client_order_id="a" * 36, flags=1, self_trade_prevention=SelfTradePrevention.DECREMENT, until_ns=7,
+        stop_price="3", iceberg="1", amount="0.5",
+    )  # fmt: skip
+    made = commands.new_order(
+        ALICE, instrument.index, order.side, gateway.ticks("", "2.5", instrument), 1, order_type=order.order_type,
+        time_in_force=order.time_in_force, self_trade_prevention=SelfTradePrevention.DECREMENT, flags=1,
+        client_order_id="a" * 36, amount=500_000, until_ns=7, stop_ticks=gateway.ticks("", "3", instrument),
+        display_lots=1,
+    )  # fmt: skip
+    assert gateway.command(ALICE, order, instrument) == made
 
 
 def test_cancelling_all_goes_on_until_nothing_is_left(parts):

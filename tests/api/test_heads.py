@@ -28,9 +28,9 @@ def test_everything_that_a_header_says_is_in_the_call_that_comes_again():
     call, plain = Call("", b"", 1), Call("", b"", 1)
     read_headers(call, [(name, b"MICROSECOND") for name in names])
     again = call.again("", 1)
-    differing = {name for name in Call.__slots__ if getattr(call, name) != getattr(plain, name)}
+    differing = {name for name in Call.__struct_fields__ if getattr(call, name) != getattr(plain, name)}
     assert len(differing) == len(names)
-    assert all(getattr(again, name) == getattr(call, name) for name in Call.__slots__)
+    assert all(getattr(again, name) == getattr(call, name) for name in Call.__struct_fields__)
 
 
 def test_a_head_is_not_remembered_with_a_query_or_with_a_body_that_did_not_follow_it_as_it_was():

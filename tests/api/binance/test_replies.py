@@ -30,7 +30,7 @@ VIEW = OrderView(
 
 
 def told(order, response):
-    return json.loads(bytes(replies.placed(order, TEXTS, "CNY", STAMP, response)))
+    return json.loads(replies.placed(order, TEXTS, "CNY", STAMP, response))
 
 
 @pytest.mark.parametrize(
