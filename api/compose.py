@@ -21,10 +21,11 @@ from api.door import Services
 from api.gateways.fleet import serve_behind
 from api.gateways.process import GatewayOptions
 from api.keeper import Keeper
+from api.kernel import compile_apart, is_compiled
 from api.limits import Limits
 from api.metrics import Gauges, metrics_route
 from api.origins import Origins
-from api.serve import serve, stop_on_signals
+from api.serve import serve, stop_on_signals, stoppable
 from api.stream.config import StreamConfig
 from api.stream.server import server_settings, websocket_app
 from api.titles import Titles, open_titles
@@ -89,14 +90,18 @@ def run(options: Options, observer: Observer) -> None:
     start, ExchangeFailedError when it fails later.
     """
     options.directory.mkdir(parents=True, exist_ok=True)
-    keeper = Keeper(options.directory, options.dsn)
-    observer.step("reading the journal")
-    exchange = Exchange.open(options.directory, options.config, progress=_progress(observer))
-    keeper.start()
-    try:
-        uvloop.run(_serve(options, observer, exchange, keeper))
-    finally:
-        keeper.stop()
+    with stoppable():
+        keeper = Keeper(options.directory, options.dsn)
+        if not is_compiled(options.config.capacity):
+            observer.step("compiling the matching kernel, which the first start on a machine does once")
+            compile_apart(options.config.capacity)
+        observer.step("reading the journal")
+        exchange = Exchange.open(options.directory, options.config, progress=_progress(observer))
+        keeper.start()
+        try:
+            uvloop.run(_serve(options, observer, exchange, keeper))
+        finally:
+            keeper.stop()
 
 
 async def _serve(options: Options, observer: Observer, exchange: Exchange, keeper: Keeper) -> None:
@@ -105,7 +110,6 @@ async def _serve(options: Options, observer: Observer, exchange: Exchange, keepe
     try:
         exchange.start(asyncio.get_running_loop())
         vault = Vault.open(options.directory)
-        observer.step("compiling the matching kernel, which the first start on a machine does once")
         operator_file = await prepare(exchange, vault, options.directory)
         observer.step("starting the ledger")
         dsn = await asyncio.to_thread(keeper.dsn)

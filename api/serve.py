@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from types import FrameType
 from typing import Any
 
 import structlog
@@ -19,6 +20,10 @@ SHUTDOWN_S = 10
 SWEEP_S_MAX = 5
 CLOSE_S = 0.05
 log = structlog.get_logger()
+
+
+class _LeaveNow(BaseException):
+    """Nobody who waits may take it for a failure of what is waited for."""
 
 
 class _Server(uvicorn.Server):
@@ -86,6 +91,23 @@ async def serve(
             ready(listener.getsockname()[1])
             await stop.wait()
     await application.services.exchange.stop()
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Leave the block at once when SIGINT or SIGTERM comes, until `stop_on_signals` is there to answer them better."""
+
+    def leave(number: int, _: FrameType | None) -> None:
+        raise _LeaveNow(number)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except _LeaveNow:
+        log.info("stopped before the start was over")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def stop_on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

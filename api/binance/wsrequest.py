@@ -19,6 +19,7 @@ from api.parameters import PARAMETERS_MAX, TEXT_LENGTH_MAX
 
 VERSION = "v3/"  # may stand before a method's name
 ID_LENGTH_MAX = 256  # of what is echoed
+ID_MAX = (1 << 63) - 1
 
 
 class Request(msgspec.Struct):
@@ -38,7 +39,7 @@ def decode(text: bytes) -> Request:
         request = _DECODER.decode(text)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise RequestError(INVALID_JSON._replace(message=f"Invalid JSON Request: {error}")) from None
-    if isinstance(request.id, str) and len(request.id) > ID_LENGTH_MAX:
+    if not _is_echoed(request.id):
         request.id = None
         raise RequestError(overflowed("id"))
     request.method = request.method.removeprefix(VERSION)
@@ -87,13 +88,24 @@ def refused(request_id: int | str | None, problem: Problem, rate_limits: bytes) 
     return head[:-1] + b',"rateLimits":' + rate_limits + b"}" if rate_limits else head
 
 
+def _list(name: str, value: list[object]) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # too deep, or with a number beyond 64 bits
+        raise RequestError(illegal(name, "list of texts or numbers")) from None
+
+
+def _is_echoed(value: int | str | None) -> bool:
+    return len(value) <= ID_LENGTH_MAX if isinstance(value, str) else value is None or abs(value) <= ID_MAX
+
+
 def _text(name: str, value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
     if isinstance(value, list):
-        value = orjson.dumps(value).decode()
+        value = _list(name, value)
     if not isinstance(value, str):
         raise RequestError(illegal(name, "text, number, truth value or list"))
     if not value or len(value) > TEXT_LENGTH_MAX:

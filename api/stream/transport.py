@@ -13,7 +13,7 @@ from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import State
 
-from api.stream.frames import BINARY, TEXT, client_frame
+from api.stream.frames import BINARY, INVALID_DATA, TEXT, client_frame
 
 Take = Callable[[bytes, int], None]
 
@@ -118,6 +118,8 @@ class FrameProtocol(WebSocketsSansIOProtocol):
     def send_receive_event_to_app(self) -> None:
         """Hand over a message that came in parts, or queue it for an application that asks for its messages."""
         if self._take is None or self.close_sent:
+            if self.curr_msg_data_type == "text" and not _is_text(b"".join(self.frames)):
+                self.finish(INVALID_DATA, "A text message must be UTF-8.", HURRY_S)
             super().send_receive_event_to_app()
             return
         payload, self.frames = b"".join(self.frames), []
@@ -174,3 +176,11 @@ def line_of(scope: Mapping[str, Any]) -> FrameProtocol | None:
     """Return the line that a scope belongs to, or None if another server made the scope."""
     line = scope.get("extensions", {}).get(EXTENSION)
     return line if isinstance(line, FrameProtocol) else None
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -8,8 +8,6 @@ import gc
 import json
 import logging
 import os
-import socket
-import struct
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -23,7 +21,6 @@ import pytest
 import structlog
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidStatus
-from websockets.frames import Frame, Opcode
 
 from api.connection import HttpConnection, Pending
 from api.limits import Limits
@@ -33,6 +30,7 @@ from api.stream.transport import FrameProtocol
 from exchange.core import commands
 from exchange.core.types import Side
 from tests.api.gateways.test_fleet import Behind, gateways
+from tests.api.stream.raw import Raw, request, upgrade
 from tests.api.stream.talk import LOWER, ask, hear, joined, order, signed, talk
 from tests.api.v1.test_private import path
 from tests.api.venue import ALICE, BOB, TOKENS, Venue, venue
@@ -44,7 +42,7 @@ PATIENCE_S = 15
 PING_S = 1.0  # between two pings, and for the answer of one
 NOTICED_S = 2 * PING_S + 1.5 + 1.5  # and a goodbye, and a busy machine
 STREAMS = StreamConfig(ping_interval_s=PING_S, ping_timeout_s=PING_S, send_buffer_bytes=16_384, stall_s=0.5)
-ABRUPT = struct.pack("ii", 1, 0)  # a closed socket sends RST at once
+API = "/ws-api/v3"
 OBJECTS = (Connection, Topic, FrameProtocol, HttpConnection, Pending)
 
 
@@ -74,52 +72,22 @@ def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     assert errors + [word for word in told if word["log_level"] in {"error", "critical"}] == []
 
 
-def upgrade(target: str = "/ws-api/v3") -> bytes:
-    head = "Host: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-    return f"GET {target} HTTP/1.1\r\n{head}Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
-
-
-def text(method: str, params: Any = None) -> bytes:
-    request = {"id": 1, "method": method} | ({} if params is None else {"params": params})
-    return Frame(Opcode.TEXT, json.dumps(request).encode()).serialize(mask=True)
-
-
-def opened(floor: Venue, target: str | None = None, *more: bytes) -> socket.socket:
-    """Return a connection that will end abruptly; a websocket if it has a target, with requests that were answered."""
-    line = socket.create_connection(("127.0.0.1", floor.port), timeout=PATIENCE_S)
-    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABRUPT)
-    if target is not None:
-        line.sendall(upgrade(target))
-        assert b" 101 " in line.recv(4096)
-    for request in more:
-        line.sendall(request)
-        assert line.recv(65_536)
-    return line
-
-
-def sent(floor: Venue, data: bytes, target: str | None = None, *more: bytes) -> socket.socket:
-    """Return a connection that has sent something without waiting for what becomes of it."""
-    line = opened(floor, target, *more)
-    line.sendall(data)
-    return line
-
-
 def storm(floor: Venue, numbers: Iterator[int]) -> None:
     """Open connections of every kind, and let go of all of them in the middle of something."""
-    placed = text("order.place", signed("carol", **order("BUY", 1, "9.0000", newClientOrderId=f"c{next(numbers)}")))
-    kinds: list[Callable[[], socket.socket]] = [
-        lambda: opened(floor),
-        lambda: sent(floor, b"POST /api/v3/order HTTP/1.1\r\nhost: x\r\ncontent-length: 90\r\n\r\nhalf"),
-        lambda: sent(floor, upgrade()[:70]),
-        lambda: sent(floor, upgrade()),
-        lambda: sent(floor, upgrade(path("carol"))),
-        lambda: sent(floor, text("ping")[:9], "/ws-api/v3"),
-        lambda: sent(floor, placed, "/ws-api/v3"),
-        lambda: opened(floor, f"/stream?streams={LOWER}@depth@0ms/{LOWER}@book/{LOWER}@trade/!ticker@arr"),
-        lambda: opened(floor, "/ws", text("SUBSCRIBE", [f"{LOWER}@trade", f"{LOWER}@orders"])),
-        lambda: opened(
-            floor, "/ws-api/v3", text("session.logon", signed("carol")), text("userDataStream.subscribe", {})
-        ),
+    port, name = floor.port, f"c{next(numbers)}"
+    placed = request("order.place", signed("carol", **order("BUY", 1, "9.0000", newClientOrderId=name)))
+    log_on, subscribe = request("session.logon", signed("carol")), request("userDataStream.subscribe", {})
+    kinds: list[Callable[[], Raw]] = [
+        lambda: Raw(port),
+        lambda: Raw(port).send(b"POST /api/v3/order HTTP/1.1\r\nhost: x\r\ncontent-length: 90\r\n\r\nhalf"),
+        lambda: Raw(port).send(upgrade(API)[:70]),
+        lambda: Raw(port).send(upgrade(API)),
+        lambda: Raw(port).send(upgrade(path("carol"))),
+        lambda: Raw(port, API).send(request("ping")[:9]),
+        lambda: Raw(port, API).send(placed),
+        lambda: Raw(port, f"/stream?streams={LOWER}@depth@0ms/{LOWER}@book/{LOWER}@trade/!ticker@arr"),
+        lambda: Raw(port, "/ws").ask(request("SUBSCRIBE", [f"{LOWER}@trade", f"{LOWER}@orders"])),
+        lambda: Raw(port, API).ask(log_on).ask(subscribe),
     ]
     for kind in kinds:
         with ExitStack() as lines:
@@ -224,22 +192,10 @@ def test_a_storm_of_broken_connections_costs_a_trader_nothing_and_leaves_nothing
 
 
 @pytest.fixture
-def silent() -> Iterator[socket.socket]:
-    """Return a socket with little room for what it does not read."""
-    with socket.socket() as line:
-        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        line.settimeout(PATIENCE_S)
+def silent(floor: Venue) -> Iterator[Raw]:
+    """Return a connection with little room for what it does not read; it is not open yet."""
+    with Raw(room_bytes=4096) as line:
         yield line
-
-
-def begin(floor: Venue, line: socket.socket, target: str, *requests: bytes) -> None:
-    """Open a websocket on a socket, and have some requests answered."""
-    line.connect(("127.0.0.1", floor.port))
-    line.sendall(upgrade(target))
-    assert b" 101 " in line.recv(4096)
-    for request in requests:
-        line.sendall(request)
-        assert line.recv(4096)
 
 
 def orders_of_alice(floor: Venue) -> int:
@@ -256,22 +212,22 @@ def gone_within(floor: Venue, begin_s: float) -> float:
 
 
 def test_a_peer_that_answers_no_ping_goes_with_its_orders_and_leaves_nothing(
-    floor: Venue, silent: socket.socket, quiet: None
+    floor: Venue, silent: Raw, quiet: None
 ) -> None:
     before = calm(floor)
-    log_on = text("session.logon", signed("alice", cancelOnDisconnect="true"))
-    placed = text("order.place", order("BUY", 1, "9.0000", timestamp=time.time_ns() // 1000))
-    begin(floor, silent, "/ws-api/v3", log_on, text("userDataStream.subscribe", {}), placed)
+    silent.open(floor.port, API).ask(request("session.logon", signed("alice", cancelOnDisconnect="true")))
+    silent.ask(request("userDataStream.subscribe", {}))
+    silent.ask(request("order.place", order("BUY", 1, "9.0000", timestamp=time.time_ns() // 1000)))
     assert orders_of_alice(floor) == 1
     assert gone_within(floor, time.monotonic()) < NOTICED_S
     settled(floor, before)  # though the client has not closed its end
 
 
 def test_a_peer_that_reads_no_more_goes_with_its_orders_and_leaves_nothing(
-    floor: Venue, silent: socket.socket, quiet: None
+    floor: Venue, silent: Raw, quiet: None
 ) -> None:
     before = calm(floor)
-    begin(floor, silent, path("alice", cancel_on_disconnect="true"))
+    silent.open(floor.port, path("alice", cancel_on_disconnect="true"))
     floor.submit(commands.new_order(ALICE, TOKENS, Side.BUY, 500, 1))
     begin_s = time.monotonic()
     while floor.websockets.hub.connections:

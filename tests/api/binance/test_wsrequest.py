@@ -65,7 +65,9 @@ def test_what_is_no_request_is_refused(text: str | bytes) -> None:
 
 def test_an_id_has_a_length() -> None:
     assert decoded(json.dumps({"id": "x" * 256})).id == "x" * 256
-    assert problem_of(decoded, json.dumps({"id": "x" * 257})).code == -1108
+    assert decoded(json.dumps({"id": -(2**63) + 1})).id == -(2**63) + 1
+    for long in ("x" * 257, 2**63, -(2**63), 10**30):
+        assert problem_of(decoded, json.dumps({"id": long})).code in {-1108, -1135}
 
 
 @given(st.text().filter(lambda text: not text.rstrip().endswith("}")))
@@ -92,6 +94,8 @@ def test_numbers_stay_as_they_were_written() -> None:
         ({"a": None}, -1100),
         ({"a": {"b": 1}}, -1100),
         ({"a": ""}, -1105),
+        ({"a": [2**64]}, -1100),
+        ({"a": json.loads("[" * 400 + "]" * 400)}, -1100),
         ({"a": "x" * (TEXT_LENGTH_MAX + 1)}, -1108),
         ({str(n): 1 for n in range(65)}, -1101),
     ],

@@ -7,6 +7,7 @@ from websockets.frames import Frame, Opcode
 from websockets.streams import StreamReader
 
 from api.stream.frames import BINARY, TEXT, binary_frame, client_frame, text_frame
+from tests.api.stream.raw import frame as client
 
 LIMIT = 1000
 
@@ -39,15 +40,11 @@ def test_bytes_go_in_a_frame_of_their_own_kind() -> None:
     assert (frame.opcode, frame.fin, bytes(frame.data)) == (Opcode.BINARY, True, b"x" * 70_000)
 
 
-def from_client(opcode: Opcode, payload: bytes, *, fin: bool = True, mask: bool = True) -> bytes:
-    return Frame(opcode, payload, fin=fin).serialize(mask=mask)
-
-
 @given(st.sampled_from([Opcode.TEXT, Opcode.BINARY]), st.binary(max_size=LIMIT), st.binary(max_size=9))
 def test_a_client_s_message_is_taken_when_it_is_all_there_and_not_before(
     opcode: Opcode, payload: bytes, more: bytes
 ) -> None:
-    data = from_client(opcode, payload)
+    data = client(opcode, payload)
     kind = TEXT if opcode is Opcode.TEXT else BINARY
 
     assert client_frame(b"before" + data + more, 6, LIMIT) == (kind, payload, 6 + len(data))
@@ -59,7 +56,7 @@ def test_a_client_s_message_is_taken_when_it_is_all_there_and_not_before(
 
 @pytest.mark.parametrize("opcode", [Opcode.PING, Opcode.PONG, Opcode.CLOSE])
 def test_of_a_control_frame_only_the_end_is_told(opcode: Opcode) -> None:
-    data = from_client(opcode, b"\x03\xe8" + b"x" * 100)
+    data = client(opcode, b"\x03\xe8" + b"x" * 100)
 
     assert client_frame(data, 0, LIMIT) == (data[0], b"", len(data))
 
@@ -67,11 +64,11 @@ def test_of_a_control_frame_only_the_end_is_told(opcode: Opcode) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        from_client(Opcode.TEXT, b"hello", fin=False),
-        from_client(Opcode.CONT, b"hello"),
-        from_client(Opcode.TEXT, b"x" * (LIMIT + 1)),
-        from_client(Opcode.TEXT, b"hello, world", mask=False),
-        from_client(Opcode.BINARY, b"x" * 500, mask=False),
+        client(Opcode.TEXT, b"hello", fin=False),
+        client(Opcode.CONT, b"hello"),
+        client(Opcode.TEXT, b"x" * (LIMIT + 1)),
+        client(Opcode.TEXT, b"hello, world", mask=False),
+        client(Opcode.BINARY, b"x" * 500, mask=False),
         b"\x89\xfe\x00\x80" + bytes(200),  # a ping that is too long
         b"\xc1\x85" + bytes(20),  # a reserved bit
         b"\x83\x85" + bytes(20),  # a reserved opcode

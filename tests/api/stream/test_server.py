@@ -18,6 +18,7 @@ from api.stream.config import StreamConfig
 from exchange.core import commands
 from exchange.core.types import Side, TradingState
 from tests.api.binance.readers import BookReader, OrdersReader
+from tests.api.stream.raw import upgrade
 from tests.api.stream.talk import LOWER, ask, farewell, hear, hear_all, hear_until, joined, talk
 from tests.api.venue import ALICE, BOB, OTHER, SYMBOL, TOKENS, Venue, venue
 
@@ -307,11 +308,7 @@ async def _stalled(served: Venue, *names: str) -> socket.socket:
     line = socket.socket()
     line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     line.connect(("127.0.0.1", served.port))
-    request = (
-        f"GET /stream?streams={'/'.join(names)} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    )
-    line.sendall(request.encode())
+    line.sendall(upgrade(f"/stream?streams={'/'.join(names)}"))
     assert b"101" in line.recv(4096)
     return line
 

@@ -7,13 +7,15 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
+import pytest
 import websockets
 from websockets.asyncio.client import connect
-from websockets.frames import Frame, Opcode
+from websockets.frames import Opcode
 
 from api.stream.config import StreamConfig
 from api.stream.frames import BINARY, TEXT, text_frame
 from api.stream.transport import FrameProtocol, line_of
+from tests.api.stream.raw import frame, upgrade
 from tests.api.stream.serving import Served, served, until
 
 Scope = dict[str, Any]
@@ -235,18 +237,12 @@ class Taker(Listener):
         self.ended.set()
 
 
-def from_client(opcode: Opcode, payload: bytes, *, fin: bool = True) -> bytes:
-    return Frame(opcode, payload, fin=fin).serialize(mask=True)
-
-
 async def talked(chunks: list[bytes]) -> tuple[list[tuple[bytes, int]], bytes]:
     """Send pieces of frames, each by itself; return what was taken, and what came back after the handshake."""
     taker = Taker()
     async with served(taker.app, StreamConfig(message_bytes_max=5_000)) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        key = "AAAAAAAAAAAAAAAAAAAAAA=="
-        head = "Host: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        writer.write(f"GET /ws HTTP/1.1\r\n{head}Sec-WebSocket-Key: {key}\r\n\r\n".encode())
+        writer.write(upgrade("/ws"))
         await reader.readuntil(b"\r\n\r\n")
         for chunk in chunks:
             writer.write(chunk)
@@ -259,10 +255,10 @@ async def talked(chunks: list[bytes]) -> tuple[list[tuple[bytes, int]], bytes]:
 
 def test_messages_are_taken_whole_however_they_were_cut() -> None:
     texts = [bytes([65 + n]) * size for n, size in enumerate((0, 5, 125, 126, 4_000))]
-    data = from_client(Opcode.PING, b"p").join(from_client(Opcode.TEXT, text) for text in texts)
-    data += from_client(Opcode.BINARY, b"b" * 300)
-    in_parts = from_client(Opcode.TEXT, b"one ", fin=False) + from_client(Opcode.CONT, b"two")
-    last = from_client(Opcode.TEXT, b"after") + from_client(Opcode.CLOSE, b"\x03\xe8") + from_client(Opcode.TEXT, b"x")
+    data = frame(Opcode.PING, b"p").join(frame(Opcode.TEXT, text) for text in texts)
+    data += frame(Opcode.BINARY, b"b" * 300)
+    in_parts = frame(Opcode.TEXT, b"one ", fin=False) + frame(Opcode.CONT, b"two")
+    last = frame(Opcode.TEXT, b"after") + frame(Opcode.CLOSE, b"\x03\xe8") + frame(Opcode.TEXT, b"x")
     whole = data + in_parts + last
     expected = [*((text, TEXT) for text in texts), (b"b" * 300, BINARY), (b"one two", TEXT), (b"after", TEXT)]
 
@@ -274,15 +270,25 @@ def test_messages_are_taken_whole_however_they_were_cut() -> None:
 
 
 def test_what_breaks_the_rules_ends_the_connection_with_a_reason() -> None:
-    good = from_client(Opcode.TEXT, b"good")
+    good = frame(Opcode.TEXT, b"good")
     for bad, code in (
-        (from_client(Opcode.TEXT, b"x" * 5_001), 1009),
+        (frame(Opcode.TEXT, b"x" * 5_001), 1009),
         (b"\x81\x05hello", 1002),
-        (from_client(Opcode.CONT, b"of nothing"), 1002),
-        (from_client(Opcode.TEXT, b"a", fin=False) + from_client(Opcode.TEXT, b"b"), 1002),
+        (frame(Opcode.CONT, b"of nothing"), 1002),
+        (frame(Opcode.TEXT, b"a", fin=False) + frame(Opcode.TEXT, b"b"), 1002),
         (b"\xc1\x85" + bytes(9), 1002),
     ):
         taken, told = asyncio.run(talked([good + bad + good]))
         assert taken == [(b"good", TEXT)]
         assert told[:1] == b"\x88"
         assert int.from_bytes(told[2:4], "big") == code
+
+
+def test_a_text_that_is_none_ends_the_connection_with_a_reason(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> tuple[int, str]:
+        async with served(Listener().app) as server, connect(address(server)) as client:
+            await client.send(b"\xff", text=True)
+            return await closed(client)
+
+    assert asyncio.run(scenario()) == (1007, "A text message must be UTF-8.")
+    assert caplog.records == []

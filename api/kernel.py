@@ -1,0 +1,65 @@
+"""The matching kernel compiled apart, before anything else begins: a start that is told to stop need not wait for it.
+
+    python -m api.kernel PARENT CAPACITY ...
+
+A compile takes up to a minute and cannot be interrupted where it runs. So a process of its own does it, whose only
+result is what numba keeps on disk, whole files that appear at once; it can be ended at any moment. A mark beside them
+says that they are there, or each start would pay for another process only to find out.
+"""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from exchange.core import engine, jit
+from exchange.core.engine import Engine
+from exchange.core.records import COMMAND
+from exchange.core.state import Capacity
+from settlement.child import die_with
+
+PROGRAM = (sys.executable, "-m", "api.kernel")
+
+
+def is_compiled(capacity: Capacity) -> bool:
+    """Return whether a start finds the kernel for a capacity on disk."""
+    return not jit.JIT_ENABLED or _mark(capacity).exists()
+
+
+def compile_apart(capacity: Capacity) -> None:
+    """Compile in another process, and wait for it; an exception meanwhile, as from a signal, ends it at once.
+
+    What may go wrong there goes wrong again where the kernel is used, and is told there.
+    """
+    line = [*PROGRAM, str(os.getpid()), *map(str, capacity)]
+    with subprocess.Popen(line, stdin=subprocess.DEVNULL, start_new_session=True) as child:  # noqa: S603 - ourselves
+        try:
+            status = child.wait()
+        finally:
+            child.kill()
+    if not status:
+        _mark(capacity).touch()
+
+
+def _mark(capacity: Capacity) -> Path:
+    """Return a file of a name that changes with whatever makes numba compile again."""
+    source = Path(engine.__file__)
+    about = source.stat()
+    known = (source, about.st_mtime_ns, about.st_size, version("numba"), sys.version, tuple(capacity))
+    return Path(jit.config.CACHE_DIR) / f"compiled-{hashlib.sha256(repr(known).encode()).hexdigest()[:16]}"
+
+
+def main() -> None:
+    """Apply no commands to an empty engine: what compiles does not depend on them."""
+    parent, *rows = map(int, sys.argv[1:])
+    die_with(parent, signal.SIGKILL)
+    Engine(Capacity(*rows)).apply(np.zeros(0, COMMAND))
+
+
+if __name__ == "__main__":
+    main()
