@@ -11,8 +11,9 @@ from contextlib import asynccontextmanager
 import structlog
 
 from api.books import closing
+from api.burning import burn_seats
 from api.titles import ESCROW_NAME, Titles
-from exchange.core.types import EventKind, RejectReason
+from exchange.core.types import SECOND_NS, EventKind, RejectReason
 from exchange.events import Event
 from exchange.registry.dataset import State
 from exchange.registry.escrow import Escrow, Party, Step
@@ -25,6 +26,7 @@ from settlement.register import StaleError
 
 TICK_S = 0.5  # between two rounds when nothing happens: times of acceptance are checked so often
 CHUNK_EVENTS = 65_536  # of the event log, looked at with one call
+BURN_NS = 60 * SECOND_NS  # between two looks for seats that are over
 TOLD_MAX = 10_000  # transfers that wait, remembered so that each is logged once
 QUIET_EVENTS = 1_000_000  # without a licence among them, until the cursor is moved all the same
 _CLERK = frozenset((Party.CLERK,))
@@ -45,6 +47,7 @@ class Clerk:
         self._written = 0  # the cursor in the database
         self._watched = watched({})
         self._told: set[tuple[int, Leg]] = set()  # transfers that wait, which the log has told of
+        self._burn_ns = 0  # when to look for seats that are over
         exchange.add_listener(self._hear)
 
     async def run(self) -> None:
@@ -82,6 +85,11 @@ class Clerk:
             if await self._work(case):
                 self._wake.set()
         await self._close_books()
+        now_ns = self._now_ns()
+        if now_ns >= self._burn_ns:
+            await self._follow()
+            await burn_seats(self._exchange, self._titles, now_ns)
+            self._burn_ns = now_ns + BURN_NS
 
     def _now_ns(self) -> int:
         return self._exchange.clock.now_ns()
@@ -91,7 +99,8 @@ class Clerk:
         registry = self._exchange.registry
         if len(registry.gates) != len(self._watched.quotes):
             found = [registry.instrument_at(index) for index in registry.gates]
-            self._watched = watched({one.index: one.quote for one in found if one is not None})
+            known = [one for one in found if one is not None]
+            self._watched = watched({one.index: one.quote for one in known}, {one.base: one.index for one in known})
         return self._watched
 
     def _hear(self, batch: Batch) -> None:
@@ -122,7 +131,7 @@ class Clerk:
         while self._position < self._exchange.events.count:
             chunk = self._exchange.events.read(self._position, CHUNK_EVENTS)
             found = find(chunk, self._position, watch)
-            if found.trades or found.legs or found.busts or found.upto - self._written > QUIET_EVENTS:
+            if found.trades or found.legs or found.busts or found.burns or found.upto - self._written > QUIET_EVENTS:
                 await self._titles.licences.follow(found)
                 self._written = found.upto
             self._position = found.upto

@@ -13,6 +13,7 @@ from exchange.registry.registry import Registry
 from settlement.entitlements import Entitlement, Entitlements
 from settlement.licences import Case, Licences
 from settlement.register import Register
+from settlement.seats import Seats
 
 VENUE = "tokenbourse"
 MILLISECOND_NS = 1_000_000
@@ -26,6 +27,7 @@ class Titles(NamedTuple):
     licences: Licences
     entitlements: Entitlements
     notary: Notary
+    seats: Seats
 
     @classmethod
     def of(cls, register: Register, registry: Registry, vault: Vault) -> "Titles":
@@ -38,7 +40,8 @@ class Titles(NamedTuple):
             sealed = notary.seal(ENTITLEMENT, described(made, case, account.name))
             return msgspec.json.encode(sealed).decode()
 
-        return cls(register, Licences(register.pool), Entitlements(register.pool, write), notary)
+        pool = register.pool
+        return cls(register, Licences(pool), Entitlements(pool, write), notary, Seats(pool))
 
 
 def described(made: Entitlement, case: Case, buyer: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from exchange.core import commands
 from exchange.core.types import EventKind, Side, TransferPurpose
 from exchange.events import Event, rows
 from settlement.licences import Case, Followed, Leg, Traded, leg_of, transfer_id
+from settlement.seats import Burned
 
 
 class Watched(NamedTuple):
@@ -16,42 +17,50 @@ class Watched(NamedTuple):
 
     quotes: Mapping[int, int]
     table: np.ndarray  # of truth values, by instrument
+    bases: Mapping[int, int]  # the instrument of each licence asset
 
 
-def watched(quotes: Mapping[int, int]) -> Watched:
-    """Return what to follow for the instruments with these quote assets."""
+def watched(quotes: Mapping[int, int], bases: Mapping[int, int] | None = None) -> Watched:
+    """Return what to follow for the instruments with these quote assets, and of these base assets."""
     table = np.zeros(max(quotes, default=0) + 1, bool)
     table[list(quotes)] = True
-    return Watched(quotes, table)
+    return Watched(quotes, table, bases or {})
 
 
 def concerning(events: np.ndarray, watch: Watched) -> list[tuple[int, Event]]:
     """Return the events that the clerk acts on, with their places; the cost is that of arrays, for most have none."""
     kinds = events["kind"]
     found = np.flatnonzero(
-        (kinds == EventKind.TRADED) | (kinds == EventKind.TRADE_BUSTED) | (kinds == EventKind.TRANSFERRED)
+        (kinds == EventKind.TRADED)
+        | (kinds == EventKind.TRADE_BUSTED)
+        | (kinds == EventKind.TRANSFERRED)
+        | (kinds == EventKind.UNITS_EXPIRED)
     )
     if not len(found):
         return []
     instruments = events["instrument"][found]
     is_licence = (instruments < len(watch.table)) & watch.table[np.minimum(instruments, len(watch.table) - 1)]
-    places = found[is_licence | (kinds[found] == EventKind.TRANSFERRED)]
+    is_other = (kinds[found] == EventKind.TRANSFERRED) | (kinds[found] == EventKind.UNITS_EXPIRED)
+    places = found[is_licence | is_other]
     return list(zip(places.tolist(), rows(events[places]), strict=True))
 
 
 def find(events: np.ndarray, after: int, watch: Watched) -> Followed:
     """Return what events behind number `after` say."""
-    trades, legs, busts = [], [], []
+    trades, legs, busts, burns = [], [], [], []
     for place, event in concerning(events, watch):
         number = after + 1 + place
         if event.kind == EventKind.TRADED:
             trades.append(traded(number, event, watch.quotes[event.instrument]))
         elif event.kind == EventKind.TRADE_BUSTED:
             busts.append((event.instrument, event.trade_id, number))
+        elif event.kind == EventKind.UNITS_EXPIRED:
+            if (instrument := watch.bases.get(event.asset)) is not None:
+                burns.append(Burned(instrument, event.account, event.amount, number))
         elif (leg := leg_of(event.order_id, event.counter_order_id)) is not None:
             legs.append((*leg, number))
     time_ns = int(events["time_ns"][-1]) if len(events) else 0
-    return Followed(after + len(events), trades, legs, busts, time_ns)
+    return Followed(after + len(events), trades, legs, busts, time_ns, burns)
 
 
 def traded(number: int, event: Event, quote: int) -> Traded:

@@ -17,6 +17,7 @@ from exchange.registry.escrow import Escrow, Party, Step, StepRefusal, advance, 
 from exchange.registry.licence import Terms
 from settlement import config
 from settlement.register import StaleError
+from settlement.seats import Burned, note_burned
 
 _ARRIVED = {  # the step that is due where all transfers are there
     Escrow.DUE: Step.HOLD,
@@ -86,6 +87,7 @@ class Followed(NamedTuple):
     legs: Sequence[tuple[int, int, int]] = ()  # trade, leg, event
     busts: Sequence[tuple[int, int, int]] = ()  # instrument, trade id, event
     time_ns: int = 0
+    burns: Sequence[Burned] = ()
 
 
 class EscrowRow(NamedTuple):
@@ -219,6 +221,8 @@ class Licences:
                 await _settle(connection, trade, found.time_ns)
             for instrument, trade_id, event in found.busts:
                 await _bust(connection, instrument, trade_id, f"busted by event {event}", found.time_ns)
+            for burned in found.burns:
+                await note_burned(connection, burned, found.time_ns)
 
     async def case(self, trade: int) -> Case | None:
         """Return the escrow of a trade."""

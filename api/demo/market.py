@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 
 from api.demo.client import Key, Refused, Rest
+from api.demo.licence import license_dataset
 from api.demo.world import Listing
 
 MAKERS = ("maker-1", "maker-2", "maker-3")
@@ -61,6 +62,17 @@ async def _deposit(desk: Rest, account: int, yuan: int) -> None:
 async def _list(http: httpx.AsyncClient, desk: Rest, market: Market, listing: Listing) -> None:
     """List an instrument, issue its units, and sell the market makers their stock through the book."""
     issuer = market.keys[listing.issuer]
+    if listing.kind == "LICENCE":
+        buyers = [market.keys[name] for name in (*MAKERS, *BUYERS)]
+        await license_dataset(http, market.operator, issuer, listing, buyers)
+    else:
+        await _issue(http, desk, issuer, listing)
+    for name in MAKERS:
+        await sell(http, issuer, market.keys[name], listing, listing.lots // _STOCK_SHARE)
+
+
+async def _issue(http: httpx.AsyncClient, desk: Rest, issuer: Key, listing: Listing) -> None:
+    """List an allowance and issue its units."""
     terms = {
         "symbol": listing.symbol,
         "kind": listing.kind,
@@ -77,8 +89,6 @@ async def _list(http: httpx.AsyncClient, desk: Rest, market: Market, listing: Li
         if refusal.status != _KNOWN_ALREADY:
             raise
     await Rest(http, issuer).json("POST", "/v1/issues", {"asset": listing.symbol, "amount": str(listing.lots)})
-    for name in MAKERS:
-        await sell(http, issuer, market.keys[name], listing, listing.lots // _STOCK_SHARE)
 
 
 async def sell(http: httpx.AsyncClient, seller: Key, buyer: Key, listing: Listing, lots: int) -> None:

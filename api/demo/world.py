@@ -44,18 +44,18 @@ _LOTS = 200_000
 
 
 def listings() -> list[Listing]:
-    """Return what is listed: the metered blend first, then allowances of real models, then a licence.
+    """Return what a fresh exchange lists: the metered blend first, then allowances of real models, then a licence.
 
     Raises LookupError when the price list does not know a model.
     """
     licence = Listing(
-        "DL.0000123456.FT.Y1S5",
+        "DL.0000000001.FT.Y1S40",
         "LICENCE",
         "NATLAB",
         Decimal("48000.00"),
         LICENCE_TICK,
         40,
-        "Industrial-defect images, fine-tuning, one year, five seats",
+        "Industrial-defect images, fine-tuning, one year, 40 seats",
     )
     return [_listing(_METERED), *[_listing(model) for model in _MODELS], licence]
 

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from api.errors import Problem, RequestError
+from api.v1.datasets import refuse_opening
 from api.v1.desk import Action, Caller, Desk, register
 from api.v1.problems import OTHER_TERMS, UNKNOWN_ASSET, price_ticks, refused_document
 from api.v1.schemas import REQUEST, AccountNumber, AssetName, Number, Rate, SymbolName, TradedKindName, TradingStateName
@@ -86,6 +87,7 @@ async def list_catalogue(desk: Desk, caller: Caller, request: NewCatalogue) -> C
     quote = desk.exchange.registry.asset(request.quote)
     if quote is None or quote.kind != AssetKind.CASH:
         raise RequestError(UNKNOWN_ASSET)
+    await refuse_opening(desk, None, AssetKind[request.kind], TradingState[request.state])
     async with desk.registrations:
         new, refused = _sorted_out(desk, request, quote)
         known = len(request.rows) - len(new) - len(refused)

@@ -24,16 +24,17 @@ from api.v1.titleproblems import (
     NOT_LISTED,
     SEATS_ISSUED,
     UNKNOWN_DATASET,
+    UNREGISTERED,
     bad_certificate,
     bad_entry,
     bad_quality,
     refused_move,
 )
-from exchange.core.types import TradingState
+from exchange.core.types import AssetKind, TradingState
 from exchange.registry.dataset import SECRET, Move, Mover, MoveRefusal, State, step
 from exchange.registry.documents import Scope
+from exchange.registry.entries import Instrument
 from exchange.registry.entry import Entry, Quality, decode, encode, keeps_fixed, number_text, signed_part
-from exchange.registry.licence import number_of
 from settlement.connect import PASSING_ERRORS
 from settlement.register import Change, Dataset, Moved, Search, Signer, StaleError
 
@@ -281,24 +282,29 @@ async def list_signers(desk: Desk, caller: Caller, request: Nothing) -> SignersA
     return SignersAnswer(key=titles.notary.public_key.hex(), signers=rows)
 
 
-async def refuse_opening(desk: Desk, symbol: str, state: TradingState) -> None:
-    """Refuse to let a licence trade whose dataset is not listed, or that is in the register and no series of it."""
-    number, instrument = number_of(symbol), desk.exchange.registry.instrument(symbol)
-    if state not in TRADING or number is None or desk.titles is None:
+async def refuse_opening(desk: Desk, instrument: Instrument | None, kind: AssetKind, state: TradingState) -> None:
+    """Refuse to let a licence trade that is no series of a listed dataset; None is an instrument to be listed."""
+    if kind is not AssetKind.LICENCE or state not in TRADING:
         return
     if instrument is None or instrument.index not in desk.exchange.registry.gates:
-        is_listed = await asked(desk.titles.register.dataset(int(number))) is None  # of another register
-    else:
-        is_listed = await asked(desk.titles.licences.state_of(instrument.index)) is State.LISTED
-    if not is_listed:
+        raise RequestError(UNREGISTERED)
+    if await asked(titles_of(desk).licences.state_of(instrument.index)) is not State.LISTED:
         raise RequestError(NOT_LISTED)
 
 
+def kind_of(desk: Desk, instrument: Instrument) -> AssetKind:
+    """Return what an instrument trades."""
+    base = desk.exchange.registry.asset_at(instrument.base)
+    assert base is not None
+    return base.kind
+
+
 def refuse_issue(desk: Desk, symbol: str) -> None:
-    """Refuse to issue more seats of a licence than were issued when it was listed."""
+    """Refuse to issue seats of a licence: those of a series were issued when it was listed, others have none."""
     instrument = desk.exchange.registry.instrument(symbol)
-    if instrument is not None and instrument.index in desk.exchange.registry.gates:
-        raise RequestError(SEATS_ISSUED)
+    if instrument is not None and kind_of(desk, instrument) is AssetKind.LICENCE:
+        gated = instrument.index in desk.exchange.registry.gates
+        raise RequestError(SEATS_ISSUED if gated else UNREGISTERED)
 
 
 def titles_of(desk: Desk) -> Titles:

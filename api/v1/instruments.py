@@ -4,7 +4,7 @@ import msgspec
 
 from api.errors import RequestError
 from api.terms import InstrumentAnswer, instrument_answer
-from api.v1.datasets import refuse_opening
+from api.v1.datasets import kind_of, refuse_opening
 from api.v1.desk import Action, Caller, Desk, register, submit
 from api.v1.problems import OTHER_TERMS, UNKNOWN_ACCOUNT, UNKNOWN_ASSET, price_ticks, refused_document
 from api.v1.reference import find_instrument
@@ -51,8 +51,8 @@ async def create_instrument(desk: Desk, caller: Caller, request: NewInstrument) 
         raise RequestError(UNKNOWN_ASSET)
     if registry.account_at(request.issuer) is None:
         raise RequestError(UNKNOWN_ACCOUNT)
-    await refuse_opening(desk, request.symbol, TradingState[request.state])
     base = _base(request)
+    await refuse_opening(desk, registry.instrument(request.symbol), base.kind, TradingState[request.state])
     terms = _terms(request, base, quote)
     _check_terms(terms, base, quote)
     async with desk.registrations:
@@ -70,7 +70,7 @@ async def create_instrument(desk: Desk, caller: Caller, request: NewInstrument) 
 async def set_trading_state(desk: Desk, caller: Caller, request: TradingStateRequest) -> InstrumentAnswer:
     """Open, close, halt or suspend an instrument."""
     instrument = find_instrument(desk, request.symbol)
-    await refuse_opening(desk, instrument.symbol, TradingState[request.state])
+    await refuse_opening(desk, instrument, kind_of(desk, instrument), TradingState[request.state])
     await submit(desk, commands.set_trading_state(instrument.index, TradingState[request.state]))
     return instrument_answer(desk.exchange.registry, instrument)
 

@@ -337,6 +337,15 @@ async def decide(desk: Desk, caller: Caller, request: Decision) -> EscrowAnswer:
     return await _step(desk, caller, request.trade, Step(request.decision), request.note)
 
 
+async def refuse_bust(desk: Desk, trade: int, instrument: int) -> None:
+    """Refuse to take a licence trade back that is refunded already: units and money would move twice."""
+    if instrument not in desk.exchange.registry.gates:
+        return
+    case = await asked(titles_of(desk).licences.case(trade))
+    if case is not None and case.escrow.state in {Escrow.REFUNDING, Escrow.REFUNDED}:
+        raise RequestError(refused_step(StepRefusal.NOT_FROM_HERE, case.escrow.state))
+
+
 async def report_reads(desk: Desk, caller: Caller, request: ReadsRequest) -> ReadsAnswer:
     """Count reads of one's datasets against the quota of their entitlements, each record once."""
     reads = [Read(record.id, record.entitlement, record.tokens) for record in request.records]

@@ -15,6 +15,9 @@ FIXED_FIELDS = Problem(
 )
 UNKNOWN_SERIES = Problem(404, -8220, "No such licence: GET /v1/licences lists the series of a dataset.")
 NOT_LISTED = Problem(409, -8221, "Only licences of a listed dataset trade: look at its register entry.")
+UNREGISTERED = Problem(
+    409, -8233, "A licence trades as a series of a registered dataset alone: POST /v1/licences, or list it CLOSED."
+)
 UNKNOWN_ESCROW = Problem(404, -8224, "No such trade of a licence of yours: GET /v1/escrows lists them.")
 SEATS_ISSUED = Problem(409, -8227, "All seats of this licence were issued when it was listed: there are no more.")
 NEEDS_REASON = Problem(400, -8228, "Say why in 'note': it is kept in the history.")

@@ -5,6 +5,7 @@ import struct
 
 from api.errors import RequestError, rejection
 from api.v1.desk import Action, Caller, Desk, submit
+from api.v1.licences import refuse_bust
 from api.v1.orderproblems import NOT_A_SUBACCOUNT, NOT_A_TRADE, SAME_ACCOUNT, TRANSFER_ARCHIVED
 from api.v1.orderschemas import BustAnswer, BustRequest, SubaccountTransfer, SubaccountTransferAnswer
 from api.v1.problems import UNKNOWN_ACCOUNT, UNKNOWN_ASSET, amount_units
@@ -46,6 +47,7 @@ async def bust(desk: Desk, caller: Caller, request: BustRequest) -> BustAnswer:
     if not found or found[0].kind != EventKind.TRADED:
         raise RequestError(NOT_A_TRADE)
     trade = found[0]
+    await refuse_bust(desk, request.event, trade.instrument)
     parties, fees = (trade.account, trade.counter_account), (trade.fee, trade.counter_fee)
     made = commands.bust_trade(
         trade.trade_id, Side(trade.side), parties, trade.instrument, trade.price_ticks, trade.quantity_lots, fees

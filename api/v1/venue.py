@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from api.errors import RequestError
-from api.v1.datasets import refuse_opening
+from api.v1.datasets import kind_of, refuse_opening
 from api.v1.desk import Action, Caller, Desk, submit
 from api.v1.problems import UNKNOWN_SYMBOL
 from api.v1.schemas import REQUEST, AccountNumber, SymbolName
@@ -153,7 +153,7 @@ async def indicate(desk: Desk, caller: Caller, request: IndicationRequest) -> Au
 async def uncross(desk: Desk, caller: Caller, request: UncrossRequest) -> AuctionAnswer:
     """Trade what a call collected at one price, and go on in the state asked for."""
     instrument = _find(desk, request.symbol)
-    await refuse_opening(desk, instrument.symbol, TradingState[request.afterwards])
+    await refuse_opening(desk, instrument, kind_of(desk, instrument), TradingState[request.afterwards])
     price = lots = 0
     while True:  # an auction too large for one command goes on with the next
         events = await submit(desk, commands.uncross(instrument.index, TradingState[request.afterwards]))

@@ -1,6 +1,5 @@
 """What a dataset licence allows and for whom: the terms of a series, and the check of a buyer against them."""
 
-import re
 from enum import StrEnum
 
 import msgspec
@@ -11,7 +10,6 @@ SEATS_MAX = 1_000_000
 MONTHS_MAX = 600
 WINDOW_HOURS_MAX = 24 * 90
 QUOTA_MAX = 1 << 53
-_SYMBOL = re.compile(r"DL\.([0-9]{10})\.([A-Z0-9]{1,8})\.([A-Z0-9]{1,12})")
 HOME = "CN"  # regions begin with their country
 
 
@@ -119,12 +117,6 @@ def symbol(number: str, scenario: str, terms: Terms) -> str:
     years, months = divmod(terms.months, 12)
     length = f"M{terms.months}" if months else f"Y{years}"
     return f"DL.{number}.{scenario}.{length}S{terms.seats}"
-
-
-def number_of(series: str) -> str | None:
-    """Return the registration number in a series' name, None if it is no such name."""
-    found = _SYMBOL.fullmatch(series)
-    return None if found is None else found.group(1)
 
 
 def share_bps(part: int, whole: int) -> int:

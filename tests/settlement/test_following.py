@@ -12,6 +12,7 @@ from exchange.registry.dataset import State
 from exchange.registry.escrow import Escrow
 from settlement.following import concerning, find, hold, transfers, watched
 from settlement.licences import Case, EscrowRow, Leg
+from settlement.seats import Burned
 from tests.settlement.registers import SERIES
 
 CASH, LICENCE, INSTRUMENT, OTHER = 1, 2, 1, 2
@@ -75,6 +76,16 @@ def test_a_bust_names_its_trade_and_foreign_transfers_are_passed_over() -> None:
     moved = commands.transfer(BUYER, ESCROW, CASH, 5, TransferPurpose.SUBACCOUNT, b"x" * 16)
     found = find(_run(engine, bust, moved), 70, WATCH)
     assert (found.busts, found.legs) == ([(INSTRUMENT, 1, 71)], [])
+
+
+def test_a_burning_names_the_licence_and_whose_units_they_were() -> None:
+    engine = Reference(TEST)
+    before = len(_run(engine, *MARKET))
+    events = _run(engine, commands.expire_units(VENDOR, LICENCE, 3))
+    assert find(events, before, watched({INSTRUMENT: CASH}, {LICENCE: INSTRUMENT})).burns == [
+        Burned(INSTRUMENT, VENDOR, 3, before + 1)
+    ]
+    assert find(events, before, WATCH).burns == []
 
 
 def _case(state: Escrow, **changed: int) -> Case:

@@ -40,6 +40,15 @@ SYMBOL = "TA.CTEL.Q3.BLEND.GZ.M2701.G80A"
 LICENCE = "DL.0000123456.FT.Y1S5"
 
 
+class Later(SystemClock):
+    """A clock that goes ahead when told."""
+
+    ahead_ns = 0
+
+    def now_ns(self) -> int:
+        return super().now_ns() + self.ahead_ns
+
+
 class Client:
     """One key's way in: signs, sends, and hands back what the exchange says."""
 

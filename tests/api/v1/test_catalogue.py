@@ -7,13 +7,14 @@ import pytest
 
 from api.v1.catalogue import refused_room
 from api.v1.problems import OTHER_TERMS, UNKNOWN_ACCOUNT, UNKNOWN_ASSET
+from api.v1.titleproblems import UNREGISTERED
 from tests.api.v1.office import Office, office
 
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     with office(tmp_path_factory.mktemp("exchange")) as served:
-        served.admit("acme", "read")
+        served.issuer = served.admit("acme", "read", "issue", role="issuer")
         yield served
 
 
@@ -49,8 +50,15 @@ def test_licences_are_auctioned_and_need_no_price(desk: Office) -> None:
     send(desk, row("DL.X.PT.Y1S1", None), kind="LICENCE")
     found = shown(desk, "DL.X.PT.Y1S1")
     assert (found["kind"], found["state"], found["tick_size"], found["lot_units"]) == ("LICENCE", "CLOSED", "0.01", 1)
-    opened = desk.operator.put("/v1/trading-state", symbol="DL.X.PT.Y1S1", state="CONTINUOUS")
-    assert opened.status_code == 409, "a licence trades by auction alone"
+    for state in ("CALL_OPEN", "CONTINUOUS"):
+        opened = desk.operator.put("/v1/trading-state", symbol="DL.X.PT.Y1S1", state=state)
+        assert opened.json()["code"] == UNREGISTERED.code
+    rows = [row("DL.Y.PT.Y1S1", None)]
+    listed_open = desk.operator.post("/v1/catalogue", kind="LICENCE", rows=rows, state="CALL_OPEN")
+    assert listed_open.json()["code"] == UNREGISTERED.code
+    assert desk.exchange.registry.instrument("DL.Y.PT.Y1S1") is None
+    issued = desk.issuer.post("/v1/issues", asset="DL.X.PT.Y1S1", amount="1")
+    assert issued.json()["code"] == UNREGISTERED.code
 
 
 def test_one_refused_row_keeps_all_from_being_listed(desk: Office) -> None:

@@ -209,10 +209,12 @@ def test_nobody_opens_a_book_that_the_register_shuts(desk: Office) -> None:
     ok(desk.operator.put("/v1/trading-state", symbol=symbol, state="SUSPENDED"))
     assert order(desk.vendor, symbol, "SELL", 1, "10").json()["code"] == -2010
     by_hand = {"symbol": f"DL.{number}.FT.Y9S9", "kind": "LICENCE", "issuer": desk.vendor.account, "price_high": "9"}
-    assert refused(desk.operator.post("/v1/instruments", **by_hand)) == problems.NOT_LISTED.code
+    assert refused(desk.operator.post("/v1/instruments", **by_hand)) == problems.UNREGISTERED.code
     ok(desk.operator.post("/v1/instruments", **by_hand, state="CLOSED"))
     opened = desk.operator.put("/v1/trading-state", symbol=by_hand["symbol"], state="CALL_OPEN")
-    assert refused(opened) == problems.NOT_LISTED.code
+    assert refused(opened) == problems.UNREGISTERED.code
+    issued = desk.vendor.post("/v1/issues", asset=by_hand["symbol"], amount="1")
+    assert refused(issued) == problems.UNREGISTERED.code
 
 
 @pytest.mark.real_data

@@ -25,6 +25,7 @@ def _issuer(desk: Office) -> int:
 
 def test_listing_makes_asset_terms_fees_band_and_state_at_once(desk: Office) -> None:
     terms = {"kind": "LICENCE", "tick_size": "0.01", "price_low": "100", "price_high": "90000.5", "quantity_max": 10}
+    terms["state"] = "CLOSED"
     listed = desk.list(LICENCE, _issuer(desk), maker_bps=-2, taker_bps=7, description="one year, five seats", **terms)
     assert (
         listed.items()
@@ -43,7 +44,7 @@ def test_listing_makes_asset_terms_fees_band_and_state_at_once(desk: Office) -> 
             "maker_bps": -2,
             "taker_bps": 7,
             "self_trade_prevention": "EXPIRE_TAKER",
-            "state": "CONTINUOUS",
+            "state": "CLOSED",
             "description": "one year, five seats",
         }.items()
     )

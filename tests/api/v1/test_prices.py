@@ -104,7 +104,7 @@ def test_a_reference_price_follows_the_index_of_the_base_grade_or_the_own_refere
     assert (graded["base_of"], graded["base"]) == ("Q3.BLEND.NAT", "2.000000")
     assert graded["price"] == "2.907000"  # 2 x 1.5 x 1.02 x 0.95
     del desk.exchange.prices._indices[key]
-    desk.list(LICENCE, 1, kind="LICENCE", tick_size="0.01", price_high="100000")
+    desk.list(LICENCE, 1, kind="LICENCE", tick_size="0.01", price_high="100000", state="CLOSED")
     assert get(desk, "/v1/reference-prices", symbol=LICENCE)["price"] == "0.000000"
     unknown = desk.operator.http.get("/v1/reference-prices", params={"symbol": "TA.NONE"})
     assert unknown.json()["code"] == UNKNOWN_SYMBOL.code

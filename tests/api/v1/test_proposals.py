@@ -12,10 +12,9 @@ import pytest
 from api.v1.grave import GRAVE_ACTS
 from api.v1.problems import NEEDS_APPROVAL, NO_REASON, NOT_A_GRAVE_ACT
 from api.v1.proposals import _ACTS
-from exchange.clock import SystemClock
 from exchange.registry.people import ProposalActed, ProposalCarriedOut
 from exchange.sequencer import Stopped
-from tests.api.v1.office import SYMBOL, Office, office
+from tests.api.v1.office import SYMBOL, Later, Office, office
 
 FEES = {"symbol": SYMBOL, "maker_bps": 0, "taker_bps": 7}
 
@@ -115,7 +114,7 @@ def _trade(desk: Office) -> int:
 
 
 def test_out_of_time_nobody_decides(tmp_path: Path) -> None:
-    clock = _Later()
+    clock = Later()
     with office(tmp_path, clock=clock) as served:
         served.furnish()
         second = served.admit("second", "operate", role="operator")
@@ -123,15 +122,6 @@ def test_out_of_time_nobody_decides(tmp_path: Path) -> None:
         clock.ahead_ns = 60 * 10**9
         assert _decide(second, proposed)["code"] == -8089
         assert _taker_bps(served) == 5
-
-
-class _Later(SystemClock):
-    """A clock that goes ahead when told."""
-
-    ahead_ns = 0
-
-    def now_ns(self) -> int:
-        return super().now_ns() + self.ahead_ns
 
 
 # what a crash leaves: the directory as it was when a document was about to be submitted

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from exchange.clock import Clock
 from exchange.config import Config
 from settlement.embedded import Embedded
 from settlement.migrate import migrate
@@ -23,13 +24,13 @@ HOLDERS_MOVES = frozenset(("submit", "unlist", "change", "edit", "transfer", "ca
 
 
 @contextmanager
-def titled(directory: Path, config: Config = SMALL) -> Iterator[Office]:
+def titled(directory: Path, config: Config = SMALL, clock: Clock | None = None) -> Iterator[Office]:
     """Serve an exchange with its register as long as the block lasts."""
     postgres = Embedded(directory / "postgres", SMALL_POSTGRES)
     postgres.start()
     asyncio.run(migrate(postgres.dsn))
     poster = spawn(directory, postgres.dsn)
-    with office(directory, config, dsn=postgres.dsn) as served:
+    with office(directory, config, dsn=postgres.dsn, clock=clock) as served:
         yield served
     poster.terminate()
     assert poster.wait(30) == 0
@@ -114,6 +115,16 @@ def wait_for(look: Any, wanted: Any) -> Any:
 def escrow_states(client: Client) -> list[str]:
     """Return the states of an account's licence trades, newest first."""
     return [row["state"] for row in ok(client.get("/v1/escrows"))["escrows"]]
+
+
+def delivered(served: Office, vendor: Client, buyer: Client, lots: int = 2, **terms: Any) -> tuple[str, int]:
+    """Sell a licence at 100 for a seat; return its symbol and the trade, once it was delivered."""
+    symbol = series_of(vendor, registered(served, vendor), **terms)
+    ok(clear(buyer, symbol))
+    ok(order(vendor, symbol, "SELL", lots, "100"))
+    ok(order(buyer, symbol, "BUY", lots, "100"))
+    wait_for(lambda: escrow_states(buyer)[:1], ["delivered"])
+    return symbol, ok(buyer.get("/v1/escrows"))["escrows"][0]["trade"]
 
 
 def settled(served: Office) -> None:

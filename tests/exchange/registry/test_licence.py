@@ -11,7 +11,6 @@ from exchange.registry.licence import (
     Terms,
     TermsRefusal,
     judge,
-    number_of,
     refuse_terms,
     share_bps,
     symbol,
@@ -79,8 +78,6 @@ def test_a_series_is_named_by_number_scenario_and_terms() -> None:
     assert symbol("0000123456", "FT", TERMS) == "DL.0000123456.FT.Y1S40"
     half = msgspec.structs.replace(TERMS, months=18)
     assert symbol("0000123456", "FT", half) == "DL.0000123456.FT.M18S40"
-    assert number_of("DL.0000123456.FT.M18S40") == "0000123456"
-    assert number_of("TA.CTEL.Q3") is None
 
 
 @pytest.mark.parametrize(("part", "whole", "share"), [(5, 40, 1_250), (3, 7, 4_286), (40, 40, 10_000), (1, 3, 3_334)])
