@@ -17,7 +17,7 @@ from api.binance.streams import Kind
 from api.binance.wsapi import METHODS, OWN_METHODS
 from api.door import Endpoint
 from api.examples import KEY, SIGNATURE, SYMBOL, TIME, example
-from api.messages import account, books, market, phases, private, published, talk
+from api.messages import account, allowances, books, market, phases, private, published, talk
 from api.openapi import inlined
 from api.refusals import of_endpoint
 from api.stream.protocol import METHODS as TALK_METHODS
@@ -114,6 +114,17 @@ _API = """Requests and their answers, and what happens on accounts.
 Binary messages are frames of many commands at once; their layout is described in docs/binary-frames.md."""
 _NOTICES = (talk.Conflated, talk.ServerShutdown, talk.StreamFault)
 _ACCOUNT = (account.AccountEvent, talk.Conflated, talk.ServerShutdown, talk.StreamFault)
+_ALLOWANCES = (
+    allowances.Allowances,
+    allowances.AllowancesChanged,
+    talk.Conflated,
+    talk.ServerShutdown,
+    talk.StreamFault,
+)
+_ALLOWANCES_TEXT = """What API keys have left: how things stand, then what changed, slow readers hearing the sum of it.
+
+Whoever holds keys hears what stands behind them; an issuer's metering key what any key has of its series. The handshake
+is signed like any GET. `after` of a message is `sequence` of the one before."""
 _PRIVATE = (private.Welcome, private.PrivateEvent, private.Balances, talk.ServerShutdown, talk.StreamFault)
 
 
@@ -126,7 +137,15 @@ def document() -> bytes:
 def made() -> Document:
     """Return the document."""
     structs = [one for stream in STREAMS.values() for one in _members(stream.payloads)]
-    structs += [*_NOTICES, *_members(_ACCOUNT), *_PRIVATE, talk.StreamRequest, talk.StreamResult, talk.ApiAnswer]
+    structs += [
+        *_NOTICES,
+        *_members(_ACCOUNT),
+        *_PRIVATE,
+        *_ALLOWANCES,
+        talk.StreamRequest,
+        talk.StreamResult,
+        talk.ApiAnswer,
+    ]
     _, schemas = msgspec.json.schema_components(list(dict.fromkeys(structs)), ref_template=_PARTS + "{name}")
     _entitle(schemas, structs)
     parts = _Parts(schemas)
@@ -134,6 +153,7 @@ def made() -> Document:
         parts.stream(kind, stream)
     parts.talk()
     parts.private()
+    parts.allowances()
     for method, key in METHODS.items():
         parts.method(method, ENDPOINTS[key])
     for method in OWN_METHODS:
@@ -151,10 +171,12 @@ class _Parts:
         self._channels: Document = {
             "streams": _channel("/stream", "Any streams, each message wrapped with the name of its stream.", {}),
             "private": _channel("/v1/private", "An account's own stream; the handshake is signed like any GET.", {}),
+            "allowances": _channel("/v1/allowances", _ALLOWANCES_TEXT, {}),
             "api": _channel("/ws-api/v3", _API, {}),
         }
         self._operations: Document = {}
         self._channels["private"]["bindings"] = {"ws": {"method": "GET", "query": _HANDSHAKE}}
+        self._channels["allowances"]["bindings"] = {"ws": {"method": "GET", "query": _READER_HANDSHAKE}}
 
     def stream(self, kind: Kind, stream: Described) -> None:
         """Add a kind of stream."""
@@ -184,6 +206,13 @@ class _Parts:
         for struct in _PRIVATE:
             self._struct("private", struct)
         self._operation("private", "send", "private", [one.__name__ for one in _PRIVATE], "Events of an account.")
+
+    def allowances(self) -> None:
+        """Add the stream of what keys have left."""
+        for struct in _ALLOWANCES:
+            self._struct("allowances", struct)
+        names = [one.__name__ for one in _ALLOWANCES]
+        self._operation("allowances", "send", "allowances", names, "What API keys have left, and each change of it.")
 
     def api_events(self) -> None:
         """Add what the websocket API says unasked."""
@@ -274,6 +303,16 @@ _HANDSHAKE: Document = {
         "key": {"type": "string", "description": "The API key, if it is not in the header X-MBX-APIKEY."},
         "from": {"type": "integer", "description": "The last event that is known: what came behind it is told again."},
         "cancel_on_disconnect": {"type": "boolean"},
+        **_SIGNED,
+    },
+}
+
+_READER_HANDSHAKE: Document = {
+    "type": "object",
+    "required": ["timestamp", "signature"],
+    "properties": {
+        "key": _HANDSHAKE["properties"]["key"],
+        "keys": {"type": "string", "description": "Keys of which alone is to be told, with commas between."},
         **_SIGNED,
     },
 }

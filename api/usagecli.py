@@ -1,4 +1,4 @@
-"""The command line of gateways: `tokenbourse usage send`.
+"""The command line of metered use: `tokenbourse usage send` of gateways, `tokenbourse usage watch` of whoever uses.
 
 A batch whose answer did not come is sent again under its number, and the exchange answers as it did; a whole file sent
 again counts nothing twice, for each record has its id.
@@ -12,9 +12,13 @@ import httpx
 import msgspec
 import typer
 
+from api.client.faults import Refused
+from api.client.feed import Parted
 from api.client.rest import URL
 from api.client.signing import BadKeyError, Key, find_key
-from api.ledgercli import EXIT_DIFFERENCE, AsJson, bar, fail, out
+from api.client.streams import AllowanceStream
+from api.ledgercli import EXIT_DIFFERENCE, AsJson, bar, err, fail, out
+from api.messages.allowances import Allowances, AllowancesChanged, RemainingChanged
 from api.tradecli import KeyFile, Url
 from api.usagefiles import UsageFileError, batches, count
 from api.v1.metering import RECORDS_MAX, Record
@@ -23,6 +27,7 @@ from settlement.progress import Progress
 ATTEMPTS_MAX = 8  # to hear an answer
 TIMEOUT_S = 60.0
 WAIT_S = 1.0
+PATIENCE_S = 60  # longer than that nobody waits for an exchange that says how long
 
 
 class Sent(NamedTuple):
@@ -71,7 +76,7 @@ class Gateway:
             except httpx.TransportError:
                 time.sleep(WAIT_S * attempt)
                 continue
-            if answer.status_code == 503:
+            if answer.status_code == 503 and int(answer.headers.get("retry-after", 0)) <= PATIENCE_S:
                 time.sleep(WAIT_S * attempt)
                 continue
             told: dict[str, Any] = answer.json()
@@ -85,7 +90,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of gateways."""
     group = typer.Typer(help="Metered use of token allowances.", no_args_is_help=True)
     group.command("send")(send_file)
-    group.callback()(lambda: None)
+    group.command("watch")(watch)
     app.add_typer(group, name="usage")
 
 
@@ -98,13 +103,7 @@ def send_file(
     as_json: AsJson = False,  # noqa: FBT002 - a switch
 ) -> None:
     """Report the use in a file; exit 1 if a record was refused."""
-    try:
-        own = find_key(key_file)
-    except BadKeyError as error:
-        fail(str(error))
-    if own is None:
-        fail("reporting use needs the issuer's key: name its file with --key-file")
-    gateway = Gateway(url, own)
+    gateway = Gateway(url, _own_key(key_file))
     try:
         with bar() as progress:
             sent = send(gateway, file, key, size, progress)
@@ -128,6 +127,50 @@ def send(gateway: Gateway, file: Path, key: str, size: int, progress: Progress) 
         progress("usage records", sums.records, total)
         number += 1
     return sums
+
+
+def watch(
+    keys: Annotated[list[str] | None, typer.Argument(help="Keys to hear of alone; all unless given.")] = None,
+    url: Url = URL,
+    key_file: KeyFile = None,
+    once: Annotated[bool, typer.Option("--once", help="Say how things stand, and end.")] = False,  # noqa: FBT002 - a switch
+    as_json: AsJson = False,  # noqa: FBT002 - a switch
+) -> None:
+    """Follow what API keys have left: your own, or with an issuer's metering key those with units of its series."""
+    own = _own_key(key_file)
+    stream = AllowanceStream(url, own, *(keys or ()))
+    try:
+        for event in stream:
+            if isinstance(event, Allowances | AllowancesChanged):
+                _tell(event, as_json=as_json)
+            elif isinstance(event, Parted):
+                err.print(f"not connected: {event.reason}", highlight=False)
+            if once and isinstance(event, Allowances):
+                stream.close()
+    except Refused as refused:
+        fail(str(refused))
+    except KeyboardInterrupt:
+        stream.close()
+
+
+def _tell(event: Allowances | AllowancesChanged, *, as_json: bool) -> None:
+    if as_json:
+        out.print_json(msgspec.json.encode(event).decode(), indent=None)
+        return
+    for row in event.rows:
+        causes = row.changes.items() if isinstance(row, RemainingChanged) else ()
+        why = ", ".join(f"{cause.lower().replace('_', ' ')} {amount}" for cause, amount in causes)
+        out.print(f"{row.key}  {row.asset}  {row.available}" + (f"  ({why})" if why else ""), highlight=False)
+
+
+def _own_key(key_file: Path | None) -> Key:
+    try:
+        own = find_key(key_file)
+    except BadKeyError as error:
+        fail(str(error))
+    if own is None:
+        fail("this needs a key: name its file with --key-file")
+    return own
 
 
 def _show(sent: Sent, *, as_json: bool) -> None:

@@ -16,6 +16,7 @@ from api.client.book import LocalBook
 from api.client.faults import Refused, Unavailable, fault_of
 from api.client.signing import Key
 from api.client.wire import RECV_WINDOW_MS, websocket_url
+from api.messages.allowances import Allowances, AllowancesChanged
 from api.messages.books import BookSnapshot, BookUpdate, OrdersSnapshot, OrdersUpdate
 from api.messages.market import (
     AggregateTradeMessage,
@@ -64,7 +65,7 @@ class Missed(NamedTuple):
     reason: str
 
 
-Event = Heard | Joined | Parted | Missed | PrivateEvent | Balances | Welcome | Notice
+Event = Heard | Joined | Parted | Missed | PrivateEvent | Balances | Welcome | Notice | Allowances | AllowancesChanged
 
 
 class Feed(Protocol):

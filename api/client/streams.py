@@ -7,6 +7,7 @@ when the exchange refuses what no waiting will mend.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
+from decimal import Decimal
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -14,6 +15,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection as BlockingConnection
 from websockets.sync.client import connect as connect_now
 
+from api.client.allowances import AllowanceFeed
 from api.client.book import LocalBook
 from api.client.conduct import Conduct, Patience
 from api.client.feed import AccountFeed, Event, Feed, Joined, MarketFeed
@@ -207,3 +209,33 @@ class AsyncAccountStream(_AsyncListener):
     def latest(self) -> int | None:
         """Return the last event that was heard: from there another stream may go on."""
         return self._feed.latest
+
+
+class AllowanceStream(_Listener):
+    """What API keys have left: iterate over what is heard, and look at `remaining`."""
+
+    def __init__(self, url: str, key: Key, *keys: str, patience: Patience | None = None) -> None:
+        """Listen with a key to all that it may hear of, or to some keys alone."""
+        conduct = new_conduct(patience)
+        self._feed = AllowanceFeed(url, key, conduct.timestamp, keys)
+        super().__init__(self._feed, conduct)
+
+    @property
+    def remaining(self) -> dict[tuple[str, str], Decimal]:
+        """Return what is left by key and asset; stale while there is no connection."""
+        return self._feed.remaining
+
+
+class AsyncAllowanceStream(_AsyncListener):
+    """What API keys have left: iterate over what is heard, and look at `remaining`."""
+
+    def __init__(self, url: str, key: Key, *keys: str, patience: Patience | None = None) -> None:
+        """Listen with a key to all that it may hear of, or to some keys alone."""
+        conduct = new_conduct(patience)
+        self._feed = AllowanceFeed(url, key, conduct.timestamp, keys)
+        super().__init__(self._feed, conduct)
+
+    @property
+    def remaining(self) -> dict[tuple[str, str], Decimal]:
+        """Return what is left by key and asset; stale while there is no connection."""
+        return self._feed.remaining

@@ -1,8 +1,8 @@
 """The websocket addresses of the exchange as one ASGI application, beside the one that answers HTTP.
 
 /ws, /ws/<streams>, /stream?streams=<streams> and /stream/ws/... speak of the market; /ws-api/v3 takes requests;
-/v1/private is an account's own stream. What follows /ws/ may be anything: some clients number their connections there
-and name their streams afterwards.
+/v1/private is an account's own stream, /v1/allowances that of what API keys have left. What follows /ws/ may be
+anything: some clients number their connections there and name their streams afterwards.
 """
 
 import asyncio
@@ -12,6 +12,8 @@ from urllib.parse import parse_qs
 
 import structlog
 
+from api.allowances import PREFIX as ALLOWANCES_PREFIX
+from api.allowances import AllowanceStreams
 from api.binance.channels import Sources
 from api.binance.feed import Feed
 from api.binance.indicator import Indicator
@@ -28,6 +30,8 @@ from api.stream.config import StreamConfig
 from api.stream.frames import GOING_AWAY
 from api.stream.hub import Connection, Hub
 from api.stream.transport import FrameProtocol, line_of
+from api.v1.allowances import PATH as ALLOWANCES_PATH
+from api.v1.allowances import AllowanceAdmission, AllowanceSession, admit_reader
 from api.v1.private import PATH as PRIVATE_PATH
 from api.v1.private import Admission, PrivateSession, admit
 from api.v1.privatewords import private_streams
@@ -73,6 +77,7 @@ class WebsocketApp:
         self._user_data = user_data(self.hub, exchange, directory.texts)
         self._user_data_us = user_data(self.hub, exchange, directory.texts, MICROSECOND_NS)
         self._private = private_streams(self.hub, exchange, directory)
+        self._allowances = AllowanceStreams(self.hub, exchange)
         self._departures = Departures(services.gateway)
         self._sessions: dict[Connection, Session] = {}
         self._beats = 0
@@ -104,20 +109,22 @@ class WebsocketApp:
 
     def _admitted(
         self, scope: Scope, address: str, path: str, query: dict[str, list[str]], full: Problem | None
-    ) -> Admission | None:
+    ) -> Admission | AllowanceAdmission | None:
         """Refuse a handshake that asks too much or for what is not its sender's; return who reads a private stream."""
         call = Call(address, scope["query_string"], self.hub.clock.now_ns())
         self._services.limiter.take_weight(address, HANDSHAKE_WEIGHT, call.now_ns)
         problem = full or self._services.origins.problem(scope["headers"]) or self._problem(path, query)
         if problem is not None:
             raise RequestError(problem)
-        if path != PRIVATE_PATH:
+        if path not in {PRIVATE_PATH, ALLOWANCES_PATH}:
             return None
         read_headers(call, scope["headers"])
+        if path == ALLOWANCES_PATH:
+            return admit_reader(self._services, call)
         return admit(self._services, self._private, call)
 
     def _problem(self, path: str, query: dict[str, list[str]]) -> Problem | None:
-        if path not in {API_PATH, COMBINED_PATH, PRIVATE_PATH} and not _is_raw(path):
+        if path not in {API_PATH, COMBINED_PATH, PRIVATE_PATH, ALLOWANCES_PATH} and not _is_raw(path):
             return NO_SUCH_PATH
         if _unit_ns(query) is None:
             return INVALID_TIME_UNIT
@@ -130,8 +137,10 @@ class WebsocketApp:
         address: str,
         path: str,
         query: dict[str, list[str]],
-        admission: Admission | None,
+        admission: Admission | AllowanceAdmission | None,
     ) -> Session:
+        if isinstance(admission, AllowanceAdmission):
+            return AllowanceSession(self._services, self._allowances, connection, admission)
         if admission is not None:
             private = PrivateSession(self._services, self._private, self._departures, connection, admission)
             private.open()
@@ -193,6 +202,9 @@ class WebsocketApp:
 
     def _close(self, name: str) -> None:
         """Forget a stream that nobody reads any more."""
+        if name.startswith(ALLOWANCES_PREFIX):
+            self._allowances.close(name)
+            return
         if not is_private(name):
             self._feed.close(name)
             return
@@ -233,6 +245,7 @@ class WebsocketApp:
         self._guarded(self._user_data.on_batch, batch)
         self._guarded(self._user_data_us.on_batch, batch)
         self._guarded(self._private.on_batch, batch)
+        self._guarded(self._allowances.on_batch, batch)
 
     def _guarded(self, action: Callable[[T], None], argument: T) -> None:
         """Do something that must not stop the exchange; if it fails, no reader may believe that it has heard all."""

@@ -98,10 +98,7 @@ class PrivateSession:
 
     def check_rights(self, now_ns: int) -> None:
         """End the stream when its key is no longer good."""
-        credential = self._services.keys.credential(self._admission.key)
-        if credential is None or (credential.expires_ns and now_ns >= credential.expires_ns):
-            word = orjson.dumps({"error": {"code": -2015, "msg": KEY_ENDED}, "id": None})
-            self._connection.end(text_frame(word), POLICY_VIOLATION, KEY_ENDED)
+        end_without_key(self._services, self._connection, self._admission.key, now_ns)
 
     def gone(self) -> None:
         """Learn that the client has gone."""
@@ -109,3 +106,11 @@ class PrivateSession:
             self._following.cancel()
         if self._admission.cancels:
             self._departures.cancel(self._admission.account)
+
+
+def end_without_key(services: Services, connection: Connection, key: str, now_ns: int) -> None:
+    """End a connection when its key is no longer good."""
+    credential = services.keys.credential(key)
+    if credential is None or (credential.expires_ns and now_ns >= credential.expires_ns):
+        word = orjson.dumps({"error": {"code": -2015, "msg": KEY_ENDED}, "id": None})
+        connection.end(text_frame(word), POLICY_VIOLATION, KEY_ENDED)

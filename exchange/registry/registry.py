@@ -210,6 +210,11 @@ class Registry:
         found = self._tables.keys.get(key)
         return None if found is None or found.is_revoked else found
 
+    @property
+    def keys(self) -> Sequence[ApiKey]:
+        """Return all API keys in the order of creation, the revoked ones included."""
+        return self._tables.entries.keys
+
     def keys_of(self, account: int) -> list[ApiKey]:
         """Return an account's keys in the order of creation, the revoked ones included."""
         return [key for key in self._tables.entries.keys if key.account == account]

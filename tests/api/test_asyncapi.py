@@ -11,14 +11,15 @@ from api.binance.rest import ENDPOINTS
 from api.binance.streams import Kind, parse
 from api.binance.wsapi import METHODS, OWN_METHODS
 from api.door import Services
-from api.messages import account, books, market, phases, private, published, talk
+from api.messages import account, allowances, books, market, phases, private, published, talk
 from api.stream.protocol import METHODS as TALK_METHODS
+from api.v1.allowances import PATH as ALLOWANCES_PATH
 from api.v1.private import PATH as PRIVATE_PATH
 from tests.api.stream.talk import ask, hear, hear_all, joined
 from tests.api.stream.talk import talk as converse
 from tests.api.venue import SYMBOL
 
-MODULES = (account, books, market, phases, private, published, talk)
+MODULES = (account, allowances, books, market, phases, private, published, talk)
 DOCUMENT = json.loads(asyncapi.document())
 CHANNELS = {name: channel for name, channel in DOCUMENT["channels"].items() if name in Kind.__members__}
 ASKED = {name.removeprefix("api."): facts for name, facts in DOCUMENT["operations"].items() if name.startswith("api.")}
@@ -105,6 +106,7 @@ def test_every_method_is_documented_and_every_documented_one_is() -> None:
     talked = {name.removeprefix("streams.") for name in DOCUMENT["operations"] if name.startswith("streams.")}
     assert talked - {"notices"} == set(TALK_METHODS)
     assert DOCUMENT["channels"]["private"]["address"] == PRIVATE_PATH
+    assert DOCUMENT["channels"]["allowances"]["address"] == ALLOWANCES_PATH
     for method, key in METHODS.items():
         assert ASKED[method]["x-weight"] == ENDPOINTS[key].weight
         assert {row["code"] for row in ASKED[method]["x-errors"]} >= {-1000, -1003}

@@ -1,6 +1,7 @@
 """A file of usage is sent in batches, and sent again it counts nothing twice."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import httpx
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 from api import usagecli
 from api.cli import app
 from api.client.signing import Key
+from api.messages.allowances import AllowancesChanged, RemainingChanged
 from api.usagecli import Gateway, GatewayError
 from tests.api.v1.office import SYMBOL, office
 
@@ -36,6 +38,27 @@ def test_a_file_is_sent_in_batches_and_again_counts_nothing(tmp_path: Path) -> N
         assert json.loads(refused.stdout)["duplicates"] == 25
         file.write_text(f"id,time,tokens_in\nnew,{now_ms},10\n")
         assert CliRunner().invoke(app, [*line, "--key", "k" * 64]).exit_code == 1
+        _watch(desk.base, key_file, buyer.key)
+
+
+def _watch(url: str, key_file: Path, key: str) -> None:
+    """See what is left behind a key, as its issuer does."""
+    line = ["usage", "watch", key, "--url", url, "--key-file", str(key_file), "--once"]
+    told = CliRunner().invoke(app, line)
+    assert told.exit_code == 0, told.output
+    assert told.stdout.split() == [key, SYMBOL, "0.999750"]
+    told = json.loads(CliRunner().invoke(app, [*line, "--json"]).stdout)
+    assert [(row["key"], row["available"]) for row in told["rows"]] == [(key, "0.999750")]
+    key_file.write_text(json.dumps({"key": "no key", "secret": "at all"}))
+    assert CliRunner().invoke(app, line).exit_code == 2
+
+
+def test_a_change_is_shown_with_its_causes(capsys: pytest.CaptureFixture[str]) -> None:
+    row = RemainingChanged("k1", SYMBOL, Decimal("0.5"), 0, {"USED": Decimal("-0.2"), "ROLLED_OVER": Decimal("0.1")})
+    usagecli._tell(AllowancesChanged(1, 2, 3, [row]), as_json=True)
+    assert json.loads(capsys.readouterr().out)["rows"][0]["changes"] == {"USED": "-0.2", "ROLLED_OVER": "0.1"}
+    usagecli._tell(AllowancesChanged(1, 2, 3, [row]), as_json=False)
+    assert "0.5  (used -0.2, rolled over 0.1)" in " ".join(capsys.readouterr().out.split("\n"))
 
 
 def test_a_batch_is_sent_until_it_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,6 +75,13 @@ def test_a_batch_is_sent_until_it_is_answered(monkeypatch: pytest.MonkeyPatch) -
     assert gateway.send(1, []) == {"batch": 1}
     assert len(asked) == 3
     assert len(set(asked)) == 1
+
+
+def test_nobody_waits_for_days() -> None:
+    body = {"code": -8095, "msg": "full"}
+    transport = httpx.MockTransport(lambda _: httpx.Response(503, json=body, headers={"retry-after": "86400"}))
+    with pytest.raises(GatewayError, match="-8095: full"):
+        Gateway("http://test", Key.of("key", "secret"), transport).send(1, [])
 
 
 def test_a_refusal_and_a_silence_are_told(monkeypatch: pytest.MonkeyPatch) -> None:

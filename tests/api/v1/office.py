@@ -23,6 +23,7 @@ from api.door import Services
 from api.limits import Limits
 from api.metrics import Gauges, metrics_route
 from api.serve import serve
+from api.stream.server import WebsocketApp, server_settings, websocket_app
 from api.titles import open_titles
 from api.v1.desk import Desk
 from api.v1.grave import REASONED_ACTS
@@ -113,6 +114,7 @@ class Office:
         self.exchange: Exchange
         self.application: Application
         self.desk: Desk
+        self.websockets: WebsocketApp
         self.clerk: Clerk
         self._clients: list[Client] = []
         self._port = 0
@@ -191,9 +193,12 @@ class Office:
                     titles = await stack.enter_async_context(open_titles(self.dsn, self.exchange.registry, vault))
                     self.clerk = await stack.enter_async_context(at_work(self.exchange, titles))
                     self.desk = self.desk._replace(titles=titles)
-                application = self.application = create_app(services, [routes(self.desk), metrics_route(gauges)])
+                sockets = self.websockets = websocket_app(services)
+                application = create_app(services, [routes(self.desk), metrics_route(gauges)], sockets)
+                self.application = application
                 gauges.connections = lambda: len(application.connections)
-                await serve(application, "127.0.0.1", 0, stop=self._stop, ready=self._is_ready)
+                settings = server_settings(sockets.hub.config)
+                await serve(application, "127.0.0.1", 0, stop=self._stop, ready=self._is_ready, **settings)
             if ledger is not None:
                 await ledger.close()
         except BaseException as error:
