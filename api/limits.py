@@ -5,8 +5,10 @@ of a minute, and what is announced as used is what is missing from the bucket. W
 banned for a while that doubles with each ban.
 """
 
-from collections.abc import Hashable
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Hashable
+from enum import IntEnum
+from functools import partial
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from api.errors import (
     BODY_TOO_LARGE,
@@ -24,6 +26,19 @@ WEIGHT_INTERVAL_NS = 60 * SECOND_NS
 ORDERS_INTERVAL_NS = 10 * SECOND_NS
 
 Key = TypeVar("Key", bound=Hashable)
+
+
+class Counted(IntEnum):
+    """What several processes count together."""
+
+    WEIGHT = 0  # of an address
+    KEY_WEIGHT = 1
+    ORDERS = 2  # of an account
+    REFUSALS = 3  # of an address
+    BAN = 4  # of an address, in seconds
+
+
+Tell = Callable[[Counted, Any, int], None]  # whose, and how much
 
 
 class Limits(NamedTuple):
@@ -66,6 +81,7 @@ class Buckets(Generic[Key]):
         self._keys_max = keys_max
         self._rate = limit / interval_ns
         self._buckets: dict[Key, Bucket] = {}
+        self.tell: Callable[[Key, int], None] | None = None  # what was taken, for those who count along
 
     def take(self, key: Key, tokens: int, now_ns: int) -> int:
         """Take tokens; return how many are used, or -1 if there were too few, and then take none."""
@@ -80,7 +96,20 @@ class Buckets(Generic[Key]):
         if level < 0:
             return -1
         bucket.level = level
+        if self.tell is not None:
+            self.tell(key, tokens)
         return int(self.limit - level)
+
+    def note(self, key: Key, tokens: int, now_ns: int) -> None:
+        """Count tokens that were taken elsewhere, though there be too few: then it takes longer until there are any."""
+        bucket = self._buckets.get(key) or self._add(key, now_ns)
+        bucket.level = max(-self.limit, self._level(bucket, now_ns) - tokens)
+        bucket.time_ns = max(bucket.time_ns, now_ns)
+
+    def standing(self, now_ns: int) -> list[tuple[Key, int]]:
+        """Return what is used of each bucket that is not full."""
+        used = [(key, int(self.limit - self._level(bucket, now_ns))) for key, bucket in self._buckets.items()]
+        return [(key, tokens) for key, tokens in used if tokens]
 
     def used(self, key: Key, now_ns: int) -> int:
         """Return how many tokens are used."""
@@ -127,6 +156,13 @@ class Limiter:
         self._orders: Buckets[int] = Buckets(limits.orders_per_10s, ORDERS_INTERVAL_NS, limits.addresses_max)
         self._patience: Buckets[str] = Buckets(limits.refusals_before_ban, WEIGHT_INTERVAL_NS, limits.addresses_max)
         self._bans: dict[str, Ban] = {}
+        self._shared: dict[Counted, Buckets[Any]] = {
+            Counted.WEIGHT: self._weights,
+            Counted.KEY_WEIGHT: self._keys,
+            Counted.ORDERS: self._orders,
+            Counted.REFUSALS: self._patience,
+        }
+        self._tell: Tell | None = None
         self._connections: dict[str, int] = {}
         self._connection_count = 0
 
@@ -182,6 +218,25 @@ class Limiter:
         if not self._connections[address]:
             del self._connections[address]
 
+    def tell(self, tell: Tell) -> None:
+        """Tell somebody from now on what is taken here, and who is banned."""
+        self._tell = tell
+        for counted, buckets in self._shared.items():
+            buckets.tell = partial(tell, counted)
+
+    def note(self, counted: Counted, key: Any, amount: int, now_ns: int) -> None:  # noqa: ANN401 - an address or account
+        """Count what was taken elsewhere, or shut out who was banned there."""
+        if counted is Counted.BAN:
+            self._shut_out(key, amount, now_ns)
+        else:
+            self._shared[counted].note(key, amount, now_ns)
+
+    def standing(self, now_ns: int) -> list[tuple[Counted, Any, int]]:
+        """Return all that is used, and the bans that are not over, as `note` takes them."""
+        used = [(counted, *one) for counted, buckets in self._shared.items() for one in buckets.standing(now_ns)]
+        rest_s = {address: -((now_ns - ban.until_ns) // SECOND_NS) for address, ban in self._bans.items()}
+        return used + [(Counted.BAN, address, seconds) for address, seconds in rest_s.items() if seconds > 0]
+
     def _refuse_banned(self, address: str, now_ns: int) -> None:
         ban = self._bans.get(address)
         if ban is not None and now_ns < ban.until_ns:
@@ -197,7 +252,12 @@ class Limiter:
         limits = self.limits
         before = self._bans.get(address)
         duration_s = limits.ban_s_min if before is None else min(2 * before.duration_s, limits.ban_s_max)
-        if len(self._bans) >= limits.addresses_max:
+        self._shut_out(address, duration_s, now_ns)
+        if self._tell is not None:
+            self._tell(Counted.BAN, address, duration_s)
+        return banned((now_ns + duration_s * SECOND_NS) // 1_000_000, duration_s)
+
+    def _shut_out(self, address: str, duration_s: int, now_ns: int) -> None:
+        if len(self._bans) >= self.limits.addresses_max:
             self._bans = {key: ban for key, ban in self._bans.items() if ban.until_ns > now_ns}
         self._bans[address] = Ban(now_ns + duration_s * SECOND_NS, duration_s)
-        return banned((now_ns + duration_s * SECOND_NS) // 1_000_000, duration_s)

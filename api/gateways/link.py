@@ -29,6 +29,7 @@ class Kind(IntEnum):
     EVENTS = 7
     REFUSED = 8  # a number of `Refusal`
     ANSWER = 9
+    USED = 10  # what was taken of limits: see `usage`
 
 
 class Refusal(IntEnum):

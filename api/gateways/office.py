@@ -13,6 +13,7 @@ from api.app import Application
 from api.call import Answer, Message, Scope, refusal
 from api.errors import STOPPED, UNKNOWN_ERROR
 from api.gateways.link import Kind, Link, Refusal, Request, decode_request, encode
+from api.gateways.usage import Usage
 from exchange.registry.facts import FACTS
 from exchange.sequencer import Batch, Overloaded, Stopped
 
@@ -32,6 +33,7 @@ class Office:
         self._server: asyncio.AbstractServer | None = None
         self._ready = asyncio.Event()
         self.ready_count = 0
+        self._usage = Usage(application.services.limiter, self._exchange.clock.now_ns, self._tell_used)
         self._exchange.add_listener(self._tell_names)
 
     async def open(self, path: str) -> None:
@@ -57,6 +59,7 @@ class Office:
 
     def _greet(self, link: Link) -> None:
         link.send(Kind.REGISTRY, 0, self._exchange.registry.snapshot())
+        link.send(Kind.USED, 0, self._usage.standing())
         self._links[link] = None
 
     def _leave(self, link: Link) -> None:
@@ -72,6 +75,11 @@ class Office:
             if len(facts):
                 link.send(Kind.FACTS, 0, facts.tobytes())
 
+    def _tell_used(self, payload: bytes, besides: Link | None = None) -> None:
+        for link in self._links:
+            if link is not besides:
+                link.send(Kind.USED, 0, payload)
+
     def _hear(self, link: Link, kind: Kind, number: int, payload: bytes) -> None:
         match kind:
             case Kind.ORDERS:
@@ -80,6 +88,9 @@ class Office:
                 task = asyncio.create_task(self._serve(link, number, payload))
                 self._answering.add(task)
                 task.add_done_callback(self._answering.discard)
+            case Kind.USED:
+                self._usage.hear(payload)
+                self._tell_used(payload, link)
             case Kind.READY:
                 self.ready_count += 1
                 self._ready.set()

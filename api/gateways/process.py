@@ -188,13 +188,12 @@ def request_of(scope: Scope, body: bytes) -> Request:
     )
 
 
-def services_of(remote: RemoteExchange, vault: Vault, options: GatewayOptions) -> Services:
+def services_of(remote: RemoteExchange, vault: Vault, limiter: Limiter, origins: Origins) -> Services:
     """Return as much of the services as placing an order takes."""
     exchange = cast("Exchange", remote)  # which has what is used here
     directory = Directory(remote.registry)
     keys = KeyRing(remote.registry.key, vault)
     bodies = InstrumentBodies(directory)
-    limiter, origins = Limiter(options.limits), Origins(options.origins)
     return Services(exchange, RemoteGateway(exchange), directory, bodies, keys, limiter, ListenKeys(), origins)
 
 
@@ -202,9 +201,10 @@ async def run(options: GatewayOptions) -> None:
     """Serve until told to stop, or until the exchange's process has gone."""
     stop = asyncio.Event()
     stop_on_signals(asyncio.get_running_loop(), stop)
-    remote = RemoteExchange(stop.set)
+    limiter = Limiter(options.limits)
+    remote = RemoteExchange(stop.set, limiter)
     await remote.connect(options.lines)
-    services = services_of(remote, Vault.open(Path(options.directory)), options)
+    services = services_of(remote, Vault.open(Path(options.directory)), limiter, Origins(options.origins))
     application = GatewayApplication(services, remote, options)
     with listen(options.host, options.port, shared=True) as listener:
         async with running(application, listener, options.settings, GatewayConnection):

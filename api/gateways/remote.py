@@ -14,6 +14,8 @@ import numpy as np
 from api.call import Answer
 from api.gateway import Gateway
 from api.gateways.link import Kind, Link, Refusal, Request, decode_answer, encode
+from api.gateways.usage import Usage
+from api.limits import Limiter
 from api.orders import OrderTexts, Placed
 from exchange.clock import SystemClock
 from exchange.core.records import COMMAND, EVENT
@@ -46,11 +48,15 @@ class RemoteGateway(Gateway):
 class RemoteExchange:
     """One gateway's end of the line, and what it knows by it."""
 
-    def __init__(self, lost: Callable[[], None]) -> None:
-        """Know nothing until the line is there; call `lost` when the exchange's process has gone."""
+    def __init__(self, lost: Callable[[], None], limiter: Limiter) -> None:
+        """Know nothing until the line is there; call `lost` when the exchange's process has gone.
+
+        The limiter counts along with those of the other processes.
+        """
         self.registry = Registry()
         self.clock = SystemClock()
         self.orders = None  # no histories here: whoever needs them asks the exchange
+        self.usage = Usage(limiter, self.clock.now_ns, self._tell_used)
         self.known = asyncio.Event()  # the registry is here
         self._lost = lost
         self._is_lost = False
@@ -100,6 +106,10 @@ class RemoteExchange:
         if self._link is not None:
             self._link.close()
 
+    def _tell_used(self, payload: bytes) -> None:
+        if self._link is not None and not self._is_lost:
+            self._link.send(Kind.USED, 0, payload)
+
     def _line(self) -> Link:
         if self._link is None or self._is_lost:
             raise Stopped("the exchange's process is gone")
@@ -115,6 +125,8 @@ class RemoteExchange:
                     waiting.set_result(decode_answer(payload))
             case Kind.DOCUMENT:
                 self.registry.apply(payload)
+            case Kind.USED:
+                self.usage.hear(payload)
             case Kind.FACTS:
                 self.registry.apply_events(rows(np.frombuffer(payload, EVENT)))
             case Kind.REGISTRY:

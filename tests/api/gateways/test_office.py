@@ -7,6 +7,8 @@ import pytest
 
 from api.gateways.link import Kind, Refusal, Request, decode_answer, encode
 from api.gateways.office import Office, asked
+from api.limits import Limiter, Limits
+from exchange.clock import SystemClock
 from exchange.sequencer import Overloaded, Stopped
 
 REQUEST = Request("POST", "/there", b"/there", b"x=1", [(b"a", b"b")], ("1.2.3.4", 5), b"body")
@@ -24,9 +26,12 @@ class Line:
 
 def office(application, submit=None):
     exchange = SimpleNamespace(
-        add_listener=lambda _: None, submit_many=submit, registry=SimpleNamespace(snapshot=lambda: b"names")
+        add_listener=lambda _: None,
+        submit_many=submit,
+        registry=SimpleNamespace(snapshot=lambda: b"names"),
+        clock=SystemClock(),
     )
-    application.services = SimpleNamespace(exchange=exchange)
+    application.services = SimpleNamespace(exchange=exchange, limiter=Limiter(Limits()))
     return Office(application)
 
 
@@ -88,4 +93,5 @@ def test_commands_of_an_exchange_that_fails_are_unknown():
 def test_a_gateway_hears_the_names_first():
     line, one = Line(), office(Application())
     one._greet(line)
-    assert line.sent == [(Kind.REGISTRY, 0, b"names")]
+    assert line.sent[0] == (Kind.REGISTRY, 0, b"names")
+    assert [kind for kind, *_ in line.sent] == [Kind.REGISTRY, Kind.USED]

@@ -10,6 +10,7 @@ from api.errors import OVERLOADED, STATUS_UNKNOWN, STOPPED, RequestError
 from api.gateways import remote
 from api.gateways.link import Kind, Refusal, Request, encode
 from api.gateways.remote import AskExchange, RemoteExchange, RemoteGateway
+from api.limits import Limiter, Limits
 from api.turn import Turn
 from exchange.core import commands
 from exchange.core.records import EVENT
@@ -39,7 +40,7 @@ def run(drive):
 
     async def main():
         lost = []
-        far, line = RemoteExchange(lambda: lost.append(True)), Line()
+        far, line = RemoteExchange(lambda: lost.append(True), Limiter(Limits())), Line()
         far._on_made(line)
         await drive(far, line)
         return lost
