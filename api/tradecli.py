@@ -4,32 +4,30 @@ The key comes from a file or from the environment, never from the command line, 
 0 done, 1 refused by the exchange, 2 wrongly asked or not reached.
 """
 
+import asyncio
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import typer
-from rich.live import Live
-from rich.table import Table
 
-from api import shown
-from api.client import answers, owned
+from api import shown, views, watching
+from api.client.conduct import Patience
 from api.client.faults import ClientError, OutcomeUnknownError, Refused
 from api.client.operations import new_order_id
-from api.client.rest import URL, Client
+from api.client.rest import URL, AsyncClient, Client
 from api.client.signing import KEY_FILE_VARIABLE, BadKeyError, Key, find_key
 from api.client.wire import NoKeyError
 from api.consoles import consoles
+from api.watching import View
 
 EXIT_REFUSED, EXIT_FAILURE = 1, 2
 URL_VARIABLE = "TOKENBOURSE_URL"
-PAGE = 1_000  # instruments asked for at a time
 MARKETS_MAX = 100  # shown at a time
-EVERY_S = 1.0  # of --watch
+BRIEF = Patience(attempts=1)  # a live view looks again anyway
 out, err = consoles()
 
 Url = Annotated[str, typer.Option("--url", envvar=URL_VARIABLE, help="Address of the exchange.")]
@@ -42,7 +40,7 @@ KeyFile = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one text a line.")]
-Watch = Annotated[bool, typer.Option("--watch", "-w", help="Look again every second until interrupted.")]
+Watch = Annotated[bool, typer.Option("--watch", "-w", help="Follow what changes until interrupted.")]
 Symbol = Annotated[str, typer.Argument(help="Symbol of the instrument.", show_default=False)]
 Quantity = Annotated[str, typer.Argument(help="Lots: of an allowance, millions of tokens.", show_default=False)]
 Price = Annotated[str | None, typer.Argument(help="Limit price of a lot; without one at the market.")]
@@ -84,15 +82,7 @@ def markets(
     as_json: AsJson = False,  # noqa: FBT002 - a switch
 ) -> None:
     """List instruments with their state and their last 24 hours."""
-
-    def look(client: Client) -> tuple[object, Table]:
-        found = _instruments(client, text.upper(), limit)
-        days = client.all_statistics(*[one.symbol for one in found]) if found else []
-        states = {one.symbol: one.state for one in found}
-        rows = [{**msgspec.to_builtins(day), "state": states[day.symbol]} for day in days]
-        return rows, shown.markets(found, days)
-
-    _look(_Options(url, None, as_json), look, watch=watch)
+    _look(_Options(url, None, as_json), views.markets(url, text, limit), watch=watch)
 
 
 def book(
@@ -103,12 +93,7 @@ def book(
     as_json: AsJson = False,  # noqa: FBT002 - a switch
 ) -> None:
     """Show the book of an instrument."""
-
-    def look(client: Client) -> tuple[object, Table]:
-        depth = client.depth(symbol, levels)
-        return depth, shown.book(symbol, depth)
-
-    _look(_Options(url, None, as_json), look, watch=watch)
+    _look(_Options(url, None, as_json), views.book(url, symbol, levels), watch=watch)
 
 
 def tape(
@@ -119,12 +104,7 @@ def tape(
     as_json: AsJson = False,  # noqa: FBT002 - a switch
 ) -> None:
     """Show the last trades of an instrument, the latest first."""
-
-    def look(client: Client) -> tuple[object, Table]:
-        found = client.trades(symbol, limit)
-        return found, shown.tape(symbol, found)
-
-    _look(_Options(url, None, as_json), look, watch=watch)
+    _look(_Options(url, None, as_json), views.tape(url, symbol, limit), watch=watch)
 
 
 def buy(
@@ -189,14 +169,8 @@ def orders(
     """List orders, the latest first."""
     if every and symbol is None:
         raise typer.BadParameter("name an instrument to see the orders that have ended, too")
-
-    def look(client: Client) -> tuple[object, Table]:
-        found: list[answers.Order] = (
-            client.all_orders(symbol) if every and symbol is not None else client.open_orders(symbol)
-        )
-        return found, shown.orders(found)
-
-    _look(_options(url, key_file, as_json), look, watch=watch)
+    options = _options(url, key_file, as_json)
+    _look(options, views.orders(url, options.key, symbol, every=every), watch=watch)
 
 
 def balance(
@@ -206,25 +180,8 @@ def balance(
     as_json: AsJson = False,  # noqa: FBT002 - a switch
 ) -> None:
     """Show what the key's account owns."""
-
-    def look(client: Client) -> tuple[object, Table]:
-        found = client.balances()
-        return found, shown.balances(found)
-
-    _look(_options(url, key_file, as_json), look, watch=watch)
-
-
-def _instruments(client: Client, text: str, limit: int) -> list[owned.InstrumentAnswer]:
-    """Return the first instruments whose symbols contain a text."""
-    found: list[owned.InstrumentAnswer] = []
-    after = ""
-    while len(found) < limit:
-        page = client.instruments(after, PAGE).instruments
-        found += [one for one in page if text in one.symbol]
-        if len(page) < PAGE:
-            break
-        after = page[-1].symbol
-    return found[:limit]
+    options = _options(url, key_file, as_json)
+    _look(options, views.balances(url, options.key), watch=watch)
 
 
 def _options(url: str, key_file: Path | None, as_json: bool) -> _Options:  # noqa: FBT001 - a switch
@@ -235,29 +192,15 @@ def _options(url: str, key_file: Path | None, as_json: bool) -> _Options:  # noq
         raise
 
 
-def _look(options: _Options, look: Callable[[Client], tuple[object, Table]], *, watch: bool) -> None:
-    """Print what is seen, once or again and again."""
-    with _client(options) as client:
-        value, made = look(client)
-        if options.as_json or not watch:
-            _told(value, made, as_json=options.as_json)
-        if not watch:
+def _look(options: _Options, view: View, *, watch: bool) -> None:
+    """Print what is seen, once, or whenever it changes."""
+    with _guarded(options):
+        if watch:
+            client = AsyncClient(options.url, options.key, patience=BRIEF)
+            asyncio.run(watching.watch(view, client, out, err, as_json=options.as_json))
             return
-        with _live(made, quiet=options.as_json) as show:
-            while True:
-                time.sleep(EVERY_S)
-                value, made = look(client)
-                show(value, made)
-
-
-@contextmanager
-def _live(first: Table, *, quiet: bool) -> Iterator[Callable[[object, Table], None]]:
-    """Yield what shows the next sight in the place of the last, or as a line of JSON."""
-    if quiet:
-        yield lambda value, _: _told(value, "", as_json=True)
-        return
-    with Live(first, console=out, auto_refresh=False) as live:
-        yield lambda _, made: live.update(made, refresh=True)
+        sight = asyncio.run(watching.once(view, AsyncClient(options.url, options.key)))
+        _told(sight.value, sight.table, as_json=options.as_json)
 
 
 @contextmanager
@@ -273,10 +216,16 @@ def _named(name: str | None) -> Iterator[str]:
 
 @contextmanager
 def _client(options: _Options) -> Iterator[Client]:
-    """Yield a client; turn what goes wrong into a line and an exit code."""
+    """Yield a client."""
+    with _guarded(options), Client(options.url, options.key) as client:
+        yield client
+
+
+@contextmanager
+def _guarded(options: _Options) -> Iterator[None]:
+    """Turn what goes wrong into a line and an exit code."""
     try:
-        with Client(options.url, options.key) as client:
-            yield client
+        yield
     except Refused as error:
         _fail(str(error), EXIT_REFUSED)
     except NoKeyError:

@@ -176,9 +176,13 @@ class AsyncMarketStream(_AsyncListener):
 
     async def book(self, symbol: str, *, every_change: bool = False) -> LocalBook:
         """Return a book that is kept while this is iterated over; it says itself when it is stale."""
-        book = self._feed.book(symbol, every_change=every_change)
+        book = self.keep(symbol, every_change=every_change)
         await self._send()
         return book
+
+    def keep(self, symbol: str, *, every_change: bool = False) -> LocalBook:
+        """Return a book that is kept from the next connection on."""
+        return self._feed.book(symbol, every_change=every_change)
 
 
 class AccountStream(_Listener):

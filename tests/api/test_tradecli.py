@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from api import cli, tradecli
+from api import cli, tradecli, watching
 from api.client.rest import Client
 from tests.api.v1.office import SYMBOL, Office, office
 
@@ -113,20 +113,17 @@ def test_the_environment_may_hold_the_key(typed: Any, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_a_live_view_looks_again_until_interrupted(typed: Any, monkeypatch: pytest.MonkeyPatch, as_json: bool) -> None:
-    looks: list[float] = []
+def test_a_live_view_ends_when_interrupted(typed: Any, monkeypatch: pytest.MonkeyPatch, as_json: bool) -> None:
+    seen: list[Any] = []
 
-    def sleep(seconds: float) -> None:
-        looks.append(seconds)
-        if len(looks) == 3:
-            raise KeyboardInterrupt
+    async def watch(view: Any, client: Any, *consoles: Any, as_json: bool) -> None:
+        seen.append(((await watching.once(view, client)).value, as_json))
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(tradecli.time, "sleep", sleep)
-    words = ["book", SYMBOL, "--watch", *(["--json"] if as_json else [])]
-    result = typed(*words, key=None)
-    assert (result.exit_code, len(looks)) == (0, 3)
-    if as_json:
-        assert len([json.loads(line) for line in result.stdout.splitlines()]) == 3
+    monkeypatch.setattr(watching, "watch", watch)
+    result = typed("book", SYMBOL, "--watch", *(["--json"] if as_json else []), key=None)
+    assert result.exit_code == 0
+    assert [told for _, told in seen] == [as_json]
 
 
 def test_an_order_nobody_knows_of_can_be_asked_for_again(typed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
