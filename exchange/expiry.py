@@ -150,12 +150,14 @@ class Expiry:
         return found is not None and found.name.startswith(KEY_PREFIX)
 
 
-def holders(engine: Engine, asset: int) -> list[Holder]:
-    """Return who has available units of an asset, by account."""
+def holders(engine: Engine, asset: int, *, with_held: bool = False) -> list[Holder]:
+    """Return who has available units of an asset, or units held for open orders too, by account."""
     rows = engine.balance_rows()
-    rows = rows[(rows["asset"] == asset) & (rows["available"] > 0)]
-    rows = rows[np.argsort(rows["account"], kind="stable")]
-    return [Holder(*pair) for pair in zip(rows["account"].tolist(), rows["available"].tolist(), strict=True)]
+    rows = rows[rows["asset"] == asset]
+    units = rows["available"] + rows["held"] if with_held else rows["available"]
+    order = np.argsort(rows["account"], kind="stable")
+    order = order[units[order] > 0]
+    return [Holder(*pair) for pair in zip(rows["account"][order].tolist(), units[order].tolist(), strict=True)]
 
 
 def standing(engine: Engine, series: SeriesNamed, cash: int) -> tuple[int, int]:

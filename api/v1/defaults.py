@@ -79,15 +79,18 @@ async def settle_default(desk: Desk, caller: Caller, request: DefaultRequest) ->
 async def _stop_trading(desk: Desk, asset: Asset) -> None:
     instrument = desk.exchange.registry.instrument(asset.name)
     if instrument is not None and instrument.trading_state not in _STOPPED:
-        closed = commands.set_trading_state(instrument.index, TradingState.GATE_CLOSED)
-        await submit(desk, closed + commands.clear_book(instrument.index))
+        await submit(desk, commands.set_trading_state(instrument.index, TradingState.GATE_CLOSED))
+    while instrument is not None:
+        (cleared, *_) = reversed(await submit(desk, commands.clear_book(instrument.index)))
+        if not cleared.leaves_lots:
+            return
 
 
 async def _owed(desk: Desk, series: SeriesNamed, share_bps: int, price: int) -> tuple[list[Payment], int, int]:
     """Return who gets what, the collateral, and what the issuer has left of its own series."""
     cash = desk.exchange.registry.asset(CASH)
     assert cash is not None
-    everybody = await ask(desk, lambda engine: holders(engine, series.asset))
+    everybody = await ask(desk, lambda engine: holders(engine, series.asset, with_held=True))
     _, held = await ask(desk, lambda engine: standing(engine, series, cash.index))
     own = sum(one.units for one in everybody if one.account == series.issuer)
     others = [one for one in everybody if one.account not in {series.issuer, EXCHANGE_ACCOUNT}]

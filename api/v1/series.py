@@ -112,7 +112,7 @@ async def issue(desk: Desk, caller: Caller, request: IssueRequest) -> TransferAn
         async with desk.registrations:
             document = IssueBacked(asset.index, units, request.certificates)
             _check(desk, document)
-            await _cover(desk, caller.account, series, units)
+            await cover(desk, caller.account, series, units)
             events = await register(desk, document, made)
     return TransferAnswer(
         account=caller.account,
@@ -148,17 +148,22 @@ async def release_collateral(desk: Desk, caller: Caller, request: SeriesQuery) -
     )
 
 
-async def _cover(desk: Desk, issuer: int, series: SeriesNamed, units: int) -> None:
+async def cover(desk: Desk, issuer: int, series: SeriesNamed, units: int) -> None:
     """Move what the collateral lacks for further units; refuse if the issuer's cash does not cover it."""
-    outstanding, held = await _standing(desk, series)
-    missing = collateral(series, outstanding + units) - held
-    if missing <= 0:
+    missing = await uncovered(desk, series, units)
+    if not missing:
         return
     cash, purpose = _cash(desk).index, TransferPurpose.COLLATERAL_HELD
     rows = await ask(desk, lambda engine: engine.balances(issuer))
     if missing > sum(available for index, available, _ in rows if index == cash):
         raise RequestError(COLLATERAL_SHORT)
     await submit(desk, commands.transfer(issuer, series.collateral_account, cash, missing, purpose))
+
+
+async def uncovered(desk: Desk, series: SeriesNamed, units: int) -> int:
+    """Return what the collateral lacks for further units."""
+    outstanding, held = await _standing(desk, series)
+    return max(0, collateral(series, outstanding + units) - held)
 
 
 async def _standing(desk: Desk, series: SeriesNamed) -> tuple[int, int]:

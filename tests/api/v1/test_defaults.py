@@ -34,11 +34,19 @@ def _cash(desk: Office) -> float:
     return float(next(row["total"] for row in rows if row["asset"] == "CNY"))
 
 
+def test_a_breach_pays_for_units_that_are_offered_too(desk: Office) -> None:
+    desk.buyer.order("SELL", 3, "9")
+    before = _cash(desk)
+    paid = desk.operator.post("/v1/defaults", symbol=SYMBOL, kind="BREACH", share_bps=1, id="b2").json()
+    assert (paid["holders"], paid["paid"]) == (1, "0.001760")
+    assert _cash(desk) == pytest.approx(before + 0.00176)
+
+
 def test_a_breach_pays_for_its_share_and_units_stay_good(desk: Office) -> None:
     before = _cash(desk)
     paid = desk.operator.post("/v1/defaults", symbol=SYMBOL, kind="BREACH", share_bps=2_500, id="b1").json()
     facts = [paid[name] for name in ("holders", "paid", "collateral", "burned")]
-    assert facts == [1, "4.400000", "95.600000", "0.000000"]
+    assert facts == [1, "4.400000", "95.598240", "0.000000"]
     assert _cash(desk) == pytest.approx(before + 4.4)
     again = desk.operator.post("/v1/defaults", symbol=SYMBOL, kind="BREACH", share_bps=2_500, id="b1")
     assert again.status_code == 409
@@ -52,7 +60,7 @@ def test_a_default_ends_the_series_and_pays_all(desk: Office) -> None:
     assert _cash(desk) == pytest.approx(before + 17.6)
     assert desk.exchange.registry.instrument(SYMBOL).trading_state.name == "GATE_CLOSED"
     released = desk.issuer.post("/v1/collateral-releases", symbol=SYMBOL).json()
-    assert (released["outstanding"], released["released"]) == ("0.000000", "78.000000")
+    assert (released["outstanding"], released["released"]) == ("0.000000", "77.998240")
 
 
 def test_what_is_no_series_cannot_default(desk: Office) -> None:
