@@ -50,7 +50,10 @@ def texts_of(params: Mapping[str, object]) -> dict[str, str]:
     """Return parameters as texts, or refuse what has none."""
     if len(params) > PARAMETERS_MAX:
         raise RequestError(too_many(PARAMETERS_MAX, len(params)))
-    return {name: _text(name, value) for name, value in params.items()}
+    return {
+        name: value if type(value) is str and 0 < len(value) <= TEXT_LENGTH_MAX else _text(name, value)
+        for name, value in params.items()
+    }
 
 
 def payload_of(texts: Mapping[str, str]) -> bytes:
@@ -74,7 +77,8 @@ def check_signature(credential: Credential, texts: Mapping[str, str]) -> None:
 def answered(request_id: int | str | None, result: bytes, rate_limits: bytes) -> bytes:
     """Return the answer with a result."""
     tail = b',"rateLimits":' + rate_limits + b"}" if rate_limits else b"}"
-    return b'{"id":' + orjson.dumps(request_id) + b',"status":200,"result":' + result + tail
+    number = b"%d" % request_id if type(request_id) is int else orjson.dumps(request_id)
+    return b'{"id":%b,"status":200,"result":%b%b' % (number, result, tail)
 
 
 def refused(request_id: int | str | None, problem: Problem, rate_limits: bytes) -> bytes:
@@ -100,10 +104,8 @@ def _is_echoed(value: int | str | None) -> bool:
 
 
 def _text(name: str, value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
     if isinstance(value, int):
-        return str(value)
+        return str(value) if type(value) is int else "true" if value else "false"
     if isinstance(value, list):
         value = _list(name, value)
     if not isinstance(value, str):

@@ -15,6 +15,7 @@ _MEDIUM = Struct(">BBH").pack
 _LONG = Struct(">BBQ").pack
 _SHORT_HEADERS = tuple(bytes((TEXT, size)) for size in range(_SHORT_MAX + 1))
 _SIZE_BYTES = {126: 2, 127: 8}
+_USUAL = bytes((TEXT, 126 + _MASKED))  # how nearly every request begins
 _NOT_WHOLE = (0, b"", 0)
 _new = tuple.__new__  # half the time of a NamedTuple's own constructor
 
@@ -56,6 +57,11 @@ def client_frame(data: bytes, begin: int, bytes_max: int) -> ClientFrame | None:
 
     That is a message in parts, one that is too large, one that is not masked, and whatever breaks the rules.
     """
+    if data[begin : begin + 2] == _USUAL and len(data) >= begin + 8:
+        start = begin + 8
+        end = start + (data[begin + 2] << 8 | data[begin + 3])
+        if _SHORT_MAX < end - start <= bytes_max and end <= len(data):
+            return _new(ClientFrame, (TEXT, apply_mask(data[start:end], data[begin + 4 : start]), end))
     start = begin + 6  # of the payload
     if len(data) < start:
         return _new(ClientFrame, _NOT_WHOLE) if _may_begin(data, begin) else None
