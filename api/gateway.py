@@ -82,7 +82,8 @@ class Gateway:
         self._registry = exchange.registry
         self._orders = exchange.orders
         self._names = names or Names()
-        self.shapes = Shapes()
+        self.bodies = Shapes("signature")  # of orders over REST
+        self.requests = Shapes("id")  # and over the websocket API, of sessions that have logged on
 
     async def place(self, account: int, order: OrderTexts, instrument: Instrument) -> Placed:
         """Place an order. A client order id that was used before returns what became of the order that has it."""

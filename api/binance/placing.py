@@ -56,23 +56,25 @@ class Placing:
 
 def receive(services: Services, call: Call, tell: Tell) -> None:
     """Place the order of a call that came over REST; `tell` is called once, unless this raises."""
-    shapes = services.gateway.shapes
-    reading = None if call.query else shapes.read(call.body)
+    bodies = services.gateway.bodies
+    reading = None if call.query else bodies.read(call.body)
     if reading is not None:
         _admit(services, call, reading)
         order = reading[0]
-        _begin(services, call, order, services.directory.instrument(order.symbol), tell)
+        begin(services, call, order, services.directory.instrument(order.symbol), tell)
         return
     admit(PLACE, services, call)
     order, instrument = trading.ordered(services, call)
     if not call.query:
-        shapes.learn(call.body, call.texts, order)
-    _begin(services, call, order, instrument, tell)
+        bodies.learn_body(call.body, call.texts, order)
+    begin(services, call, order, instrument, tell)
 
 
-def place(services: Services, call: Call, tell: Tell) -> None:
-    """Place the order of an authenticated call; `tell` is called once, unless this raises."""
-    _begin(services, call, *trading.ordered(services, call), tell)
+def place(services: Services, call: Call, tell: Tell) -> OrderTexts:
+    """Place the order of an authenticated call, and return it; `tell` is called once, unless this raises."""
+    order, instrument = trading.ordered(services, call)
+    begin(services, call, order, instrument, tell)
+    return order
 
 
 def _admit(services: Services, call: Call, reading: Reading) -> None:
@@ -92,5 +94,6 @@ def _admit(services: Services, call: Call, reading: Reading) -> None:
     used.append(limiter.take_orders(call.account, 1, now_ns))
 
 
-def _begin(services: Services, call: Call, order: OrderTexts, instrument: Instrument, tell: Tell) -> None:
+def begin(services: Services, call: Call, order: OrderTexts, instrument: Instrument, tell: Tell) -> None:
+    """Place an order that has passed all checks but those of its numbers; `tell` is called once, unless this raises."""
     services.gateway.begin(call.account, order, instrument, Placing(services, call, order, instrument, tell))

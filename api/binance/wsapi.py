@@ -13,7 +13,7 @@ import structlog
 
 from api import auth
 from api.binance import frames, wsrequest
-from api.binance.placing import place
+from api.binance.placing import begin, place
 from api.binance.rest import ENDPOINTS
 from api.binance.wsrequest import Request
 from api.call import Call, encoded
@@ -32,6 +32,7 @@ from api.errors import (
 )
 from api.parameters import AUTHENTICATION, long, refuse_unknown
 from api.private import PrivateStreams
+from api.shapes import Reading
 from api.steps import Steps
 from api.stream.backlog import Message
 from api.stream.frames import BINARY, POLICY_VIOLATION, TEXT, text_frame
@@ -158,9 +159,14 @@ class ApiSession:
             frames.take(self._services, call, self._key, message, self._tell_frame)
             return
         try:
+            reading = self._services.gateway.requests.read(message) if self._key else None
+            if reading is not None:
+                request = Request(wsrequest.id_of(reading[3]), PLACE)
+                self._place_read(request, call, reading)
+                return
             request = wsrequest.decode(message)
             if request.method == PLACE:
-                self._place(request, call)
+                self._place(request, call, message)
             else:
                 steps = self._converse(request, call)
                 Steps(steps, self._count_out, asyncio.get_running_loop()).step()
@@ -191,15 +197,28 @@ class ApiSession:
         if self._in_flight < self._hub.config.requests_in_flight_max:
             self._line.release()
 
-    def _place(self, request: Request, call: Call) -> None:
+    def _place_read(self, request: Request, call: Call, reading: Reading) -> None:
+        """Place an order of the session, written like one before it: the same checks in the same order."""
+        services, limiter, (order, timestamp, window, _) = self._services, self._services.limiter, reading
+        self._weight_used = limiter.take_weight(call.address, _ENDPOINTS[PLACE].weight, call.now_ns)
+        credential = auth.authorised(services.keys, self._key, Scope.TRADE, call.address, call.now_ns)
+        auth.good_until_ns(int(timestamp), window, call.now_ns)
+        call.account, call.key = credential.account, credential.key
+        limiter.take_key_weight(call.key, call.address, 1, call.now_ns)
+        limiter.take_orders(call.account, 1, call.now_ns)
+        instrument = services.directory.instrument(order.symbol)
+        begin(services, call, order, instrument, partial(self._told, request, call))
+
+    def _place(self, request: Request, call: Call, message: bytes) -> None:
         """Place an order without a coroutine: the receiver of its events tells what became of it."""
         services, endpoint = self._services, _ENDPOINTS[PLACE]
         self._weight_used = services.limiter.take_weight(call.address, endpoint.weight, call.now_ns)
         call.texts = wsrequest.texts_of(request.params)
         self._authenticate(call, Scope.TRADE, changes=True)
         self._strip(call)
-
-        place(services, call, partial(self._told, request, call))
+        order = place(services, call, partial(self._told, request, call))
+        if "apiKey" not in request.params:
+            services.gateway.requests.learn_request(message, request.params, order)
 
     def _told(self, request: Request, call: Call, outcome: bytes | Exception) -> None:
         if isinstance(outcome, bytes):

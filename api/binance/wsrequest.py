@@ -46,6 +46,11 @@ def decode(text: bytes) -> Request:
     return request
 
 
+def id_of(text: str) -> int | str:
+    """Return the id that a request's JSON shows, a whole number or a text without escapes."""
+    return text[1:-1] if text.startswith('"') else int(text)
+
+
 def texts_of(params: Mapping[str, object]) -> dict[str, str]:
     """Return parameters as texts, or refuse what has none."""
     if len(params) > PARAMETERS_MAX:

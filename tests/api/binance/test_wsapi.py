@@ -225,6 +225,32 @@ def test_a_session_logs_on_once_and_signs_no_more(floor: Venue) -> None:
     assert late["error"]["code"] == refused["error"]["code"] == -1102
 
 
+def test_an_order_of_a_session_like_one_before_is_answered_and_checked_alike(floor: Venue) -> None:
+    async def conversation() -> list[Any]:
+        async with joined(floor, PATH) as client:
+            await ask(client, "session.logon", signed("alice"))
+            now = int(time.time() * 1000)
+            answers = [
+                await ask(client, "order.place", order("BUY", quantity, "0.05", timestamp=sent), request_id)
+                for quantity, sent, request_id in (
+                    (1, now, 5),
+                    (2, now, 6),
+                    ("3", now, "a"),
+                    ("4", now, "b"),
+                    (1, now - 60_000, 7),
+                    (0, now, 8),
+                )
+            ]
+            await ask(client, "session.logout")
+            return [*answers, await ask(client, "order.place", order("BUY", 5, "0.05", timestamp=now), 9)]
+
+    *placed, late, none, off = talk(conversation)
+    assert [answer["id"] for answer in placed] == [5, 6, "a", "b"]
+    assert [float(answer["result"]["origQty"]) for answer in placed] == [1, 2, 3, 4]
+    assert all(answer["rateLimits"][1]["count"] for answer in placed)
+    assert [answer["error"]["code"] for answer in (late, none, off)] == [-1021, -1013, -1102]
+
+
 def test_a_key_that_may_only_read_logs_on_and_reads(floor: Venue) -> None:
     async def conversation() -> list[Any]:
         now = {"timestamp": int(time.time() * 1000)}
