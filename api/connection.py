@@ -80,6 +80,8 @@ class Pending(msgspec.Struct, eq=False):
 class HttpConnection(HttpToolsProtocol):
     """One connection, counted against the limits of its address from its first moment to its last."""
 
+    _is_in_body = False
+
     def __init__(self, application: Served, **arguments: Any) -> None:  # noqa: ANN401 - whatever uvicorn has
         super().__init__(**arguments)
         self._services = application.services
@@ -145,7 +147,7 @@ class HttpConnection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Choose the way of a request."""
-        self._is_in_head = False
+        self._is_in_head, self._is_in_body = False, True
         endpoint = self._endpoint()
         if endpoint is not None:
             call = Call(self._address, self.url.partition(b"?")[2], self._services.exchange.clock.now_ns())
@@ -173,6 +175,7 @@ class HttpConnection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Serve a request that is complete."""
+        self._is_in_body = False
         cycle = self.cycle
         if not isinstance(cycle, Pending):
             super().on_message_complete()
@@ -188,7 +191,8 @@ class HttpConnection(HttpToolsProtocol):
 
     def is_resting(self) -> bool:
         """Return whether the client owes nothing but its next request."""
-        return not self._is_in_head and self.cycle is not None and self.cycle.response_complete
+        is_between = not (self._is_in_head or self._is_in_body)  # an answer may come before the request is complete
+        return is_between and self.cycle is not None and self.cycle.response_complete
 
     def _endpoint(self) -> Endpoint | None:
         """Return the endpoint of a request that may take the short cut."""

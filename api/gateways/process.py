@@ -22,10 +22,9 @@ from api.auth import KeyRing
 from api.binance.directory import Directory
 from api.binance.instruments import InstrumentBodies
 from api.binance.rest import ENDPOINTS
-from api.call import MILLISECOND_NS, Answer, Call, Disconnected, Receive, Scope, Send, call_of, write
+from api.call import MILLISECOND_NS, Answer, Call, Disconnected, Receive, Scope, Send, call_of, read_body, write
 from api.connection import HttpConnection, Pending
 from api.door import Endpoint, Services, refused
-from api.errors import BODY_TOO_LARGE, RequestError
 from api.gateways.link import Request
 from api.gateways.remote import AskExchange, RemoteExchange, RemoteGateway
 from api.gateways.tunnel import Pipe, first_line
@@ -38,6 +37,8 @@ from api.steps import Steps
 from api.stream.config import StreamConfig
 from api.stream.listenkeys import ListenKeys
 from api.stream.transport import bound_buffer
+from api.v1.desk import body_limiter
+from api.v1.router import ACTIONS
 from api.vault import Vault
 from exchange.server import Exchange
 
@@ -73,13 +74,14 @@ class GatewayApplication:
         self.connections: Sized = ()
         self.remote = remote
         self.options = options
+        self._bodies = {key: body_limiter(action) for key, action in ACTIONS.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
         call = call_of(scope, self.services.exchange.clock.now_ns())
         try:
-            body = await whole_body(receive, self.services.limiter.limits.drain_bytes_max)
-            answer = await self.remote.ask(request_of(scope, body))
+            await read_body(call, receive, self._bodies_of(scope, call))
+            answer = await self.remote.ask(request_of(scope, call.body))
         except Disconnected:
             return
         except Exception as error:  # noqa: BLE001 - nothing is caught here that is not answered
@@ -87,6 +89,12 @@ class GatewayApplication:
             return
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": answer.body})
+
+    def _bodies_of(self, scope: Scope, call: Call) -> Limiter:
+        """Return the limit on the size of a request's body: a large one is taken from those who have a key alone."""
+        limiter = self.services.limiter
+        known = self.services.keys.credential(call.key) if call.key else None
+        return limiter if known is None else self._bodies.get((scope["method"], scope["path"]), limiter)
 
 
 class GatewayConnection(HttpConnection):
@@ -157,22 +165,6 @@ class GatewayConnection(HttpConnection):
         client.set_protocol(back)
         there.write(begin)
         client.resume_reading()
-
-
-async def whole_body(receive: Receive, bytes_max: int) -> bytes:
-    """Return the body of a request, or refuse one that is too large."""
-    parts, size, more = [], 0, True
-    while more:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise Disconnected
-        part = message.get("body", b"")
-        parts.append(part)
-        size += len(part)
-        if size > bytes_max:
-            raise RequestError(BODY_TOO_LARGE._replace(message=BODY_TOO_LARGE.message.format(bytes_max)))
-        more = message.get("more_body", False)
-    return b"".join(parts)
 
 
 def request_of(scope: Scope, body: bytes) -> Request:

@@ -207,11 +207,12 @@ def test_connections_of_one_address_are_bounded(narrow):
         assert time.monotonic() < deadline
 
 
-def connection(cycle, *, is_paused=False, is_in_head=False):
+def connection(cycle, *, is_paused=False, is_in_head=False, is_in_body=False):
     """Return a connection as the sweeper sees it."""
     made = object.__new__(HttpConnection)
     made.cycle = cycle
     made._is_in_head = is_in_head
+    made._is_in_body = is_in_body
     made.flow = SimpleNamespace(write_paused=is_paused)
     return made
 
@@ -226,6 +227,7 @@ def cycle(*, is_complete, has_more=False):
         (connection(None), True, False),
         (connection(cycle(is_complete=True)), True, True),
         (connection(cycle(is_complete=True), is_in_head=True), True, False),
+        (connection(cycle(is_complete=True), is_in_body=True), True, False),
         (connection(cycle(is_complete=False, has_more=True)), True, False),
         (connection(cycle(is_complete=False)), False, False),
         (connection(cycle(is_complete=False), is_paused=True), True, False),

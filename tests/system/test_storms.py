@@ -40,6 +40,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 EACH = 40  # connections of each kind in a round
 PATIENCE_S = 15
 PING_S = 1.0  # between two pings, and for the answer of one
+RECEIVE_S = 2  # for a request to arrive
 NOTICED_S = 2 * PING_S + 1.5 + 1.5  # and a goodbye, and a busy machine
 STREAMS = StreamConfig(ping_interval_s=PING_S, ping_timeout_s=PING_S, send_buffer_bytes=16_384, stall_s=0.5)
 API = "/ws-api/v3"
@@ -48,7 +49,7 @@ OBJECTS = (Connection, Topic, FrameProtocol, HttpConnection, Pending)
 
 @pytest.fixture(scope="module", params=[Venue, Behind], ids=["one process", "gateways"])
 def open_venue(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
-    served = request.param(tmp_path_factory.mktemp("storm"), streams=STREAMS)
+    served = request.param(tmp_path_factory.mktemp("storm"), Limits(receive_s_max=RECEIVE_S), streams=STREAMS)
     served.start()
     try:
         yield served
@@ -241,6 +242,30 @@ def both_sides() -> tuple[bytes, bytes]:
     return tuple(
         commands.new_order(account, TOKENS, side, 1000, 1) for account, side in ((BOB, Side.SELL), (ALICE, Side.BUY))
     )
+
+
+def test_who_sends_drop_by_drop_is_cut_in_time_and_leaves_nothing(floor: Venue, quiet: None) -> None:
+    before = calm(floor)
+    body = b"POST /v1/order HTTP/1.1\r\nhost: x\r\ncontent-length: 90\r\n\r\n"
+    beginnings = (b"", b"GET /", upgrade(API)[:-2], body, body.replace(b"/v1/", b"/api/v3/"))
+    begin_s = time.monotonic()
+    with ExitStack() as opened:
+        lines = [opened.enter_context(Raw(floor.port)).send(beginning) for beginning in beginnings * 4]
+        while lines:
+            assert time.monotonic() - begin_s < 2 * RECEIVE_S + 2, len(lines)
+            time.sleep(0.2)
+            lines = [line for line in lines if is_open(line)]
+    assert time.monotonic() - begin_s > RECEIVE_S / 2
+    settled(floor, before)
+
+
+def is_open(line: Raw) -> bool:
+    """Send one more byte; tell whether the server still listens."""
+    try:
+        line.send(b"x")
+    except OSError:
+        return False
+    return True
 
 
 def test_handshakes_without_end_are_refused_like_requests(tmp_path: Path) -> None:

@@ -139,6 +139,34 @@ def test_websockets_reach_the_exchange_as_the_clients_that_they_are(market: Behi
     assert addresses == {"127.0.0.1"}
 
 
+def test_clocks_that_are_off_and_signed_requests_that_come_again_are_refused(
+    market: Behind, joins: Callable[[str], Client]
+) -> None:
+    clients = [joins("alice") for _ in range(6)]
+    terms = order("BUY", 1, PRICE)
+    now_ms = int(time.time() * 1000)
+    for number, client in enumerate(clients):
+        for off_ms in (-60_000, 60_000):
+            late = client.order("BUY", 1, PRICE, newClientOrderId=f"s-{number}", timestamp=now_ms + off_ms)
+            assert late.json()["code"] == -1021
+            assert abs(late.json()["data"]["aheadMs"] - off_ms) < 10_000
+
+    async def conversation() -> list[int]:
+        params = signed("alice", **terms)
+        found = []
+        for _ in range(3):  # each through a connection of its own
+            async with joined(market, "/ws-api/v3") as client:
+                answer = await ask(client, "order.place", params)
+                found.append(answer.get("error", {}).get("code", answer["status"]))
+        return found
+
+    assert talk(conversation) == [200, -8124, -8124]
+    text = clients[0].sign({"symbol": SYMBOL})
+    ended = [client.send("DELETE", "/api/v3/openOrders", text).json() for client in clients]
+    assert len(ended[0]) == 1
+    assert [one["code"] for one in ended[1:]] == [-8124] * 5
+
+
 def test_pages_of_allowed_origins_read_answers_and_open_websockets_through_a_gateway(market: Behind) -> None:
     alice = market.client("alice")
     placed = alice.send("POST", "/api/v3/order", alice.sign(order("BUY", 1, PRICE)), origin=PAGE)
@@ -196,9 +224,12 @@ def _answers(market: Behind) -> bool:
         return False
 
 
-def test_a_slow_head_and_a_large_body_are_the_gateway_s_business(market: Behind) -> None:
+def test_a_large_head_and_a_large_body_are_the_gateway_s_business(market: Behind) -> None:
     alice = market.client("alice")
     assert alice.send("POST", "/api/v3/order", "x=" + "y" * 70_000).status_code == 413
+    for key, size, status in ((alice.key, 100_000, 404), ("", 100_000, 413), (alice.key, 9_000_000, 413)):
+        usage = httpx.post(f"{market.base}/v1/usage", content=bytes(size), headers={"x-mbx-apikey": key})
+        assert usage.status_code == status  # there is no such path here, and the exchange's process says so
     with socket.create_connection(("127.0.0.1", market.port), timeout=10) as line:
         line.sendall(b"GET /" + b"y" * 70_000)
         assert line.recv(65_536).startswith(b"HTTP/1.1 431 ")

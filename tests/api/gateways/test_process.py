@@ -1,43 +1,11 @@
 """One gateway process: what it reads of a request that it passes on, and what it is told at its start."""
 
-import asyncio
 from pathlib import Path
 
 import msgspec
-import pytest
 
-from api.call import Disconnected
-from api.errors import RequestError
-from api.gateways.process import GatewayOptions, request_of, whole_body
+from api.gateways.process import GatewayOptions, request_of
 from api.limits import Limits
-
-
-def received(*messages):
-    waiting = list(messages)
-
-    async def receive():
-        return waiting.pop(0)
-
-    return receive
-
-
-def part(body, *, more=True):
-    return {"type": "http.request", "body": body, "more_body": more}
-
-
-def test_a_body_is_read_to_its_end():
-    assert asyncio.run(whole_body(received(part(b"ab"), part(b""), part(b"c", more=False)), 3)) == b"abc"
-
-
-def test_a_body_without_measure_is_refused():
-    with pytest.raises(RequestError) as refused:
-        asyncio.run(whole_body(received(part(b"ab"), part(b"cd")), 3))
-    assert refused.value.problem.status == 413
-
-
-def test_who_goes_away_is_answered_nothing():
-    with pytest.raises(Disconnected):
-        asyncio.run(whole_body(received(part(b"ab"), {"type": "http.disconnect"}), 3))
 
 
 def test_a_request_is_passed_on_with_its_sender():
