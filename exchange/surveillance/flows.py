@@ -11,16 +11,18 @@ from exchange.core.types import BPS, Side
 from exchange.events import Event
 from exchange.marketdata.settlements import is_in_window
 from exchange.surveillance.alerts import AlertKind, Finding
+from exchange.surveillance.thresholds import (
+    CLOSE_MOVE_BPS,
+    CLOSE_SHARE_BPS,
+    CLOSE_TRADES_MIN,
+    NET_BPS,
+    RING_MAX,
+    ROUNDS_MIN,
+    SHARE_BPS,
+)
 
 FLOWS_MAX = 100_000  # groups and instruments of one hour; later ones are not watched
 COUNTERPARTIES_MAX = 16  # told apart
-RING_MAX = 5  # groups
-ROUNDS_MIN = 3  # trades from each to the next
-SHARE_BPS = 8_000  # of what a member sells, to the next
-NET_BPS = 2_500  # what a member may have bought more than sold, of both
-CLOSE_MOVE_BPS = 100
-CLOSE_SHARE_BPS = 6_000  # of the lots taken in the last half hour
-CLOSE_TRADES_MIN = 3
 _BUY = int(Side.BUY)
 
 

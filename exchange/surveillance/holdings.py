@@ -13,13 +13,10 @@ import numpy as np
 from exchange.core.types import BPS, CommandKind, EventKind, RejectReason, Side
 from exchange.events import Event
 from exchange.surveillance.alerts import AlertKind, Finding
+from exchange.surveillance.thresholds import CORNER_BPS, CORNER_TRADES_MIN, IRREGULAR_BPS, RECORDS_MIN
 from exchange.usage.tally import read_tally
 
 BOUGHT_MAX = 100_000  # groups and assets of one day; later ones are not watched
-CORNER_BPS = 5_000  # of the outstanding units
-CORNER_TRADES_MIN = 3
-RECORDS_MIN = 500
-IRREGULAR_BPS = 2_000
 ISSUERS_MAX = 100_000  # of one hour; later ones are not watched
 _BUY = int(Side.BUY)
 _GROWTH = {EventKind.ISSUED: 1, EventKind.UNITS_EXPIRED: -1}

@@ -9,24 +9,27 @@ and how many of them were withdrawn at once, near the last price.
 from collections import OrderedDict, deque
 from typing import NamedTuple
 
-from exchange.core.types import BPS, SECOND_NS, EndReason, EventKind, OrderFlag, Side
+from exchange.core.types import BPS, EndReason, EventKind, OrderFlag, Side
 from exchange.events import Event
 from exchange.surveillance.alerts import AlertKind, Finding
+from exchange.surveillance.thresholds import (
+    INCIDENTS_MIN,
+    LAYERS_MIN,
+    MESSAGES_MIN,
+    MESSAGES_PER_TRADE,
+    NEAR_BPS,
+    QUICK_BPS,
+    QUICK_MIN,
+    QUICK_NS,
+    QUICK_PER_TRADE,
+    SHOW_FACTOR,
+    WITHDRAWN_BPS,
+    WITHDRAWN_NS,
+)
 
 INTERESTS_MAX = 50_000  # groups and instruments watched at once; the quietest are forgotten
 LEVELS_MAX = 64  # prices told apart on one side
 RECENT_MAX = 65_536  # orders whose beginning is remembered
-SHOW_FACTOR = 3  # the shown side against what the other was to trade
-WITHDRAWN_BPS = 8_000  # of what was shown
-WITHDRAWN_NS = 10 * SECOND_NS
-INCIDENTS_MIN = 3  # within a window
-LAYERS_MIN = 4  # prices
-QUICK_NS = SECOND_NS
-QUICK_MIN = 50  # within a window
-QUICK_BPS = 8_000  # of the orders
-NEAR_BPS = 50  # of the last price
-MESSAGES_MIN = 2_000  # within a window
-MESSAGES_PER_TRADE = 200
 _QUOTE = int(OrderFlag.QUOTE)
 _SLEEPING = int(OrderFlag.SLEEPING)
 _ACCEPTED = int(EventKind.ORDER_ACCEPTED)
@@ -198,8 +201,11 @@ class Interests:
 
     def _count_quick(self, group: int, event: Event, counts: _Counts) -> None:
         counts.quick += 1
-        if counts.quick >= QUICK_MIN and counts.quick * BPS >= counts.orders * QUICK_BPS:
-            facts = {"quick_cancels": counts.quick, "orders": counts.orders}
+        trades = counts.trades
+        if counts.quick < QUICK_MIN or counts.quick <= QUICK_PER_TRADE * trades:
+            return
+        if counts.quick * BPS >= counts.orders * QUICK_BPS:
+            facts = {"quick_cancels": counts.quick, "orders": counts.orders, "trades": trades}
             found = Finding(AlertKind.QUICK_CANCELS, (group,), event.instrument, counts.first_sequence, facts)
             self.found.append(found)
 

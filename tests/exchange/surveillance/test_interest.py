@@ -79,7 +79,7 @@ def test_orders_withdrawn_at_once_near_the_price_are_found(floor):
     assert floor.kinds() == []
     floor.cancel(MALLORY, *floor.do(new_order(MALLORY, Side.BUY, 100, 1)))
     (alert,) = floor.alerts(AlertKind.QUICK_CANCELS)
-    assert alert.facts == {"quick_cancels": interest.QUICK_MIN, "orders": interest.QUICK_MIN}
+    assert alert.facts == {"quick_cancels": interest.QUICK_MIN, "orders": interest.QUICK_MIN, "trades": 0}
 
 
 @pytest.mark.parametrize(("price", "wait_s"), [(90, 0), (100, 2)])
