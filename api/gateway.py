@@ -198,7 +198,7 @@ class Gateway:
             0, 0, _NEW_ORDER, order.side, order.order_type, order.time_in_force,
             instrument.self_trade_prevention if prevention is None else prevention, order.flags, 0, 0,
             account, instrument.index, 0, 0, 0, ticks, lots,
-            self._amount(order, instrument) if order.amount else 0,
+            self.amount(order, instrument) if order.amount else 0,
             order.client_order_id.encode("ascii"),
             order.until_ns,
             self.ticks(names.stop_price, order.stop_price, instrument, ZERO_STOP) if order.stop_price else 0,
@@ -232,7 +232,8 @@ class Gateway:
             raise RequestError(PRICE_FILTER)
         return ticks
 
-    def _amount(self, order: OrderTexts, instrument: Instrument) -> int:
+    def amount(self, order: OrderTexts, instrument: Instrument) -> int:
+        """Return the units that an order names to spend or to earn, 0 if it names a quantity; or refuse them."""
         quote = self._registry.asset_at(instrument.quote)
         assert quote is not None
         units = parse_units(order.amount, quote.decimals)

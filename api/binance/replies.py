@@ -62,8 +62,10 @@ def shown_ticks(order_type: int, price_ticks: int) -> int:
     return price_ticks if order_type in {_LIMIT, _STOP_LIMIT} else 0
 
 
-def placed(order: Placed, texts: InstrumentTexts, quote_asset: str, stamp: Stamp, response: str) -> str:
-    """Say what became of an order, as JSON: ACK, RESULT, or FULL with every trade.
+def placed(
+    order: Placed, texts: InstrumentTexts, quote_asset: str, stamp: Stamp, response: str, amount: int = 0
+) -> str:
+    """Say what became of an order, as JSON: ACK, RESULT, or FULL with every trade; `amount` is what it named to spend.
 
     Written as text, for every order is answered: its words are of symbols and names that need no escaping.
     """
@@ -84,7 +86,7 @@ def placed(order: Placed, texts: InstrumentTexts, quote_asset: str, stamp: Stamp
     return (
         f'{head},"price":"{_price(texts, shown_ticks(order.order_type, order.price_ticks))}",'
         f'"origQty":"{_quantity(texts, order.quantity_lots)}","executedQty":"{_quantity(texts, order.filled_lots)}",'
-        f'"origQuoteOrderQty":"{zero}","cummulativeQuoteQty":'
+        f'"origQuoteOrderQty":"{texts.amount(amount) if amount else zero}","cummulativeQuoteQty":'
         f'"{texts.amount(order.quote_filled) if order.quote_filled else zero}","status":"{order.status}",{terms},'
         f'"workingTime":{working}{tail}{_fills(order, texts, quote_asset) if response == "FULL" else ""}}}'
     )

@@ -194,8 +194,8 @@ def depth_update(update: DepthUpdate, time: int, texts: InstrumentTexts) -> Body
         "U": update.first_update_id,
         "u": update.last_update_id,
         "pu": update.previous_update_id,
-        "b": texts.levels(update.bids),
-        "a": texts.levels(update.asks),
+        "b": texts.changes(update.bids),
+        "a": texts.changes(update.asks),
     }
 
 

@@ -6,6 +6,7 @@ from exchange.registry.entries import Instrument
 from exchange.registry.units import format_steps, format_units
 
 PERCENT_DECIMALS = 3
+GONE = "0.00000000"
 TEXTS_MAX = 4_096  # kept of an instrument, of prices and of quantities each
 
 
@@ -53,6 +54,10 @@ class InstrumentTexts:
     def levels(self, levels: Iterable[tuple[int, int]]) -> list[list[str]]:
         """Return price levels as pairs of texts."""
         return [[self.price(ticks), self.quantity(lots)] for ticks, lots in levels]
+
+    def changes(self, levels: Iterable[tuple[int, int]]) -> list[list[str]]:
+        """Return levels that changed; clients of the dialect know one that is gone by its text alone."""
+        return [[self.price(ticks), self.quantity(lots) if lots else GONE] for ticks, lots in levels]
 
     @staticmethod
     def percent(part: int, whole: int) -> str:

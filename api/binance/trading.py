@@ -105,4 +105,5 @@ def answered(services: Services, call: Call, order: OrderTexts, instrument: Inst
 def told(services: Services, call: Call, order: OrderTexts, instrument: Instrument, result: Placed) -> str:
     """Say what became of a new order, as JSON in the length that was asked for."""
     texts = services.directory.texts(instrument.index)
-    return replies.placed(result, texts, instrument.quote_asset, call.stamp, order.response)
+    amount = services.gateway.amount(order, instrument) if order.amount else 0
+    return replies.placed(result, texts, instrument.quote_asset, call.stamp, order.response, amount)

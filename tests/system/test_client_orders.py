@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.api.venue import KEYS, SYMBOL, Venue, secret, venue
-from tests.system.libraries import BinanceAPIException, SyncClient, ccxt
+from tests.system.libraries import BinanceAPIException, SyncClient, ccxt, ccxt_async
 
 NAME = f"{SYMBOL}/CNY"  # what ccxt makes of the symbol
 SPOT_ONLY = {"fetchMarkets": {"types": ["spot"]}, "fetchMargins": False, "fetchCurrencies": False}
@@ -155,6 +155,77 @@ def clients(floor: Venue, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any
     for client in made:
         client.close_connection()
     loop.close()
+
+
+KINDS = (
+    {"type": "MARKET", "quantity": 1},
+    {"type": "MARKET", "quoteOrderQty": "25"},
+    {"type": "LIMIT", "timeInForce": "IOC", "quantity": 1, "price": "9.0000"},
+    {"type": "LIMIT", "timeInForce": "FOK", "quantity": 1, "price": "9.0000"},
+    {"type": "LIMIT_MAKER", "quantity": 1, "price": "9.0000"},
+    {"type": "LIMIT", "timeInForce": "GTC", "quantity": 2, "price": "9.0000", "icebergQty": 1},
+    {"type": "STOP_LOSS", "quantity": 1, "stopPrice": "15.0000"},
+    {"type": "STOP_LOSS_LIMIT", "timeInForce": "GTC", "quantity": 1, "price": "9.0000", "stopPrice": "15.0000"},
+)
+
+
+def test_python_binance_places_every_kind_of_order(clients: Any) -> None:
+    alice, bob = clients
+    bob.order_limit_sell(symbol=SYMBOL, quantity=5, price="12.0000")
+    placed = [alice.create_order(symbol=SYMBOL, side="BUY", **terms) for terms in KINDS]
+    assert [one["type"] for one in placed] == [terms["type"] for terms in KINDS]
+    assert [one["status"] for one in placed] == ["FILLED", "FILLED", "EXPIRED", "EXPIRED", *["NEW"] * 4]
+    assert [alice.get_order(symbol=SYMBOL, orderId=one["orderId"])["status"] for one in placed] == [
+        one["status"] for one in placed
+    ]
+    assert (placed[1]["executedQty"], placed[1]["origQuoteOrderQty"]) == ("2", "25.000000")
+
+
+def test_ccxt_does_all_of_it_asynchronously(floor: Venue) -> None:
+    async def conversation() -> None:
+        rest = f"{floor.base}/api/v3"
+        terms = {"urls": {"api": {"public": rest, "private": rest}}, "options": SPOT_ONLY}
+        alice, bob, carol = [
+            ccxt_async.binance({"apiKey": KEYS[name][0], "secret": secret(name), **terms})
+            for name in ("alice", "bob", "carol")
+        ]
+        try:
+            await read_and_trade(alice, bob, carol)
+        finally:
+            await asyncio.gather(*(one.close() for one in (alice, bob, carol)))
+
+    asyncio.run(conversation())
+
+
+async def read_and_trade(alice: Any, bob: Any, carol: Any) -> None:
+    assert NAME in await alice.load_markets()
+    await bob.create_order(NAME, "limit", "sell", 5, 12.0)
+    bought = await alice.create_order(NAME, "market", "buy", 1)
+    resting = [
+        await alice.create_order(NAME, "limit", "buy", 2, 10.0, {"clientOrderId": "async-1"}),
+        await alice.create_order(NAME, "limit", "buy", 2, 10.0, {"icebergQty": "1"}),
+        await alice.create_order(NAME, "limit", "buy", 2, 10.0, {"stopLossPrice": 15.0}),
+    ]
+    edited = await alice.edit_order(resting[1]["id"], NAME, "limit", "buy", 1, 9.0)
+    assert (edited["price"], (await alice.fetch_ticker(NAME))["last"]) == (9.0, 12.0)
+    assert (await alice.fetch_tickers([NAME]))[NAME]["ask"] == 12.0
+    assert (await alice.fetch_ohlcv(NAME, "1m"))[-1][4] == 12.0
+    assert (await alice.fetch_trades(NAME))[-1]["amount"] == 1.0
+    assert len(await alice.fetch_open_orders(NAME)) == 3
+    assert (await alice.cancel_order(None, NAME, {"clientOrderId": "async-1"}))["id"] == resting[0]["id"]
+    assert {one["id"] for one in await alice.cancel_all_orders(NAME)} == {resting[2]["id"], edited["id"]}
+    assert (await alice.fetch_closed_orders(NAME))[-1]["id"] == bought["id"]
+    for act, error in (
+        (lambda: carol.create_order(NAME, "limit", "buy", 1, 10.0), ccxt.InsufficientFunds),
+        (
+            lambda: alice.create_order(NAME, "limit", "buy", 1, 12.0, {"postOnly": True}),
+            ccxt.OrderImmediatelyFillable,
+        ),
+        (lambda: alice.cancel_order("99", NAME), ccxt.OrderNotFound),
+        (lambda: wrong_secret(carol).fetch_balance(), ccxt.AuthenticationError),
+    ):
+        with pytest.raises(error):
+            await act()
 
 
 def test_python_binance_changes_and_cancels_orders(clients: Any) -> None:

@@ -9,7 +9,14 @@ import pytest
 
 from tests.api.stream.serving import until
 from tests.api.venue import KEYS, OTHER, Venue, secret, venue
-from tests.system.libraries import AsyncClient, BinanceSocketManager, ReconnectingWebsocket, ccxt_pro
+from tests.system.libraries import (
+    AsyncClient,
+    BinanceAPIException,
+    BinanceSocketManager,
+    DepthCacheManager,
+    ReconnectingWebsocket,
+    ccxt_pro,
+)
 
 T = TypeVar("T")
 PATIENCE_S = 15
@@ -160,6 +167,35 @@ def test_ccxt_trades_over_the_websocket(floor: Venue) -> None:
     assert run(conversation) == ["open", "open", "canceled"]
 
 
+def test_ccxt_does_all_of_it_over_the_websocket(floor: Venue) -> None:
+    async def conversation() -> dict[str, Any]:
+        async with ccxt_exchange(floor) as exchange:
+            watching = asyncio.create_task(exchange.watch_my_trades(NAME))
+            await until(lambda: floor.websockets.hub.topics)
+            await bob(floor, "SELL", 3, "1.00")
+            bought = await soon(exchange.create_order_ws(NAME, "limit", "buy", 2, 1.0))
+            resting = await soon(exchange.create_order_ws(NAME, "limit", "buy", 2, 0.5))
+            edited = await soon(exchange.edit_order_ws(resting["id"], NAME, "limit", "buy", 1, 0.4))
+            return {
+                "candles": await soon(exchange.fetch_ohlcv_ws(NAME, "1m")),
+                "trades": await soon(exchange.fetch_trades_ws(NAME)),
+                "held": (await soon(exchange.fetch_balance_ws()))["info"]["balances"],  # which it leaves there
+                "orders": {one["id"] for one in await soon(exchange.fetch_orders_ws(NAME))},
+                "closed": (await soon(exchange.fetch_closed_orders_ws(NAME)))[-1]["id"],
+                "mine": (await soon(exchange.fetch_my_trades_ws(NAME)))[-1]["order"],
+                "watched": (await soon(watching))[-1]["order"],
+                "canceled": [one["id"] for one in await soon(exchange.cancel_all_orders_ws(NAME))],
+                "ids": (bought["id"], resting["id"], edited["id"]),
+            }
+
+    found = run(conversation)
+    bought, resting, edited = found["ids"]
+    assert (found["candles"][-1][4], found["trades"][-1]["price"]) == (1.0, 1.0)
+    assert [float(one["locked"]) > 0.4 for one in found["held"] if one["asset"] == "CNY"] == [True]
+    assert {bought, resting, edited} <= found["orders"]
+    assert (found["closed"], found["mine"], found["watched"], found["canceled"]) == (bought, bought, bought, [edited])
+
+
 def test_ccxt_is_told_why_an_order_was_refused(floor: Venue) -> None:
     async def conversation() -> None:
         async with ccxt_exchange(floor) as exchange:
@@ -215,3 +251,69 @@ def test_python_binance_hears_of_its_account_and_trades(floor: Venue, monkeypatc
     assert [event["x"] for event in heard if "x" in event] == ["NEW", "CANCELED"]
     assert {event["i"] for event in heard if "i" in event} == {placed["orderId"]}
     assert heard[0]["c"] == placed["clientOrderId"]
+
+
+def test_python_binance_keeps_a_depth_cache(floor: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def conversation() -> tuple[Any, Any]:
+        async with binance_client(floor, monkeypatch) as client:
+            terms = {"symbol": OTHER, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC"}
+            await bob(floor, "SELL", 5, "2.00")
+            async with DepthCacheManager(client, OTHER, ws_interval=100) as manager:
+                orders = [await client.create_order(**terms, quantity=n, price=f"1.0{n}") for n in (1, 2, 3)]
+                await client.cancel_order(symbol=OTHER, orderId=orders[1]["orderId"])
+                await bob(floor, "SELL", 4, "1.02")
+                book = await client.get_order_book(symbol=OTHER)
+                while manager._last_update_id != book["lastUpdateId"]:
+                    cache = await soon(manager.recv())
+                return [cache.get_bids(), cache.get_asks()], book
+
+    cached, book = run(conversation)
+    assert cached == [[[float(price), float(lots)] for price, lots in book[side]] for side in ("bids", "asks")]
+    assert cached == [[[1.01, 1.0]], [[1.02, 1.0], [2.0, 5.0]]]
+
+
+def test_python_binance_hears_candles_and_tickers(floor: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def conversation() -> dict[str, Any]:
+        async with binance_client(floor, monkeypatch) as client:
+            manager = BinanceSocketManager(client)
+            sockets = {
+                "kline": manager.kline_socket(OTHER),
+                "aggTrade": manager.aggtrade_socket(OTHER),
+                "24hrTicker": manager.symbol_ticker_socket(OTHER),
+                "24hrMiniTicker": manager.symbol_miniticker_socket(OTHER),
+                "all": manager.ticker_socket(),
+            }
+            heard: dict[str, Any] = {}
+
+            async def hear(name: str, socket: Any) -> None:
+                async with socket:
+                    while name not in heard or "7.00" not in str(heard[name]):
+                        heard[name] = await soon(socket.recv())
+
+            hearing = [asyncio.create_task(hear(*one)) for one in sockets.items()]
+            await until(lambda: len(floor.websockets.hub.topics) == len(sockets))
+            await bob(floor, "SELL", 1, "7.00")
+            await client.order_market_buy(symbol=OTHER, quantity=1)
+            await asyncio.gather(*hearing)
+            return heard
+
+    heard = run(conversation)
+    assert (heard["kline"]["k"]["c"], heard["24hrTicker"]["c"], heard["24hrMiniTicker"]["c"]) == ("7.00",) * 3
+    assert (heard["aggTrade"]["p"], [one["s"] for one in heard["all"]]) == ("7.00", [OTHER])
+
+
+def test_python_binance_is_told_why_over_the_websocket(floor: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def conversation() -> list[int]:
+        codes = []
+        async with binance_client(floor, monkeypatch) as client:
+            for act in (
+                lambda: client.ws_cancel_order(symbol=OTHER, orderId=99),
+                lambda: client.ws_get_order(symbol=OTHER, orderId=99),
+                lambda: client.ws_create_order(symbol=OTHER, side="SELL", type="MARKET", quantity=9_000),
+            ):
+                with pytest.raises(BinanceAPIException) as caught:
+                    await soon(act())
+                codes.append(caught.value.code)
+        return codes
+
+    assert run(conversation) == [-2011, -2013, -2010]

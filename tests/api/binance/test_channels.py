@@ -6,6 +6,7 @@ import pytest
 
 from api.binance.channels import Channel, channel_of
 from api.binance.streams import Stream, parse
+from api.binance.texts import GONE
 from api.stream.backlog import Message, latest
 from exchange.core import commands
 from tests.api.binance.floor import (
@@ -71,7 +72,7 @@ def test_depth_changes_are_told_batch_by_batch_if_asked_for() -> None:
 
     assert [(body["pu"], body["U"], body["u"], body["b"]) for body in heard.take()] == [
         (0, 1, 2, [["1.00", "1"], ["0.99", "1"]]),
-        (2, 3, 3, [["1.00", "0"]]),
+        (2, 3, 3, [["1.00", GONE]]),
     ]
 
 
@@ -87,7 +88,7 @@ def test_depth_changes_are_summed_up_until_the_beat(what: str) -> None:
     assert heard.beat() is False
 
     assert [(body["E"], body["pu"], body["U"], body["u"], body["b"]) for body in heard.take()] == [
-        (START_MS + 20, 0, 1, 3, [["1.00", "0"], ["0.99", "1"]]),
+        (START_MS + 20, 0, 1, 3, [["1.00", GONE], ["0.99", "1"]]),
     ]
     heard.beat()
     assert (heard.take(), heard.welcome()) == ([], None)

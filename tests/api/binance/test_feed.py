@@ -6,6 +6,7 @@ import pytest
 
 from api.binance.feed import Feed
 from api.binance.streams import FAST_MS, SLOW_MS
+from api.binance.texts import GONE
 from api.stream.hub import Connection
 from exchange.marketdata.prices import DailyPrices
 from tests.api.binance.floor import INSTRUMENT, MINUTE_MS, SECOND, SECOND_SYMBOL, SYMBOL, Floor, Wire, buy, sell
@@ -174,7 +175,7 @@ def test_the_updates_on_a_snapshot_give_the_book_at_every_update(fed: Fed, perio
     for update in updates:
         for side in ("b", "a"):
             book[side].update(update[side])
-            book[side] = {price: lots for price, lots in book[side].items() if lots != "0"}
+            book[side] = {price: lots for price, lots in book[side].items() if lots != GONE}
         depth = snapshots[update["u"]]
         assert book["b"] == dict(texts.levels(depth.bids))
         assert book["a"] == dict(texts.levels(depth.asks))

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from api.binance import streams
 from api.binance.directory import Directory
 from api.binance.streams import Kind, Stream, parse
+from api.binance.texts import GONE
 from exchange.marketdata.depth import DepthUpdate, Levels
 from exchange.marketdata.intervals import Interval
 from tests.api.binance.floor import INSTRUMENT, START_MS, SYMBOL, Floor, buy, sell
@@ -155,7 +156,7 @@ def test_a_depth_update_is_told() -> None:
         "U": 5,
         "u": 7,
         "pu": 4,
-        "b": [["1.00", "2"], ["0.99", "0"]],
+        "b": [["1.00", "2"], ["0.99", GONE]],
         "a": [["1.01", "1"]],
     }
 
@@ -167,9 +168,9 @@ def test_two_updates_merge_into_one_without_a_gap() -> None:
     merged = streams.merge_depth(older, newer)
 
     assert {name: merged[name] for name in ("E", "U", "u", "pu")} == {"E": 10, "U": 5, "u": 8, "pu": 4}
-    assert sorted(merged["b"]) == [["0.99", "0"], ["1.00", "0"]]
+    assert sorted(merged["b"]) == [["0.99", GONE], ["1.00", GONE]]
     assert merged["a"] == [["1.01", "1"]]
-    assert older["b"] == [["1.00", "2"], ["0.99", "0"]]
+    assert older["b"] == [["1.00", "2"], ["0.99", GONE]]
 
 
 LEVELS = st.lists(st.tuples(st.integers(90, 110), st.integers(0, 5)), max_size=5, unique_by=lambda level: level[0])

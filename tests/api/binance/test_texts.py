@@ -29,6 +29,10 @@ def test_levels_are_pairs_of_texts(texts: InstrumentTexts) -> None:
     assert texts.levels([(100, 1), (99, 0)]) == [["1.00", "1"], ["0.99", "0"]]
 
 
+def test_a_level_that_is_gone_is_told_by_the_text_that_clients_look_for(texts: InstrumentTexts) -> None:
+    assert texts.changes([(100, 1), (99, 0)]) == [["1.00", "1"], ["0.99", "0.00000000"]]
+
+
 @pytest.mark.parametrize(
     ("part", "whole", "text"),
     [(1, 3, "33.333"), (-1, 3, "-33.333"), (0, 5, "0.000"), (5, 0, "0.000"), (3, 2, "150.000")],

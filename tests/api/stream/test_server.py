@@ -14,6 +14,7 @@ import pytest
 import websockets
 from websockets.asyncio.client import ClientConnection
 
+from api.binance.texts import GONE
 from api.stream.config import StreamConfig
 from exchange.core import commands
 from exchange.core.types import Side, TradingState
@@ -209,7 +210,7 @@ def test_depth_updates_on_a_snapshot_give_the_book(floor: Venue) -> None:
         book: dict[str, str] = {}
         for update in updates:
             book.update(update[side])
-        assert {price: lots for price, lots in book.items() if lots != "0"} == dict(snapshot[name])
+        assert {price: lots for price, lots in book.items() if lots != GONE} == dict(snapshot[name])
 
 
 @pytest.mark.parametrize("readers", [1, 5])
