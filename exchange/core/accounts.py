@@ -29,6 +29,12 @@ def _large_fee(rate_bps: int, notional: int) -> int:
 
 
 @kernel
+def rates_of(state: Record, instrument: Record, account: int) -> Record:
+    """Return what an account pays on an instrument: the rates of its tier."""
+    return instrument.rates[int64(state.accounts[account].tier)]
+
+
+@kernel
 def worst_fee(maker_bps: int, taker_bps: int, notional: int) -> int:
     """Return the most that fills of `notional` may cost, in whichever roles, with one unit for two roundings."""
     worst = max(maker_bps, taker_bps, 0)

@@ -7,6 +7,7 @@ from exchange.core.telling import reject, say
 from exchange.core.types import (
     BPS,
     EXCHANGE_ACCOUNT,
+    FEE_TIERS,
     NOTIONAL_MAX,
     PRICE_TICKS_MAX,
     TICK_VALUE_MAX,
@@ -91,6 +92,20 @@ def set_account_state(state: Record, command: Record, output: Record) -> None:
 
 
 @routine
+def set_account_tier(state: Record, command: Record, output: Record) -> None:
+    """Change which of an instrument's fee rates an account pays, for orders that come after."""
+    if not knows_account(state, command.account):
+        reject(command, output, RejectReason.UNKNOWN_ACCOUNT)
+    elif command.state >= FEE_TIERS:
+        reject(command, output, RejectReason.INVALID_PARAMETER)
+    else:
+        state.accounts[command.account].tier = command.state
+        event = say(command, output, EventKind.ACCOUNT_TIER_SET)
+        event.account = command.account
+        event.state = command.state
+
+
+@routine
 def list_instrument(state: Record, command: Record, output: Record) -> None:
     """Add the next instrument, closed, without fees, with the widest band."""
     reason = _listing(state, command)
@@ -123,18 +138,22 @@ def list_instrument(state: Record, command: Record, output: Record) -> None:
 
 @routine
 def set_fees(state: Record, command: Record, output: Record) -> None:
-    """Change fee rates, for orders that come after."""
+    """Change the fee rates of a tier and of all above it, for orders that come after."""
     if not knows_instrument(state, command.instrument):
         reject(command, output, RejectReason.UNKNOWN_INSTRUMENT)
         return
-    reason = _fee_rates(command.words[0], command.words[1])
+    instrument = state.instruments[command.instrument]
+    reason = _fee_rates(instrument, int64(command.state), command.words[0], command.words[1])
     if reason != RejectReason.NONE:
         reject(command, output, reason)
         return
-    state.instruments[command.instrument].maker_bps = command.words[0]
-    state.instruments[command.instrument].taker_bps = command.words[1]
+    for tier in range(command.state, FEE_TIERS):
+        rates = instrument.rates[tier]
+        rates.maker_bps = command.words[0]
+        rates.taker_bps = command.words[1]
     event = say(command, output, EventKind.FEES_SET)
     event.instrument = command.instrument
+    event.state = command.state
     event.fee = command.words[1]
     event.counter_fee = command.words[0]
 
@@ -182,10 +201,14 @@ def _listing(state: Record, command: Record) -> int:
 
 
 @routine
-def _fee_rates(maker_bps: int, taker_bps: int) -> int:
-    """Check fee rates: a rebate is never more than the taker pays."""
-    if taker_bps < 0 or taker_bps > BPS or maker_bps < -taker_bps or maker_bps > BPS:
+def _fee_rates(instrument: Record, tier: int, maker_bps: int, taker_bps: int) -> int:
+    """Check the fee rates of a tier: a rebate is never more than a taker of any tier pays."""
+    if tier >= FEE_TIERS or taker_bps < 0 or taker_bps > BPS or maker_bps < -taker_bps or maker_bps > BPS:
         return RejectReason.INVALID_PARAMETER
+    for lower in range(tier):
+        rates = instrument.rates[lower]
+        if maker_bps < -int64(rates.taker_bps) or rates.maker_bps < -taker_bps:
+            return RejectReason.INVALID_PARAMETER
     return RejectReason.NONE
 
 

@@ -193,6 +193,11 @@ def set_account_state(account: int, state: AccountState) -> bytes:
     return _pack(CommandKind.SET_ACCOUNT_STATE, account=account, state=state)
 
 
+def set_account_tier(account: int, tier: int) -> bytes:
+    """Change which of an instrument's fee rates an account pays, for orders that come after."""
+    return _pack(CommandKind.SET_ACCOUNT_TIER, account=account, state=tier)
+
+
 def list_instrument(
     instrument: int,
     base_asset: int,
@@ -217,9 +222,12 @@ def list_instrument(
     )
 
 
-def set_fees(instrument: int, maker_bps: int, taker_bps: int) -> bytes:
-    """Change fee rates; only the maker's may be negative, and never by more than the taker pays."""
-    return _pack(CommandKind.SET_FEES, instrument=instrument, words=(maker_bps, taker_bps, 0, 0, 0))
+def set_fees(instrument: int, maker_bps: int, taker_bps: int, tier: int = 0) -> bytes:
+    """Change the fee rates of a tier of accounts and of all tiers above it: of tier 0, those of everybody.
+
+    Only the maker's rate may be negative, and never by more than the taker pays.
+    """
+    return _pack(CommandKind.SET_FEES, instrument=instrument, state=tier, words=(maker_bps, taker_bps, 0, 0, 0))
 
 
 def indicate(instrument: int) -> bytes:

@@ -16,6 +16,7 @@ from exchange.core.admin import (
     create_asset,
     list_instrument,
     set_account_state,
+    set_account_tier,
     set_fees,
     set_price_band,
 )
@@ -143,6 +144,8 @@ def _administer(state: Record, command: Record, output: Record) -> None:
         create_account(state, command, output)
     elif kind == CommandKind.SET_ACCOUNT_STATE:
         set_account_state(state, command, output)
+    elif kind == CommandKind.SET_ACCOUNT_TIER:
+        set_account_tier(state, command, output)
     elif kind == CommandKind.LIST_INSTRUMENT:
         list_instrument(state, command, output)
     elif kind == CommandKind.SET_FEES:

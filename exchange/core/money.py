@@ -272,7 +272,7 @@ def _bust_terms(state: Record, command: Record) -> int:
         return RejectReason.UNKNOWN_INSTRUMENT
     if _was_applied(state, command, command.order_id, _BUST):
         return RejectReason.DUPLICATE_ID
-    if command.order_id < 1 or command.order_id > state.trade_count or command.account == command.group:
+    if command.order_id < 1 or command.order_id > state.trade_count:
         return RejectReason.INVALID_PARAMETER
     price, quantity = command.price_ticks, command.quantity_lots
     if price < 1 or price > PRICE_TICKS_MAX or quantity < 1:
@@ -331,13 +331,15 @@ def _rows(state: Record, instrument: Record, account: int) -> tuple[int, int]:
 
 @routine
 def _can_return(state: Record, command: Record) -> bool:
-    """Tell whether both parties still have, available, what they got."""
+    """Tell whether both parties still have, available, what they got; one that traded with itself owes no units."""
     instrument = state.instruments[command.instrument]
-    buyer, seller, _, seller_fee = _parties(command)
+    buyer, seller, buyer_fee, seller_fee = _parties(command)
     buyer_base, buyer_quote = _rows(state, instrument, buyer)
     seller_base, seller_quote = _rows(state, instrument, seller)
     if buyer_base == NIL or buyer_quote == NIL or seller_base == NIL or seller_quote == NIL:
         return False
+    if buyer == seller:
+        return state.balances[buyer_quote].available >= -(buyer_fee + seller_fee)
     notional = command.price_ticks * command.quantity_lots * instrument.tick_value
     return (
         state.balances[buyer_base].available >= command.quantity_lots * instrument.lot_units
@@ -353,8 +355,9 @@ def _return_trade(state: Record, command: Record) -> None:
     seller_base, seller_quote = _rows(state, instrument, seller)
     notional = command.price_ticks * command.quantity_lots * instrument.tick_value
     units = command.quantity_lots * instrument.lot_units
-    take_units(state, buyer_base, units, command.time_ns)
-    add_units(state, seller_base, units)
+    if buyer != seller:
+        take_units(state, buyer_base, units, command.time_ns)
+        add_units(state, seller_base, units)
     state.balances[buyer_quote].available += notional + buyer_fee
     state.balances[seller_quote].available -= notional - seller_fee
     state.balances[instrument.fee_balance].available -= buyer_fee + seller_fee

@@ -5,6 +5,7 @@ from exchange.core.accounts import (
     limit_price,
     open_balance,
     open_lots,
+    rates_of,
     set_hold,
     trim_hold,
     worst_fee,
@@ -107,7 +108,8 @@ def _needed(state: Record, command: Record, instrument: Record, price: int, quan
     notional = price * quantity * instrument.tick_value
     if command.order_type == OrderType.MARKET and not is_unpriced(command):
         notional = spent if command.amount != 0 else _market_cost(state, command, instrument, price)
-    return notional + worst_fee(int64(instrument.maker_bps), int64(instrument.taker_bps), notional)
+    rates = rates_of(state, instrument, int64(command.account))
+    return notional + worst_fee(int64(rates.maker_bps), int64(rates.taker_bps), notional)
 
 
 @kernel
@@ -123,8 +125,9 @@ def _order_price(command: Record, instrument: Record) -> int:
 def _resolved(state: Record, command: Record, instrument: Record, price: int) -> tuple[int, int]:
     """Return the lots that a market order's amount buys or sells now, and their notional."""
     group = int64(state.accounts[command.account].group)
+    rates = rates_of(state, instrument, int64(command.account))
     side, prevention = int64(command.side), int64(command.self_trade_prevention)
-    return buyable(state, instrument, side, price, command.amount, group, prevention)
+    return buyable(state, instrument, rates, side, price, command.amount, group, prevention)
 
 
 @kernel
@@ -249,8 +252,9 @@ def _accept(
     detail.quantity = quantity
     detail.instrument = command.instrument
     detail.base_balance, detail.quote_balance = _keep_balances(state, command, instrument, base, quote)
-    detail.maker_bps = instrument.maker_bps
-    detail.taker_bps = instrument.taker_bps
+    rates = rates_of(state, instrument, int64(command.account))
+    detail.maker_bps = rates.maker_bps
+    detail.taker_bps = rates.taker_bps
     detail.taker_part = detail.maker_part = 0
     detail.time_in_force = command.time_in_force
     detail.held = 0
@@ -467,8 +471,9 @@ def _move(state: Record, command: Record, output: Record, slot: int, price: int,
     order.price_ticks = price
     order.leaves = total - (detail.quantity - old_leaves)
     detail.quantity = total
-    detail.maker_bps = instrument.maker_bps
-    detail.taker_bps = instrument.taker_bps
+    rates = rates_of(state, instrument, int64(order.account))
+    detail.maker_bps = rates.maker_bps
+    detail.taker_bps = rates.taker_bps
     set_hold(state, slot, needed)
     _say_replaced(state, command, output, slot, old_price, old_leaves, 0)
     if instrument.state != TradingState.CONTINUOUS:

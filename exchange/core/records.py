@@ -18,7 +18,7 @@ COMMAND = np.dtype(
         ("time_in_force", "u1"),
         ("self_trade_prevention", "u1"),
         ("flags", "u1"),  # OrderFlag.POST_ONLY
-        ("state", "u1"),  # AccountState, TradingState or AssetKind
+        ("state", "u1"),  # AccountState, TradingState, AssetKind or tier of fees
         ("spare", "u1"),
         ("account", "<u4"),
         ("instrument", "<u4"),
@@ -46,7 +46,7 @@ EVENT = np.dtype(
         ("time_in_force", "u1"),
         ("self_trade_prevention", "u1"),
         ("flags", "u1"),
-        ("state", "u1"),  # AccountState, TradingState, AssetKind; CommandKind of a rejection
+        ("state", "u1"),  # AccountState, TradingState, AssetKind, tier; CommandKind of a rejection
         ("account", "<u4"),
         ("counter_account", "<u4"),
         ("instrument", "<u4"),

@@ -18,6 +18,7 @@ from exchange.core.types import (
     BPS,
     COUNT_MAX,
     EXCHANGE_ACCOUNT,
+    FEE_TIERS,
     NOTIONAL_MAX,
     PRICE_TICKS_MAX,
     TICK_VALUE_MAX,
@@ -69,6 +70,17 @@ def set_account_state(tables: Tables, command: Command) -> RejectReason:
         return RejectReason.UNKNOWN_ACCOUNT
     tables.accounts[command.account].state = AccountState(command.state)
     tables.emit(EventKind.ACCOUNT_STATE_SET, account=command.account, state=command.state)
+    return RejectReason.NONE
+
+
+def set_account_tier(tables: Tables, command: Command) -> RejectReason:
+    """Change which rates an account's later orders pay."""
+    if not tables.knows_account(command.account):
+        return RejectReason.UNKNOWN_ACCOUNT
+    if command.state >= FEE_TIERS:
+        return RejectReason.INVALID_PARAMETER
+    tables.accounts[command.account].tier = command.state
+    tables.emit(EventKind.ACCOUNT_TIER_SET, account=command.account, state=command.state)
     return RejectReason.NONE
 
 
@@ -126,14 +138,23 @@ def list_instrument(tables: Tables, command: Command) -> RejectReason:
 
 
 def set_fees(tables: Tables, command: Command) -> RejectReason:
-    """Change what later orders pay: the exchange never pays a maker more than the taker pays."""
+    """Change what later orders of a tier and of those above it pay: never more to a maker than any taker pays."""
     maker_bps, taker_bps = command.words[:2]
     if command.instrument not in tables.instruments:
         return RejectReason.UNKNOWN_INSTRUMENT
-    if not (0 <= taker_bps <= BPS and -taker_bps <= maker_bps <= BPS):
+    instrument = tables.instruments[command.instrument]
+    lower = instrument.rates[: command.state]
+    if not (
+        command.state < FEE_TIERS
+        and 0 <= taker_bps <= BPS
+        and -min(taker_bps, *(rates.taker_bps for rates in lower), BPS) <= maker_bps <= BPS
+        and all(rates.maker_bps >= -taker_bps for rates in lower)
+    ):
         return RejectReason.INVALID_PARAMETER
-    tables.instruments[command.instrument].rates = Rates(maker_bps, taker_bps)
-    tables.emit(EventKind.FEES_SET, instrument=command.instrument, fee=taker_bps, counter_fee=maker_bps)
+    instrument.rates = (*lower, *[Rates(maker_bps, taker_bps)] * (FEE_TIERS - len(lower)))
+    tables.emit(
+        EventKind.FEES_SET, instrument=instrument.index, state=command.state, fee=taker_bps, counter_fee=maker_bps
+    )
     return RejectReason.NONE
 
 

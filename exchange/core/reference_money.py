@@ -1,5 +1,7 @@
 """Cash and units of the readable engine: how they come, go and change hands without an order."""
 
+from collections import Counter
+
 from exchange.core.reference_book import opposite
 from exchange.core.reference_limits import mature, not_yet_transferable, too_many_holders
 from exchange.core.reference_tables import Command, Tables
@@ -201,7 +203,6 @@ def refuse_bust(tables: Tables, command: Command) -> RejectReason:
         1 <= command.order_id <= tables.trade_count
         and 1 <= command.price_ticks <= PRICE_TICKS_MAX
         and command.quantity_lots >= 1
-        and command.account != command.group
         and max(notional, instrument.units(command.quantity_lots)) <= NOTIONAL_MAX
         and max(map(abs, command.words[:2])) <= notional
     ):
@@ -220,20 +221,17 @@ def bust_trade(tables: Tables, command: Command) -> RejectReason:
     buyer, seller = parties[Side.BUY], parties[Side.SELL]
     units = instrument.units(command.quantity_lots)
     notional = instrument.notional(command.price_ticks, command.quantity_lots)
-    paid, earned = notional + fees[Side.BUY], notional - fees[Side.SELL]
-    if (
-        any((account, asset) not in tables.balances for account in (buyer, seller) for asset in (base, quote))
-        or tables.available(buyer, base) < units
-        or tables.available(seller, quote) < earned
-    ):
+    changes = Counter({(buyer, base): -units})
+    changes[seller, base] += units
+    changes[buyer, quote] += notional + fees[Side.BUY]
+    changes[seller, quote] -= notional - fees[Side.SELL]
+    if any(owned not in tables.balances or tables.available(*owned) + change < 0 for owned, change in changes.items()):
         return RejectReason.INSUFFICIENT_BALANCE
     if tables.usage_ids.full(command.time_ns):
         return RejectReason.RECENT_IDS_FULL
     tables.usage_ids.remember((command.order_id, -1), command.time_ns, notional)
-    tables.balance(buyer, base).available -= units
-    tables.balance(buyer, quote).available += paid
-    tables.balance(seller, base).available += units
-    tables.balance(seller, quote).available -= earned
+    for owned, change in changes.items():
+        tables.balance(*owned).available += change
     tables.balance(EXCHANGE_ACCOUNT, quote).available -= sum(fees.values())
     mature(tables, buyer, base)
     tell_busted(tables, command, base, notional)

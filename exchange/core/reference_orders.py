@@ -33,7 +33,7 @@ from exchange.core.reference_limits import (
 )
 from exchange.core.reference_matching import execute, lots_for, match, need_of
 from exchange.core.reference_stops import triggered, wake
-from exchange.core.reference_tables import Command, Instrument, Order, Tables
+from exchange.core.reference_tables import Command, Instrument, Order, Rates, Tables
 from exchange.core.types import (
     NOTIONAL_MAX,
     PRICE_TICKS_MAX,
@@ -90,7 +90,7 @@ def admit(tables: Tables, command: Command, flags: int) -> tuple[RejectReason, i
     instrument = tables.instruments[command.instrument]
     if instrument.state not in TAKING_ORDERS:
         return RejectReason.INSTRUMENT_NOT_TRADING, 0
-    order = draft(instrument, command, flags)
+    order = draft(tables, instrument, command, flags)
     if wrong_phase(order):
         return RejectReason.NOT_IN_THIS_PHASE, 0
     if command.amount:
@@ -148,7 +148,7 @@ def malformed(command: Command) -> bool:
     )
 
 
-def draft(instrument: Instrument, command: Command, flags: int) -> Order:
+def draft(tables: Tables, instrument: Instrument, command: Command, flags: int) -> Order:
     """Return the order that a command asks for, one without a price priced at the band; nothing is held yet."""
     price_ticks = command.price_ticks
     if command.order_type not in PRICED:
@@ -168,7 +168,7 @@ def draft(instrument: Instrument, command: Command, flags: int) -> Order:
         price_ticks=price_ticks,
         quantity_lots=command.quantity_lots,
         leaves_lots=command.quantity_lots,
-        rates=instrument.rates,
+        rates=instrument.rates[tables.accounts[command.account].tier],
         stop_ticks=command.stop_ticks,
         display_lots=command.display_lots,
         until_ns=command.until_ns,
@@ -373,7 +373,8 @@ def replace_order(tables: Tables, command: Command) -> RejectReason:
     keeps = keeps_priority(order, command)
     if not keeps and (order.asleep or order.unpriced):
         return RejectReason.NOT_REPLACEABLE
-    revised = revise(order, command, keeps=keeps)
+    rates = order.rates if keeps else order.instrument.rates[tables.accounts[order.account].tier]
+    revised = revise(order, command, rates)
     reason = refuse_revised(tables, revised) or (RejectReason.NONE if keeps else refuse_anew(tables, order, revised))
     if reason == RejectReason.NONE and keeps:
         shrink(tables, order, order.leaves_lots - revised.leaves_lots)
@@ -382,15 +383,15 @@ def replace_order(tables: Tables, command: Command) -> RejectReason:
     return reason
 
 
-def revise(order: Order, command: Command, *, keeps: bool) -> Order:
-    """Return the order as the command wants it; one that loses its place pays the rates of today."""
+def revise(order: Order, command: Command, rates: Rates) -> Order:
+    """Return the order as the command wants it."""
     quantity_lots = command.quantity_lots or order.quantity_lots
     return replace(
         order,
         price_ticks=command.price_ticks or order.price_ticks,
         quantity_lots=quantity_lots,
         leaves_lots=order.leaves_lots + quantity_lots - order.quantity_lots,
-        rates=order.rates if keeps else order.instrument.rates,
+        rates=rates,
     )
 
 

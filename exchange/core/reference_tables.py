@@ -18,6 +18,7 @@ from exchange.core.types import (
     CLIENT_ID_WINDOW_MIN_NS,
     CLIENT_ID_WINDOW_NS,
     EXCHANGE_ACCOUNT,
+    FEE_TIERS,
     GENERATION_MAX,
     PRICE_TICKS_MAX,
     SLOT_BITS,
@@ -113,6 +114,7 @@ class Account:
     messages: int = 0
     orders: int = 0
     deadman_ns: int = 0  # when its orders are to be ended; 0: never
+    tier: int = 0
 
 
 @dataclass(slots=True)
@@ -155,7 +157,7 @@ class Instrument:
     quantity_min: int
     quantity_max: int
     state: TradingState = TradingState.CLOSED
-    rates: Rates = NO_FEES
+    rates: tuple[Rates, ...] = (NO_FEES,) * FEE_TIERS  # by an account's tier
     band_low: int = 1
     band_high: int = PRICE_TICKS_MAX
     mode: TradingMode = TradingMode.CONTINUOUS
@@ -350,8 +352,8 @@ class Tables:
         self.balances: dict[tuple[int, int], Balance] = {}  # by account and asset, in order of creation
         self.orders: dict[int, Order] = {}  # open ones, by order id
         self.slots = Slots(capacity.orders)
-        self.client_ids = RecentIds(capacity.recent_ids, CLIENT_ID_WINDOW_NS, CLIENT_ID_WINDOW_MIN_NS)
-        self.usage_ids = RecentIds(capacity.recent_ids, USAGE_ID_WINDOW_NS)
+        self.client_ids = RecentIds(capacity.client_ids, CLIENT_ID_WINDOW_NS, CLIENT_ID_WINDOW_MIN_NS)
+        self.usage_ids = RecentIds(capacity.usage_ids, USAGE_ID_WINDOW_NS)
         self.acquired: dict[tuple[int, int], dict[int, int]] = {}  # units bought, by account and asset, by day
         self.all_or_none: AllOrNone | None = None
         self.sequence = 0

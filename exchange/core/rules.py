@@ -4,7 +4,7 @@ Each check returns a RejectReason, the first in the enumeration's order that app
 changed here.
 """
 
-from exchange.core.accounts import balances_free, open_lots, worst_fee
+from exchange.core.accounts import balances_free, open_lots, rates_of, worst_fee
 from exchange.core.book import (
     PAGES_PER_PRICE_MAX,
     UNPRICED_BUY_TICKS,
@@ -388,7 +388,8 @@ def _move(state: Record, command: Record, slot: int, price: int, leaves: int) ->
         return RejectReason.POSITION_LIMIT, 0
     if side == Side.BUY:
         notional = price * leaves * instrument.tick_value
-        need = notional + worst_fee(int64(instrument.maker_bps), int64(instrument.taker_bps), notional)
+        rates = rates_of(state, instrument, account)
+        need = notional + worst_fee(int64(rates.maker_bps), int64(rates.taker_bps), notional)
         funds = state.balances[detail.quote_balance].available
     else:
         need = leaves * instrument.lot_units

@@ -14,7 +14,14 @@ import numpy as np
 
 from exchange.core.jit import ROW
 from exchange.core.records import COMMAND, EVENT
-from exchange.core.types import BATCH_MAX, EVENTS_PER_COMMAND_MAX, SLOT_BITS, TURNAROUND_DAYS_MAX, AccountState
+from exchange.core.types import (
+    BATCH_MAX,
+    EVENTS_PER_COMMAND_MAX,
+    FEE_TIERS,
+    SLOT_BITS,
+    TURNAROUND_DAYS_MAX,
+    AccountState,
+)
 
 
 class Capacity(NamedTuple):
@@ -26,7 +33,8 @@ class Capacity(NamedTuple):
     orders: int
     nodes: int
     balances: int
-    recent_ids: int
+    client_ids: int
+    usage_ids: int
     conditions: int
     acquisitions: int
 
@@ -38,7 +46,8 @@ PRODUCTION = Capacity(
     orders=(1 << SLOT_BITS) - 1,
     nodes=1 << 21,
     balances=1 << 22,
-    recent_ids=1 << 22,
+    client_ids=1 << 22,
+    usage_ids=1 << 24,
     conditions=1 << 20,
     acquisitions=1 << 17,
 )
@@ -49,7 +58,8 @@ TEST = Capacity(
     orders=4096,
     nodes=1024,
     balances=512,
-    recent_ids=1024,
+    client_ids=1024,
+    usage_ids=1024,
     conditions=64,
     acquisitions=32,
 )
@@ -69,7 +79,8 @@ ACCOUNT = _record(  # half a cache line
         ("first_balance", "<u4"),  # a list, the latest first
         ("state", "u1"),
         ("limited", "u1"),  # whether it has limits of its own
-        ("spare", "<u2"),
+        ("tier", "u1"),  # which of an instrument's fee rates it pays
+        ("spare", "u1"),
         ("last_instrument", "<u4"),  # of its latest order, and the balances that order trades through
         ("last_base", "<u4"),
         ("last_quote", "<u4"),
@@ -165,6 +176,7 @@ NODE = _record(  # 64 levels, or 64 children, of a trie of prices
         ("heads", "<u4", (64,)),  # first order of a level, or child
     ]
 )
+RATES = _record([("maker_bps", "<i2"), ("taker_bps", "<i2")])
 QUEUE = _record([("best_price", "<u4"), ("best_node", "<u4"), ("root", "<u4")])
 INSTRUMENT = _record(
     [
@@ -180,21 +192,20 @@ INSTRUMENT = _record(
         ("base_asset", "<u4"),
         ("quote_asset", "<u4"),
         ("fee_balance", "<u4"),
-        ("maker_bps", "<i2"),
-        ("taker_bps", "<i2"),
         ("state", "u1"),
         ("mode", "u1"),
         ("extras", "u1"),  # which of the rules below are set: see limits.Extra
         ("anonymous", "u1"),
         ("last_ticks", "<u4"),
+        ("auction_orders", "<u4"),  # resting ones that end with the next auction
+        ("rates", RATES, (FEE_TIERS,)),  # by the account's tier
         ("reference_ticks", "<u4"),
         ("auction_ticks", "<u4"),
-        ("auction_orders", "<u4"),  # resting ones that end with the next auction
         ("open_orders_max", "<u4"),  # of one account
         ("static_bps", "<u2"),
         ("dynamic_bps", "<u2"),
         ("position_bps", "<u2"),
-        ("spare", "<u2"),
+        ("spare", "<u2", (7,)),  # a row is three cache lines
     ]
 )
 RECENT = _record([("key_low", "<i8"), ("key_high", "<i8"), ("time_ns", "<i8"), ("value", "<i8")])
@@ -299,8 +310,8 @@ def state_dtype(capacity: Capacity) -> np.dtype[Any]:
             ("orders", ORDER, (capacity.orders + 1,)),
             ("details", DETAIL, (capacity.orders + 1,)),
             ("nodes", NODE, (capacity.nodes + 1,)),
-            ("client_ids", _recent_dtype(capacity.recent_ids)),
-            ("usage_ids", _recent_dtype(capacity.recent_ids)),
+            ("client_ids", _recent_dtype(capacity.client_ids)),
+            ("usage_ids", _recent_dtype(capacity.usage_ids)),
         ]
     )
 
@@ -323,13 +334,14 @@ def allocate(capacity: Capacity) -> np.ndarray:
         state[name] = 1
     state["accounts"][0]["state"] = AccountState.ACTIVE
     state["balance_index_bits"] = _index_bits(capacity.balances)
-    state["client_ids"]["index_bits"] = state["usage_ids"]["index_bits"] = _index_bits(capacity.recent_ids)
+    for name in _RINGS:
+        state[name]["index_bits"] = _index_bits(getattr(capacity, name))
     return states
 
 
 _LINE = 64
 _BLOCK = 1 << 16
-_HEADER = Struct("<9qqq")  # capacity, state size, number of blocks that follow
+_HEADER = Struct("<10qqq")  # capacity, state size, number of blocks that follow
 
 
 def _extents(states: np.ndarray) -> Iterator[tuple[int, int]]:

@@ -99,6 +99,7 @@ class CommandKind(IntEnum):
     SET_INSTRUMENT_LIMITS = 32
     SET_ACCOUNT_LIMITS = 33
     SET_VENUE_RULES = 34
+    SET_ACCOUNT_TIER = 35
 
 
 class EventKind(IntEnum):
@@ -145,6 +146,7 @@ class EventKind(IntEnum):
     INSTRUMENT_LIMITS_SET = 38
     ACCOUNT_LIMITS_SET = 39
     VENUE_RULES_SET = 40
+    ACCOUNT_TIER_SET = 41
 
 
 class EndReason(IntEnum):
@@ -297,6 +299,7 @@ class AssetKind(IntEnum):
 NIL = 0  # no slot: every table starts at 1, so zeroed memory is an empty state
 EXCHANGE_ACCOUNT = 0  # earns fees and pays rebates; exists from the start
 BPS = 10_000
+FEE_TIERS = 8  # an instrument has rates for so many tiers of accounts
 SLOT_BITS = 22  # low bits of an order id; the rest, up to 2**31 - 1, is the slot's generation
 GENERATION_MAX = (1 << 31) - 1  # order ids stay below 2**53, exact in every JSON reader
 PRICE_TICKS_MAX = 1 << 31

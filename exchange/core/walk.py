@@ -118,15 +118,15 @@ def _affordable(amount: int, worst_bps: int) -> int:
 
 @routine
 def buyable(
-    state: Record, instrument: Record, side: int, price: int, amount: int, group: int, prevention: int
+    state: Record, instrument: Record, rates: Record, side: int, price: int, amount: int, group: int, prevention: int
 ) -> tuple[int, int]:
     """Return (lots, notional) that an amount of quote units buys, fee included, or that earn no more than it.
 
-    Walks the book as `gather` does.
+    `rates` are the account's. Walks the book as `gather` does.
     """
     budget = amount
     if side == Side.BUY:
-        budget = _affordable(amount, max(int64(instrument.maker_bps), int64(instrument.taker_bps)))
+        budget = _affordable(amount, max(int64(rates.maker_bps), int64(rates.taker_bps)))
     found = spent = visits = 0
     opposite = instrument.queues[1 - side]
     leaf, level_price = int64(opposite.best_node), int64(opposite.best_price)

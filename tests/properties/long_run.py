@@ -283,10 +283,17 @@ def fund(market: Market) -> bytes:
             commands.issue(BOB, LICENCES, amount),
             commands.redeem(market.account(), market.random.choice((TOKENS, LICENCES)), amount // 10, name),
             commands.expire_units(market.account(), LICENCES, market.random.choice((0, 1, 100))),
-            commands.set_fees(market.instrument(), market.random.choice((-20, 0, 10)), market.random.choice((20, 50))),
+            set_fees(market),
+            commands.set_account_tier(market.account(), market.random.randrange(4)),
             commands.create_asset(4, AssetKind.CASH),
         )
     )
+
+
+def set_fees(market: Market) -> bytes:
+    """Set the rates of all tiers, or of the upper ones."""
+    maker_bps, taker_bps, tier = (market.random.choice(some) for some in ((-20, 0, 10), (20, 50), (0, 1, 3)))
+    return commands.set_fees(market.instrument(), maker_bps, taker_bps, tier)
 
 
 def reopen(market: Market) -> bytes:

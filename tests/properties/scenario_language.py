@@ -209,6 +209,8 @@ def _operate(verb: str, words: Words, _market: Market) -> bytes:
     if verb == "account":
         account = ACCOUNTS[words.take()]
         return commands.set_account_state(account, AccountState[words.take().upper()])
+    if verb == "tier":
+        return commands.set_account_tier(ACCOUNTS[words.take()], words.number())
     if verb == "new-account":
         account = words.number()
         return commands.create_account(account, ACCOUNTS[words.after("group", "exchange")])
@@ -236,7 +238,7 @@ def _operate_book(verb: str, book: int, words: Words) -> bytes:
             quantity_max=int(words.after("to")),
         )
     return {
-        "fees": lambda: commands.set_fees(book, number("maker"), number("taker")),
+        "fees": lambda: commands.set_fees(book, number("maker"), number("taker"), number("tier")),
         "band": lambda: commands.set_price_band(book, words.number(), words.number()),
         "state": lambda: commands.set_trading_state(book, TradingState[_name(words)]),
         "mode": lambda: commands.set_mode(book, TradingMode[_name(words)]),

@@ -16,6 +16,7 @@ from exchange.core.types import (
     AMOUNT_MAX,
     BPS,
     CLIENT_ID_WINDOW_NS,
+    FEE_TIERS,
     NOTIONAL_MAX,
     PRICE_TICKS_MAX,
     SECOND_NS,
@@ -174,6 +175,7 @@ LISTINGS = st.builds(
 )
 MAKER_BPS = mostly(st.integers(-60, 60), -BPS, BPS, BPS + 1)
 TAKER_BPS = mostly(st.integers(0, 90), -1, BPS, BPS + 1)
+TIERS = mostly(st.integers(0, 2), FEE_TIERS - 1, FEE_TIERS, 255)
 LOWS = mostly(st.sampled_from([1, 95, 98, 99]), 0, -1)
 HIGHS = mostly(st.sampled_from([PRICE_TICKS_MAX, 101, 102, 105]), 0, 50, PRICE_TICKS_MAX + 1)
 OPERATIONS = weighted(
@@ -182,7 +184,8 @@ OPERATIONS = weighted(
     (1, st.builds(commands.set_account_state, ACCOUNTS, mostly(st.sampled_from(AccountState), 5, 255))),
     (3, st.builds(commands.set_account_state, ACCOUNTS, st.just(AccountState.ACTIVE))),
     (1, LISTINGS),
-    (2, st.builds(commands.set_fees, INSTRUMENTS, MAKER_BPS, TAKER_BPS)),
+    (2, st.builds(commands.set_fees, INSTRUMENTS, MAKER_BPS, TAKER_BPS, TIERS)),
+    (1, st.builds(commands.set_account_tier, ACCOUNTS, TIERS)),
     (2, st.builds(commands.set_price_band, INSTRUMENTS, LOWS, HIGHS)),
     (1, st.builds(commands.set_trading_state, INSTRUMENTS, mostly(st.sampled_from(TradingState), 4, 255))),
     (3, st.builds(commands.set_trading_state, INSTRUMENTS, st.just(TradingState.CONTINUOUS))),

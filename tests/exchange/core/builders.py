@@ -24,7 +24,8 @@ TINY = Capacity(
     orders=6,
     nodes=24,
     balances=13,
-    recent_ids=3,
+    client_ids=3,
+    usage_ids=3,
     conditions=2,
     acquisitions=1,
 )

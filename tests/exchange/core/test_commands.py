@@ -110,6 +110,14 @@ CASES = [
         {"kind": CommandKind.SET_FEES, "instrument": 3, "words": [-2, 5, 0, 0, 0]},
     ),
     (
+        commands.set_fees(3, 1, 2, tier=7),
+        {"kind": CommandKind.SET_FEES, "instrument": 3, "state": 7, "words": [1, 2, 0, 0, 0]},
+    ),
+    (
+        commands.set_account_tier(7, 3),
+        {"kind": CommandKind.SET_ACCOUNT_TIER, "account": 7, "state": 3},
+    ),
+    (
         commands.set_price_band(3, 90, 110),
         {"kind": CommandKind.SET_PRICE_BAND, "instrument": 3, "words": [90, 110, 0, 0, 0]},
     ),

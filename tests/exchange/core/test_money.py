@@ -213,7 +213,6 @@ BUSTS = [
     ({"price_ticks": PRICE_TICKS_MAX + 1}, RejectReason.INVALID_PARAMETER),
     ({"quantity_lots": 0}, RejectReason.INVALID_PARAMETER),
     ({"quantity_lots": NOTIONAL_MAX + 1}, RejectReason.INVALID_PARAMETER),
-    ({"group": BOB}, RejectReason.INVALID_PARAMETER),
     ({"words": [11, 0, 0, 0, 0]}, RejectReason.INVALID_PARAMETER),
     ({"words": [0, -11, 0, 0, 0]}, RejectReason.INVALID_PARAMETER),
     ({"quantity_lots": TOKENS_EACH + 1}, RejectReason.INSUFFICIENT_BALANCE),

@@ -36,7 +36,7 @@ def test_an_id_counts_once_until_its_window_has_passed():
 def test_a_full_table_refuses_until_the_oldest_may_be_forgotten():
     market = Market(Engine(TEST))
     market.do(commands.issue(ALICE, TOKENS, 10_000))
-    for number in range(1, TEST.recent_ids + 1):
+    for number in range(1, TEST.client_ids + 1):
         market.time_ns = number
         assert reasons(market.do(commands.redeem(ALICE, TOKENS, 1, usage(number)))) == [RejectReason.NONE]
     late = commands.redeem(ALICE, TOKENS, 1, usage(0xFFFF))
@@ -97,7 +97,7 @@ def use(states, keys, times, window, found):
 def test_the_oldest_gives_way_and_the_index_finds_exactly_what_is_left_however_keys_collide():
     count = 60_000 if JIT_ENABLED else 3_000
     chance = np.random.default_rng(3)
-    window, rows = 2_000, TEST.recent_ids
+    window, rows = 2_000, TEST.client_ids
     low = chance.integers(0, 40, count) << 55 | chance.integers(0, 30, count)  # few places in the index
     keys = np.stack([low, chance.integers(0, 4, count)], axis=1).astype(np.int64)
     times = np.cumsum(chance.integers(0, 3, count)).astype(np.int64)
