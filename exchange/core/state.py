@@ -47,7 +47,7 @@ PRODUCTION = Capacity(
     nodes=1 << 21,
     balances=1 << 22,
     client_ids=1 << 22,
-    usage_ids=1 << 24,
+    usage_ids=1 << 23,
     conditions=1 << 20,
     acquisitions=1 << 17,
 )
