@@ -6,6 +6,7 @@ used costs nothing: the system hands out zero pages when they are first touched.
 """
 
 import hashlib
+import mmap
 from collections.abc import Iterator
 from struct import Struct
 from typing import Any, NamedTuple, cast
@@ -317,10 +318,19 @@ def state_dtype(capacity: Capacity) -> np.dtype[Any]:
 
 
 def _zeros(dtype: np.dtype[Any]) -> np.ndarray:
-    """Return one zero record that begins a cache line."""
-    memory = np.zeros(dtype.itemsize + _LINE, np.uint8)
-    start = -memory.ctypes.data % _LINE
-    return memory[start : start + dtype.itemsize].view(dtype)
+    """Return one zero record that begins a cache line; of a large one the tables of orders stand in large pages.
+
+    They are read at random, and the processor finds few places at a time in pages of 4 KiB.
+    """
+    if dtype.itemsize < _HUGE or not hasattr(mmap, "MADV_HUGEPAGE"):
+        memory = np.zeros(dtype.itemsize + _LINE, np.uint8)
+        start = -memory.ctypes.data % _LINE
+        return memory[start : start + dtype.itemsize].view(dtype)
+    pages = mmap.mmap(-1, dtype.itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    fields = cast("Any", dtype.fields)
+    first, end = (fields[name][1] // mmap.PAGESIZE * mmap.PAGESIZE for name in ("orders", "client_ids"))
+    pages.madvise(mmap.MADV_HUGEPAGE, first, end - first)
+    return np.frombuffer(pages, np.uint8).view(dtype)
 
 
 def allocate(capacity: Capacity) -> np.ndarray:
@@ -340,6 +350,7 @@ def allocate(capacity: Capacity) -> np.ndarray:
 
 
 _LINE = 64
+_HUGE = 1 << 26  # bytes from which large pages are worth it
 _BLOCK = 1 << 16
 _HEADER = Struct("<10qqq")  # capacity, state size, number of blocks that follow
 

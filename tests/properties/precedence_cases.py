@@ -209,6 +209,10 @@ CASES = {
         ),
     ),
     "SET_ACCOUNT_STATE": Case(commands.set_account_state(BOB, AccountState.CLOSED), (STRANGER, BAD_STATE)),
+    "SET_ACCOUNT_TIER": Case(
+        commands.set_account_tier(BOB, 1),
+        (Flaw(RejectReason.INVALID_PARAMETER, fields={"state": 8}), STRANGER),
+    ),
     "LIST_INSTRUMENT": Case(
         commands.list_instrument(4, TOKENS, CNY, lot_units=1, tick_value=1, quantity_min=1, quantity_max=9),
         (

@@ -63,7 +63,7 @@ def test_events_do_not_depend_on_batches():
     assert whole.apply(all_commands).tobytes() == events.tobytes()
 
 
-@pytest.mark.parametrize("kind", [0, 35, 255])
+@pytest.mark.parametrize("kind", [0, 36, 255])
 def test_an_unknown_command_is_refused_with_all_it_said(market, kind):
     fields = {
         "side": 1,
