@@ -143,9 +143,7 @@ def limit_price(state: Record, slot: int) -> int:
 def hold_balance(state: Record, slot: int) -> Record:
     """Return the balance that the order in a slot reserves from: quote if it buys, base if it sells."""
     detail = state.details[slot]
-    if state.orders[slot].side == Side.BUY:
-        return state.balances[detail.quote_balance]
-    return state.balances[detail.base_balance]
+    return state.balances[detail.quote_balance if state.orders[slot].side == Side.BUY else detail.base_balance]
 
 
 @kernel

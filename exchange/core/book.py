@@ -24,9 +24,7 @@ def crosses(side: int, price: int, opposite_price: int) -> bool:
     """Tell whether an order of this side and limit meets a best opposite price (NIL: none)."""
     if opposite_price == NIL:
         return False
-    if side == Side.BUY:
-        return price >= opposite_price
-    return price <= opposite_price
+    return (price - opposite_price) * (1 - 2 * side) >= 0  # no branch: which side comes next nobody can foretell
 
 
 @kernel

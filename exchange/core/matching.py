@@ -102,15 +102,6 @@ def end_order(state: Record, command: Record, output: Record, slot: int, kind: i
 
 
 @kernel
-def _settle(
-    state: Record, instrument: Record, buyer: Record, seller: Record, notional: int, units: int, fees: tuple[int, int]
-) -> None:
-    settle_buy(state, buyer, notional, units, fees[0])
-    settle_sell(state, seller, notional, units, fees[1])
-    earn_fees(state, instrument, fees[0] + fees[1])
-
-
-@kernel
 def trade(state: Record, command: Record, output: Record, slot: int, other: int, price: int, both_take: bool) -> None:
     """Fill the order in `slot` and another at a price; in an auction both pay as takers."""
     order, other_order = state.orders[slot], state.orders[other]
@@ -123,10 +114,10 @@ def trade(state: Record, command: Record, output: Record, slot: int, other: int,
     other_order.leaves -= lots
     fee = charge(detail, notional, True)
     other_fee = charge(other_detail, notional, both_take)
-    if order.side == Side.BUY:
-        _settle(state, instrument, detail, other_detail, notional, units, (fee, other_fee))
-    else:
-        _settle(state, instrument, other_detail, detail, notional, units, (other_fee, fee))
+    buys = order.side == Side.BUY
+    settle_buy(state, state.details[slot if buys else other], notional, units, fee if buys else other_fee)
+    settle_sell(state, state.details[other if buys else slot], notional, units, other_fee if buys else fee)
+    earn_fees(state, instrument, fee + other_fee)
     instrument.last_ticks = price
     state.trade_count += 1
     if instrument.extras & (Extra.HOLDERS | Extra.TURNAROUND):

@@ -103,13 +103,13 @@ def _market_cost(state: Record, command: Record, instrument: Record, price: int)
 @kernel
 def _needed(state: Record, command: Record, instrument: Record, price: int, quantity: int, spent: int) -> int:
     """Return what a new order must hold: base units, or notional (a market order's cost) and the worst fee."""
-    if command.side == Side.SELL:
-        return quantity * instrument.lot_units
     notional = price * quantity * instrument.tick_value
-    if command.order_type == OrderType.MARKET and not is_unpriced(command):
+    if command.order_type == OrderType.MARKET and command.side == Side.BUY and not is_unpriced(command):
         notional = spent if command.amount != 0 else _market_cost(state, command, instrument, price)
     rates = rates_of(state, instrument, int64(command.account))
-    return notional + worst_fee(int64(rates.maker_bps), int64(rates.taker_bps), notional)
+    cost = notional + worst_fee(int64(rates.maker_bps), int64(rates.taker_bps), notional)
+    units = quantity * instrument.lot_units
+    return cost if command.side == Side.BUY else units
 
 
 @kernel

@@ -4,7 +4,7 @@ Each check returns a RejectReason, the first in the enumeration's order that app
 changed here.
 """
 
-from exchange.core.accounts import balances_free, open_lots, rates_of, worst_fee
+from exchange.core.accounts import balances_free, hold_balance, open_lots, rates_of, worst_fee
 from exchange.core.book import (
     PAGES_PER_PRICE_MAX,
     UNPRICED_BUY_TICKS,
@@ -386,15 +386,11 @@ def _move(state: Record, command: Record, slot: int, price: int, leaves: int) ->
     limited = instrument.extras & Extra.POSITION and side == Side.BUY
     if limited and exceeds_position(state, index, account, base, slot, leaves):
         return RejectReason.POSITION_LIMIT, 0
-    if side == Side.BUY:
-        notional = price * leaves * instrument.tick_value
-        rates = rates_of(state, instrument, account)
-        need = notional + worst_fee(int64(rates.maker_bps), int64(rates.taker_bps), notional)
-        funds = state.balances[detail.quote_balance].available
-    else:
-        need = leaves * instrument.lot_units
-        funds = state.balances[base].available
-    if need - detail.held > funds:
+    notional = price * leaves * instrument.tick_value
+    rates = rates_of(state, instrument, account)
+    cost = notional + worst_fee(int64(rates.maker_bps), int64(rates.taker_bps), notional)
+    need = cost if side == Side.BUY else leaves * instrument.lot_units
+    if need - detail.held > hold_balance(state, slot).available:
         return RejectReason.INSUFFICIENT_BALANCE, 0
     if instrument.extras & Extra.TURNAROUND and is_locked(
         state, index, side, base, need - detail.held, command.time_ns
