@@ -8,7 +8,8 @@ buys and sells, and in the opposite sense of price the stops that sleep.
 
 import numpy as np
 
-from exchange.core.jit import Record, highest_bit, int64, kernel, lowest_bit, routine
+from exchange.core.jit import Record, highest_bit, int64, kernel, lowest_bit, routine, scatter
+from exchange.core.state import LEAF_BITS
 from exchange.core.types import GENERATION_MAX, NIL, SLOT_BITS, OrderFlag, Side
 
 PAGES_PER_PRICE_MAX = 10  # a new price needs at most five pages above the old root, and five below the new one
@@ -117,6 +118,7 @@ def _take_node(state: Record, prefix: int, height: int) -> int:
     node = state.nodes[slot]
     node.prefix = prefix
     node.height = height
+    node.queue = NIL
     node.parent = NIL
     return slot
 
@@ -163,6 +165,7 @@ def _free_nodes(state: Record, queue: Record, leaf: int) -> None:
         parent = int64(node.parent)
         index = int64(node.prefix) & 63
         node.parent = state.free_node
+        node.queue = NIL
         state.free_node = slot
         state.free_node_count += 1
         if parent == NIL:
@@ -234,11 +237,19 @@ def head_of(state: Record, leaf: int, price: int) -> int:
 
 
 @kernel
-def _find_leaf(state: Record, queue: Record, price: int) -> int:
-    best = int64(queue.best_node)
-    if best != NIL and state.nodes[best].prefix == price >> 6:
-        return best
-    return _make_leaf(state, queue, price)
+def _find_leaf(state: Record, queue: Record, key: int, price: int) -> int:
+    """Return the leaf of a price: the one that was found for it before, or by descending from the root.
+
+    `key` tells the queue from all others. What was found is checked, not kept up: leaves come and go.
+    """
+    prefix = price >> 6
+    place = scatter(key << 32 | prefix, LEAF_BITS)
+    leaf = int64(state.leaves[place])
+    if state.nodes[leaf].queue != key or state.nodes[leaf].prefix != prefix:
+        leaf = _make_leaf(state, queue, price)
+        state.nodes[leaf].queue = key
+        state.leaves[place] = leaf
+    return leaf
 
 
 @kernel
@@ -246,9 +257,10 @@ def put(state: Record, slot: int) -> None:
     """Put an order at the end of its level; at least PAGES_PER_PRICE_MAX pages must be free."""
     order = state.orders[slot]
     which = queue_of(order)
-    queue = state.instruments[state.details[slot].instrument].queues[which]
+    index = int64(state.details[slot].instrument)
+    queue = state.instruments[index].queues[which]
     price = int64(order.price_ticks)
-    leaf = _find_leaf(state, queue, price)
+    leaf = _find_leaf(state, queue, index << 2 | which, price)
     node = state.nodes[leaf]
     head = int64(node.heads[price & 63])
     order.node = leaf

@@ -65,6 +65,7 @@ TEST = Capacity(
     acquisitions=32,
 )
 
+LEAF_BITS = 12
 EVENTS_MAX = 2 * EVENTS_PER_COMMAND_MAX
 
 
@@ -173,7 +174,7 @@ NODE = _record(  # 64 levels, or 64 children, of a trie of prices
         ("prefix", "<u4"),  # price >> 6 * (height + 1): the same for all below
         ("parent", "<u4"),  # in the free list: the next free node
         ("height", "<u4"),  # 0: a leaf of levels
-        ("spare", "<u4"),
+        ("queue", "<u4"),  # of a leaf: its instrument and which of its queues
         ("heads", "<u4", (64,)),  # first order of a level, or child
     ]
 )
@@ -311,6 +312,7 @@ def state_dtype(capacity: Capacity) -> np.dtype[Any]:
             ("orders", ORDER, (capacity.orders + 1,)),
             ("details", DETAIL, (capacity.orders + 1,)),
             ("nodes", NODE, (capacity.nodes + 1,)),
+            ("leaves", "<u4", (1 << LEAF_BITS,)),  # where some of late were found: see book._find_leaf
             ("client_ids", _recent_dtype(capacity.client_ids)),
             ("usage_ids", _recent_dtype(capacity.usage_ids)),
         ]
