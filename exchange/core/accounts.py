@@ -98,8 +98,7 @@ def list_order(state: Record, slot: int) -> None:
     balance = state.balances[detail.base_balance]
     detail.own_prev = NIL
     detail.own_next = balance.first_order
-    if balance.first_order != NIL:
-        state.details[balance.first_order].own_prev = slot
+    state.details[balance.first_order].own_prev = slot  # row NIL takes what is for no order: no branch to foretell
     balance.first_order = slot
     order.flags |= OrderFlag.RESTING
     state.accounts[order.account].open_orders += 1
@@ -112,12 +111,11 @@ def unlist_order(state: Record, slot: int) -> None:
     if order.flags & OrderFlag.RESTING == 0:
         return
     detail = state.details[slot]
-    if detail.own_prev == NIL:
-        state.balances[detail.base_balance].first_order = detail.own_next
-    else:
-        state.details[detail.own_prev].own_next = detail.own_next
-    if detail.own_next != NIL:
-        state.details[detail.own_next].own_prev = detail.own_prev
+    balance = state.balances[detail.base_balance]
+    before, after = int64(detail.own_prev), int64(detail.own_next)
+    balance.first_order = after if before == NIL else int64(balance.first_order)
+    state.details[before].own_next = after
+    state.details[after].own_prev = before
     state.accounts[order.account].open_orders -= 1
 
 

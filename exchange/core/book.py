@@ -263,20 +263,17 @@ def put(state: Record, slot: int) -> None:
     leaf = _find_leaf(state, queue, index << 2 | which, price)
     node = state.nodes[leaf]
     head = int64(node.heads[price & 63])
+    tail = int64(state.orders[head].prev) if head != NIL else NIL
     order.node = leaf
     order.next = NIL
-    if head == NIL:
-        order.prev = slot
-        node.heads[price & 63] = slot
-        node.mask |= _ONE << np.uint64(price & 63)
-        if queue.best_node == NIL or (price < queue.best_price) == (which & 1 == 1):
-            queue.best_price = price
-            queue.best_node = leaf
-    else:
-        tail = int64(state.orders[head].prev)
-        order.prev = tail
-        state.orders[tail].next = slot
-        state.orders[head].prev = slot
+    order.prev = tail if head != NIL else slot
+    state.orders[tail].next = slot  # row NIL takes what is for no order: whether a level is new nobody can foretell
+    state.orders[head].prev = slot
+    node.heads[price & 63] = head if head != NIL else slot
+    node.mask |= _ONE << np.uint64(price & 63)
+    best = queue.best_node == NIL or (price < queue.best_price) == (which & 1 == 1)
+    queue.best_price = price if best else int64(queue.best_price)
+    queue.best_node = leaf if best else int64(queue.best_node)
 
 
 @kernel
@@ -287,16 +284,12 @@ def unlink(state: Record, slot: int) -> None:
     price = int64(order.price_ticks)
     node = state.nodes[leaf]
     head = int64(node.heads[price & 63])
-    following = int64(order.next)
+    before, following = int64(order.prev), int64(order.next)
     order.node = NIL
-    if head != slot:
-        state.orders[order.prev].next = following
-        state.orders[following if following != NIL else head].prev = order.prev
-    elif following != NIL:
-        state.orders[following].prev = order.prev
-        node.heads[price & 63] = following
-    else:
-        node.heads[price & 63] = NIL
+    state.orders[before if head != slot else NIL].next = following  # see put: row NIL
+    state.orders[following if following != NIL else head].prev = before
+    node.heads[price & 63] = head if head != slot else following
+    if head == slot and following == NIL:
         which = queue_of(order)
         queue = state.instruments[state.details[slot].instrument].queues[which]
         _close_level(state, queue, which, leaf, price)

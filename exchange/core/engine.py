@@ -6,6 +6,7 @@ for events than is left; the events are then taken and the rest goes on, so resu
 
 from collections.abc import Callable
 from functools import cache
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,8 @@ _FAR, _NEAR = 12, 6  # how many commands ahead memory is asked for
 _CACHED_ORDERS = 1 << 14  # so many orders mostly are in the processor's own memory
 _COMMAND = np.dtype((ROW, COMMAND))
 _COMMAND_BYTES, _EVENT_BYTES = COMMAND.itemsize, EVENT.itemsize
+_EVENTS_START = OUTPUT.itemsize - EVENTS_MAX * _EVENT_BYTES
+_OUTPUTS_MAX = 4  # so many batches of events may be in use before they are copied
 _INPUT_BYTES = 64 * _COMMAND_BYTES  # up to this it is quicker to copy commands than to ask where they are
 _OPEN_ORDER = np.dtype(
     [
@@ -233,6 +236,21 @@ def _program(capacity: Capacity) -> Callable[[int, int, int, int, int], int]:
     return program
 
 
+class _Output:
+    """Where the kernel writes events, and what Python needs to read them there."""
+
+    __slots__ = ("at", "count", "memory", "references", "rows", "told")
+
+    def __init__(self) -> None:
+        self.memory = np.zeros(OUTPUT.itemsize, np.uint8)
+        start = _EVENTS_START
+        self.rows = self.memory[start:].view(EVENT)
+        self.told = self.memory[start:].data
+        self.count = self.memory[:4].view(np.uint32)
+        self.at = self.memory.ctypes.data
+        self.references = getrefcount(self.memory)  # whoever has events has one more
+
+
 class Engine:
     """One shard: every book, balance and order, and the events that commands cause.
 
@@ -247,14 +265,11 @@ class Engine:
         self.capacity = capacity
         self._states = states
         self._run = _program(capacity)
-        self._outputs = np.zeros(1, OUTPUT)
+        self._output = _Output()
+        self._outputs: list[_Output] = []
         self._input = np.zeros(_INPUT_BYTES, np.uint8)
-        self._count = self._outputs["count"].view(np.ndarray)
-        self._told = self._outputs[0]["rows"].view(np.ndarray).view(np.uint8).reshape(-1).data
         self._taken = self._input.data
-        self._state_at, self._output_at, self._input_at = (
-            rows.ctypes.data for rows in (self._states, self._outputs, self._input)
-        )
+        self._state_at, self._input_at = self._states.ctypes.data, self._input.ctypes.data
 
     @classmethod
     def restore(cls, data: bytes) -> "Engine":
@@ -276,7 +291,13 @@ class Engine:
         if commands.nbytes <= _INPUT_BYTES:
             return np.frombuffer(self.apply_bytes(commands.tobytes()), EVENT)
         commands = np.ascontiguousarray(commands)
-        return np.frombuffer(self._apply(commands.ctypes.data, len(commands)), EVENT)
+        output = self._idle_output()
+        done = self._run(self._state_at, commands.ctypes.data, 0, len(commands), output.at)
+        events = output.rows[: output.count.item()]
+        if done == len(commands) and output is not self._output:
+            return events
+        rest = self._apply(commands.ctypes.data, done, len(commands)) if done < len(commands) else b""
+        return np.concatenate([events, np.frombuffer(rest, EVENT)])
 
     def apply_bytes(self, commands: bytes) -> bytearray:
         """Do what `apply` does with commands and events as bytes: the quickest for one or a few."""
@@ -284,15 +305,26 @@ class Engine:
         if size > _INPUT_BYTES:
             return bytearray(self.apply(np.frombuffer(commands, COMMAND)).tobytes())
         self._taken[:size] = commands
-        return self._apply(self._input_at, size // _COMMAND_BYTES)
+        return self._apply(self._input_at, 0, size // _COMMAND_BYTES)
 
-    def _apply(self, commands_at: int, count: int) -> bytearray:
-        done = self._run(self._state_at, commands_at, 0, count, self._output_at)
-        events = bytearray(self._told[: self._count.item() * _EVENT_BYTES])
+    def _apply(self, commands_at: int, done: int, count: int) -> bytearray:
+        output = self._output
+        done = self._run(self._state_at, commands_at, done, count, output.at)
+        events = bytearray(output.told[: output.count.item() * _EVENT_BYTES])
         while done < count:
-            done = self._run(self._state_at, commands_at, done, count, self._output_at)
-            events += self._told[: self._count.item() * _EVENT_BYTES]
+            done = self._run(self._state_at, commands_at, done, count, output.at)
+            events += output.told[: output.count.item() * _EVENT_BYTES]
         return events
+
+    def _idle_output(self) -> "_Output":
+        """Return an output whose events nobody has any more, so that they need no copy; the common one at the worst."""
+        for output in self._outputs:
+            if getrefcount(output.memory) == output.references:
+                return output
+        if len(self._outputs) == _OUTPUTS_MAX:
+            return self._output
+        self._outputs.append(_Output())
+        return self._outputs[-1]
 
     @property
     def event_count(self) -> int:

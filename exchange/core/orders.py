@@ -149,12 +149,15 @@ def new_order(state: Record, command: Record, output: Record) -> None:
     if reason != RejectReason.NONE:
         reject(command, output, reason)
         return
-    met = place(state, command, output, named, special)
+    if named or special:
+        met = place_apart(state, command, output, named, special)
+    else:
+        met = place(state, command, output, False, False)
     if met != REFUSED:
         wake_if_any(state, command, output, int64(command.instrument), met)
 
 
-@routine
+@kernel
 def place(state: Record, command: Record, output: Record, named: bool, special: bool) -> int:
     """Do what a new order asks whose shape and parties are right; return how many makers it met, or REFUSED."""
     instrument = state.instruments[command.instrument]
@@ -185,6 +188,12 @@ def place(state: Record, command: Record, output: Record, named: bool, special: 
     if special or instrument.extras & Extra.TURNAROUND:
         _add_terms(state, command, output, slot, price)
     return _begin(state, command, output, slot)
+
+
+@routine
+def place_apart(state: Record, command: Record, output: Record, named: bool, special: bool) -> int:
+    """Do what `place` does, apart from the caller."""
+    return place(state, command, output, named, special)
 
 
 @kernel
@@ -458,7 +467,7 @@ def _shrink(state: Record, command: Record, output: Record, slot: int, total: in
     _say_replaced(state, command, output, slot, price, leaves, OrderFlag.KEPT_PRIORITY)
 
 
-@routine
+@kernel
 def _move(state: Record, command: Record, output: Record, slot: int, price: int, total: int, needed: int) -> int:
     """Let an order come anew under other terms; return how many makers it met."""
     order = state.orders[slot]

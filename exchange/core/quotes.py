@@ -4,7 +4,7 @@ from exchange.core.accounts import find_balance
 from exchange.core.book import order_slot
 from exchange.core.jit import Record, int64, routine
 from exchange.core.matching import end_order
-from exchange.core.orders import REFUSED, new_order, note_message, place
+from exchange.core.orders import REFUSED, new_order, note_message, place_apart
 from exchange.core.rules import knows_account, order_parties
 from exchange.core.stops import wake_if_any
 from exchange.core.telling import reject, say
@@ -22,6 +22,8 @@ from exchange.core.types import (
     TimeInForce,
     TradingState,
 )
+
+_LAST_KIND = int(max(CommandKind))
 
 
 @routine
@@ -85,7 +87,7 @@ def _place_side(state: Record, command: Record, output: Record, side: int, price
     if reason != RejectReason.NONE:
         reject(order, output, reason)
         return REFUSED
-    return place(state, order, output, False, False)
+    return place_apart(state, order, output, False, False)
 
 
 @routine
@@ -136,7 +138,7 @@ def continue_batch(state: Record, command: Record, output: Record) -> None:
     """Apply a command of a batch; one that is refused ends those before it, and the rest is refused too."""
     state.batch_left -= 1
     first = output.count
-    if command.kind == CommandKind.NONE or command.kind > CommandKind.SET_VENUE_RULES:
+    if command.kind == CommandKind.NONE or command.kind > _LAST_KIND:
         reject(command, output, RejectReason.UNKNOWN_COMMAND)
     elif state.batch_failed:
         reject(command, output, RejectReason.BATCH_REFUSED)

@@ -247,7 +247,7 @@ def order_room(
     instrument = state.instruments[index]
     continuous = instrument.state == TradingState.CONTINUOUS
     best = int64(instrument.queues[1 ^ int64(command.side)].best_price)
-    if command.flags != 0 and continuous and crosses(command.side, price, best):
+    if command.flags != 0 and continuous and crosses(int64(command.side), price, best):
         return RejectReason.WOULD_TAKE
     if special or not continuous:
         reason = _clash(state, command, price)
@@ -343,7 +343,7 @@ def _lacks_dates(state: Record, command: Record, base: int) -> bool:
     return state.balance_acquisitions[base] == NIL and acquisitions_free(state) == 0
 
 
-@routine
+@kernel
 def replacement(state: Record, command: Record, slot: int, price: int, total: int, keeps: bool) -> tuple[int, int]:
     """Check the new terms of an open order, after its parties were checked; return also what it must hold to move."""
     order = state.orders[slot]

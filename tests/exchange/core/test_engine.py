@@ -1,5 +1,6 @@
 """The engine: one dispatch, batches of any size, queries that agree with what happened."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -190,7 +191,7 @@ else:
 
 engine = core.Engine(TEST)
 script = np.fromfile(sys.argv[1], COMMAND)
-at = engine._state_at, script.ctypes.data, 0, len(script), engine._output_at
+at = engine._state_at, script.ctypes.data, 0, len(script), engine._output.at
 assert without_memory(*at) == len(script)
 print(engine.digest().hex())
 """
@@ -248,6 +249,34 @@ def test_orders_that_never_were_are_not_asked_for_ahead():  # without the compil
     engine = Engine(TEST)
     engine.apply(strays())
     assert digest_of(_AHEAD, NUMBA_DISABLE_JIT="1").strip() == engine.digest().hex()
+
+
+_CROWDED = """
+import hashlib
+from exchange.core import book
+from exchange.core.engine import Engine
+from exchange.core.state import TEST
+from tests.exchange.core.test_engine import drawn
+book.LEAF_BITS = 0  # every page of prices is looked for in one place
+print(hashlib.sha256(Engine(TEST).apply(drawn(3_000, seed=6)).tobytes()).hexdigest())
+"""
+
+
+def test_a_page_of_prices_is_never_taken_for_another():
+    events = Engine(TEST).apply(drawn(3_000, seed=6))
+    assert digest_of(_CROWDED, NUMBA_DISABLE_JIT="1").strip() == hashlib.sha256(events.tobytes()).hexdigest()
+
+
+def test_events_that_somebody_has_are_not_written_over():
+    script, engine = drawn(3_000, seed=7), Engine(TEST)
+    kept = [engine.apply(script[first : first + 100]) for first in range(0, len(script), 100)]
+    assert np.concatenate(kept).tobytes() == Engine(TEST).apply(script).tobytes()
+
+
+def test_room_for_events_is_used_again_when_nobody_has_them():
+    script, engine = drawn(3_000, seed=7), Engine(TEST)
+    places = {engine.apply(script[first : first + 100]).ctypes.data for first in range(0, len(script), 100)}
+    assert len(places) == 1
 
 
 def test_open_orders_show_the_limits_and_lots_of_what_sleeps_hides_or_has_no_price():
