@@ -68,7 +68,7 @@ class Exchange:
         self.notices = Notices(config.notices_max)
         self.account_events = AccountEvents(config.closed_orders_max)  # each closes an order at most: all are known
         self.timers = Timers(self._is_open)
-        self.usage = UsageIndex(config.capacity.recent_ids)
+        self.usage = UsageIndex(config.capacity.usage_ids)
         self.expiry = Expiry(self.registry, self.submit, self.query)
         self.prices = DailyPrices(self.market, self._symbol_of)
         self.watch = Watch()

@@ -40,11 +40,11 @@ def test_ids_of_transfers_and_busts_count_and_what_has_none_does_not() -> None:
 
 
 def test_it_says_what_the_engine_says() -> None:
-    engine, memory = Engine(TEST), UsageMemory(TEST.recent_ids)
+    engine, memory = Engine(TEST), UsageMemory(TEST.usage_ids)
     made = [commands.create_account(1), commands.create_asset(1, AssetKind.CASH)]
     made += [commands.create_asset(2, AssetKind.ALLOWANCE, 1), commands.create_account(2), commands.issue(1, 2, 10**6)]
     made.append(commands.transfer(1, 2, 2, 10**5, TransferPurpose.SUBACCOUNT, b"n" * 16))
-    made += [commands.redeem(2, 2, 1, b"%016d" % number) for number in range(TEST.recent_ids - 1)]
+    made += [commands.redeem(2, 2, 1, b"%016d" % number) for number in range(TEST.usage_ids - 1)]
     batch = np.frombuffer(bytearray(b"".join(made)), COMMAND)
     batch["sequence"], batch["time_ns"] = np.arange(1, len(batch) + 1), SECOND_NS
     events = engine.apply(batch)
