@@ -38,7 +38,9 @@ CORE_STANDARD = frozenset(
 
 # file: what it may import besides
 BESIDES = {
+    "exchange/core/engine.py": {"sys"},  # whether anybody still has the events of a batch
     "exchange/core/jit.py": {"os", "pathlib"},  # where compiled kernels are kept
+    "exchange/core/state.py": {"mmap"},  # the memory of the state
 }
 
 # module: where alone it may be imported
