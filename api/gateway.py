@@ -10,6 +10,8 @@ from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple
 
+from msgspec import structs
+
 from api import orders, parameters
 from api.errors import (
     CANCEL_RESTRICTED,
@@ -134,7 +136,7 @@ class Gateway:
         order = self._named(account, name) if name is not None else None
         if order_id is not None:
             named, order = order, self._orders.order(order_id)
-            if name is not None and named is not order:
+            if name is not None and (named is None or named.order_id != order_id):
                 return None
         if order is None or order.account != account:
             return None
@@ -147,14 +149,14 @@ class Gateway:
         events = await self._turn.submit(commands.cancel_order(account, order.order_id))
         if events[0].kind == _REJECTED:
             raise RequestError(rejection(events[0].reason, CommandKind.CANCEL_ORDER))
-        return order
+        return self._ended(events[0], order)
 
     async def cancel_all(self, account: int, instrument: Instrument | None = None) -> list[OrderView]:
         """End all open orders of an account on one instrument, or on all; return those that ended, oldest first."""
         index = 0 if instrument is None else instrument.index
         known = {order.order_id: order for order in self._orders.open_orders(account, index)}
         events, _ = await self.mass_cancel(account, index)
-        ended = [known.get(event.order_id) or self._ended(event) for event in events]
+        ended = [self._ended(event, known.get(event.order_id)) for event in events]
         return sorted(ended, key=lambda order: order.time_ns)
 
     async def mass_cancel(
@@ -177,12 +179,14 @@ class Gateway:
             raise RequestError(rejection(events[0].reason, CommandKind.REPLACE_ORDER))
         return events[0]
 
-    def _ended(self, event: Event) -> OrderView:
-        """Return an order that was accepted after the cancellation was sent, if need be from its last event."""
+    def _ended(self, event: Event, known: OrderView | None) -> OrderView:
+        """Return how an order ended; of one that is not known, as far as its last event says it."""
         order = self._orders.order(event.order_id)
         if order is not None:
             return order
         filled = event.quantity_lots - event.leaves_lots
+        if known is not None:
+            return structs.replace(known, filled_lots=filled, status=OrderStatus.CANCELED, update_ns=event.time_ns)
         return OrderView(
             event.order_id, event.account, event.instrument, event.side, event.order_type, TimeInForce.GTC, 0, 0,
             event.price_ticks, event.quantity_lots, event.time_ns, event.time_ns,

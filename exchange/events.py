@@ -64,13 +64,14 @@ def rows(events: np.ndarray) -> list[Event]:
 class Events(Sequence[Event]):
     """Events that came together: an array, and rows for those who read rows, made when the first one does."""
 
-    __slots__ = ("_kinds", "_rows", "array")
+    __slots__ = ("_address", "_kinds", "_rows", "array")
 
     def __init__(self, array: np.ndarray) -> None:
         """Take an array of EVENT, which nobody writes any more."""
         self.array = array
         self._rows: list[Event] | None = None
         self._kinds: frozenset[int] | None = None
+        self._address = 0
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> "Events":
@@ -81,6 +82,13 @@ class Events(Sequence[Event]):
         made = cls(np.frombuffer(b"".join([EVENT_STRUCT.pack(*row) for row in found]), EVENT))
         made._rows = found
         return made
+
+    @property
+    def address(self) -> int:
+        """Return where the first of them stands in memory, for compiled folds."""
+        if not self._address:
+            self._address = self.array.ctypes.data
+        return self._address
 
     @property
     def kinds(self) -> frozenset[int]:
@@ -131,16 +139,6 @@ class Events(Sequence[Event]):
             yield self
         elif begin < len(self.array):
             yield Events(self.array[begin:])
-
-    def without_use(self) -> "Events":
-        """Return those that are in no run of redemptions."""
-        runs = self._runs()
-        if not runs:
-            return self
-        kept = np.ones(len(self.array), bool)
-        for first, last in runs:
-            kept[first:last] = False
-        return Events(self.array[kept])
 
     def _runs(self) -> list[tuple[int, int]]:
         """Return where runs of redemptions begin and end that are worth being treated as such."""

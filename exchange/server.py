@@ -164,19 +164,14 @@ class Exchange:
 
     def _show(self, rows: Events) -> None:
         touched: set[int] = set()
-        for part in self.prices.parts(rows.without_use()):  # more than one in a rebuild alone: a batch has one time
+        for part in self.prices.parts(rows):  # more than one in a rebuild alone: a batch has one time
             touched |= self.market.apply(part)
             self.prices.apply(part)
         self.touched = touched
+        self.orders.apply(rows)
         self.notices.apply(rows)
+        self.account_events.apply(rows)
         self.timers.apply(rows)
-        for span in rows.spans():
-            if span.is_use:
-                self.orders.event_count += len(span)
-                self.account_events.apply_redemptions(span.array["account"])
-            else:
-                self.orders.apply(span)
-                self.account_events.apply(span)
 
     def _symbol_of(self, instrument: int) -> str:
         found = self.registry.instrument_at(instrument)

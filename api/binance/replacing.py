@@ -88,7 +88,7 @@ async def amend(services: Services, call: Call) -> bytes:
         raise RequestError(AMEND_REJECTED)
     event = await services.gateway.shrink(call.account, order, lots)
     texts = services.directory.texts(instrument.index)
-    amended = replies.amended(order, texts, call.stamp)
+    amended = replies.amended(services.exchange.orders.now(order), texts, call.stamp)
     return encoded({
         "transactTime": call.stamp(event.time_ns),
         "executionId": event.sequence,

@@ -165,8 +165,9 @@ def _canceled(desk: Desk, found: OrderView | Problem, done: Iterator[list[Event]
         return CancelItem(**_told(found))
     first = next(done)[0]
     if first.kind != _REJECTED:
-        return CancelItem(order=desk.answers.order(found))
-    return CancelItem(**_told(rejection(first.reason, first.state) if found.is_open else ORDER_ENDED))
+        return CancelItem(order=desk.answers.order(desk.exchange.orders.now(found)))
+    is_open = desk.exchange.orders.now(found).is_open
+    return CancelItem(**_told(rejection(first.reason, first.state) if is_open else ORDER_ENDED))
 
 
 def _quote_command(desk: Desk, caller: Caller, request: QuotesRequest, one: Quote) -> bytes:

@@ -80,7 +80,7 @@ async def cancel(desk: Desk, caller: Caller, request: Which) -> OrderAnswer:
     """End an open order, and say how it ended."""
     order = await known(desk, caller, request)
     await _sent(desk, order, commands.cancel_order(caller.account, order.order_id))
-    return desk.answers.order(order)
+    return desk.answers.order(desk.exchange.orders.now(order))
 
 
 def listed(desk: Desk, symbol: str) -> Instrument:
@@ -140,7 +140,7 @@ async def _changed(desk: Desk, order: OrderView, command: bytes) -> ReplacedAnsw
     first = events[0]
     kept = first.kind == EventKind.ORDER_REPLACED and bool(first.flags & OrderFlag.KEPT_PRIORITY)
     fills = desk.answers.fills(order, events)
-    return ReplacedAnswer(order=desk.answers.order(order), kept_priority=kept, fills=fills)
+    return ReplacedAnswer(order=desk.answers.order(desk.exchange.orders.now(order)), kept_priority=kept, fills=fills)
 
 
 async def _sent(desk: Desk, order: OrderView, command: bytes) -> list[Event]:
@@ -148,7 +148,7 @@ async def _sent(desk: Desk, order: OrderView, command: bytes) -> list[Event]:
     try:
         return await desk.gateway.send(command)
     except RequestError as error:
-        if error.problem.message == UNKNOWN_ORDER.message and not order.is_open:
+        if error.problem.message == UNKNOWN_ORDER.message and not desk.exchange.orders.now(order).is_open:
             raise RequestError(ORDER_ENDED) from None
         raise
 

@@ -5,49 +5,24 @@ accounts; where both are one it counts twice, first as the event's own account, 
 numbers of an account's latest events; what they say is read from the event log.
 """
 
-from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
+from struct import Struct
 
 import numpy as np
 
-from exchange.core.types import CommandKind, EndReason, EventKind, RejectReason, SelfTradePrevention
-from exchange.events import Event
+from exchange.events import Event, Events
+from exchange.marketdata.folds.accountevents import ACCOUNT, ACCOUNTS, LEAF, LEAF_ROW, LEAVES_OF_EVENT, STATE, fold
+from exchange.marketdata.folds.compiled import address
+from exchange.marketdata.folds.pool import Pool
 
 KEPT_MAX = 10_000  # per account
-_ONE = frozenset(
-    map(
-        int,
-        (
-            EventKind.ORDER_ACCEPTED,
-            EventKind.ORDER_CANCELED,
-            EventKind.ORDER_EXPIRED,
-            EventKind.ORDER_REPLACED,
-            EventKind.ORDER_TRIGGERED,
-            EventKind.DEPOSITED,
-            EventKind.WITHDRAWN,
-            EventKind.ISSUED,
-            EventKind.REDEEMED,
-            EventKind.UNITS_EXPIRED,
-            EventKind.ACCOUNT_STATE_SET,
-            EventKind.DEADMAN_SET,
-        ),
-    )
-)
-_TWO = frozenset(map(int, (EventKind.TRADED, EventKind.TRADE_BUSTED, EventKind.TRANSFERRED)))
-_CANCELED, _PREVENTED = int(EventKind.ORDER_CANCELED), int(EventKind.MATCH_PREVENTED)
-_DEADMAN_SET, _REJECTED = int(EventKind.DEADMAN_SET), int(EventKind.COMMAND_REJECTED)
-_DECREMENT = int(SelfTradePrevention.DECREMENT)
+_ACCOUNT = Struct("<4q2I")  # rows of the fold
+_LEAF = Struct(f"<q2I{LEAF}q")
+_NOBODY = (0,) * 6
 
-
-class _Account:
-    """The numbers of one account's latest events, and how many there were before them."""
-
-    __slots__ = ("dropped", "numbers")
-
-    def __init__(self) -> None:
-        self.numbers = array("q")
-        self.dropped = 0
+assert _ACCOUNT.size == ACCOUNT.itemsize
+assert _LEAF.size == LEAF_ROW.itemsize
 
 
 class AccountEvents:
@@ -56,48 +31,34 @@ class AccountEvents:
     def __init__(self, kept_max: int = KEPT_MAX) -> None:
         """Keep so many of an account's latest events."""
         self.kept_max = kept_max
-        self.event_count = 0  # applied so far
-        self._accounts: dict[int, _Account] = {}
-        self._deadmen: dict[int, int] = {}  # accounts, and when their timers run out
+        self._states = np.zeros(1, STATE)
+        self._state_at = address(self._states)
+        self._states["leaves_max"] = kept_max // LEAF + 2  # the first and the last may be cut
+        self._leaves = Pool(self._states["pools"][:, 0], LEAF_ROW)
+        self._accounts = Pool(self._states["pools"][:, 1], ACCOUNT)
+
+    @property
+    def event_count(self) -> int:
+        """Return how many events were applied so far."""
+        return int(self._states["event_count"][0])
 
     def apply(self, rows: Iterable[Event]) -> None:
         """Apply the next events."""
-        number = self.event_count
-        for event in rows:
-            number += 1
-            kind = event.kind
-            if kind in _ONE:
-                self._note(event.account, number)
-                if kind == _DEADMAN_SET or (kind == _CANCELED and event.reason == EndReason.DEADMAN):
-                    self._set_timer(event)
-            elif kind in _TWO or (kind == _PREVENTED and event.self_trade_prevention == _DECREMENT):
-                self._note(event.account, number)
-                self._note(event.counter_account, number)
-            elif kind == _REJECTED and event.state == CommandKind.FIRE_DEADMAN and self._has_fired(event):
-                self._note(event.account, number)
-        self.event_count = number
-
-    def apply_redemptions(self, accounts: np.ndarray) -> None:
-        """Apply further events all at once: redemptions by these accounts."""
-        order = accounts.argsort(kind="stable")
-        numbers = (order + self.event_count + 1).astype("<i8")
-        names, begins = np.unique(accounts[order], return_index=True)
-        for account, part in zip(names.tolist(), np.split(numbers, begins[1:]), strict=True):
-            owner = self._accounts.setdefault(account, _Account())
-            owner.numbers.frombytes(part.tobytes())
-            if len(owner.numbers) > 2 * self.kept_max:
-                self._trim(owner)
-        self.event_count += len(accounts)
+        events = Events.of(rows)
+        done, count = 0, len(events)
+        while done < count:
+            done = fold(self._state_at, events.address, done, count)
+            if done < count:
+                self._make_room(events[done])
 
     def latest(self, account: int) -> int:
         """Return the sequence of an account's latest event, 0 if there was none."""
-        owner = self._accounts.get(account)
-        return 0 if owner is None else owner.dropped + len(owner.numbers)
+        return self._account(account)[1]
 
     def latest_by(self, account: int, number: int) -> int:
         """Return the sequence of an account's latest event up to an event number, 0 if there was none by then."""
-        owner = self._accounts.get(account)
-        return 0 if owner is None else owner.dropped + bisect_right(owner.numbers, number)
+        dropped, numbers = self._since(account, number)
+        return dropped + bisect_right(numbers, number)
 
     def earliest(self, account: int) -> int:
         """Return the sequence of an account's earliest event that is kept, 1 if there was none."""
@@ -105,45 +66,51 @@ class AccountEvents:
 
     def after(self, account: int, sequence: int) -> list[tuple[int, int]]:
         """Return sequence and number of the account's events behind one, the earliest kept first."""
-        owner = self._accounts.get(account)
-        if owner is None:
-            return []
         first = max(sequence + 1, self.earliest(account))
-        return list(enumerate(owner.numbers[first - owner.dropped - 1 :], first))
+        dropped, numbers = self._numbers(account, self.latest(account) - first + 1)
+        return list(enumerate(numbers[max(0, first - dropped - 1) :], first))
 
     def since(self, account: int, number: int) -> list[tuple[int, int]]:
         """Return sequence and number of the account's events with this number or a higher one."""
-        owner = self._accounts.get(account)
-        if owner is None:
-            return []
-        index = bisect_left(owner.numbers, number)
-        return list(enumerate(owner.numbers[index:], owner.dropped + index + 1))
+        dropped, numbers = self._since(account, number)
+        index = bisect_left(numbers, number)
+        return list(enumerate(numbers[index:], dropped + index + 1))
 
-    def _note(self, account: int, number: int) -> None:
-        owner = self._accounts.get(account)
-        if owner is None:
-            owner = self._accounts[account] = _Account()
-        numbers = owner.numbers
-        numbers.append(number)
-        if len(numbers) > 2 * self.kept_max:
-            self._trim(owner)
+    def _account(self, account: int) -> tuple[int, ...]:
+        if not 0 <= account < self._account_count:
+            return _NOBODY
+        return _ACCOUNT.unpack(self._accounts.bytes_of(account + 1))
 
-    def _trim(self, owner: _Account) -> None:
-        numbers = owner.numbers
-        owner.dropped += len(numbers) - self.kept_max
-        del numbers[: -self.kept_max]
+    @property
+    def _account_count(self) -> int:
+        """Return how many accounts there is memory for: those of higher numbers have done nothing."""
+        return int(self._states["pools"]["capacity"][0, ACCOUNTS]) - 1
 
-    def _set_timer(self, event: Event) -> None:
-        self._deadmen.pop(event.account, None)
-        if event.kind == _DEADMAN_SET and event.amount:
-            self._deadmen[event.account] = event.amount
+    def _since(self, account: int, number: int) -> tuple[int, list[int]]:
+        """Return the leaves that reach back to an event number, and how many events there were before them."""
+        wanted = LEAF
+        dropped, numbers = self._numbers(account, wanted)
+        while numbers and numbers[0] >= number and wanted < self.latest(account):
+            wanted *= 4
+            dropped, numbers = self._numbers(account, wanted)
+        return dropped, numbers
 
-    def _has_fired(self, event: Event) -> bool:
-        """Tell whether a timer that can no longer fire had no order to end: its own event there is none of."""
-        if event.reason != RejectReason.TIMER_NOT_DUE:
-            return False
-        due_ns = self._deadmen.get(event.account)
-        if due_ns is None or due_ns > event.time_ns:
-            return False
-        del self._deadmen[event.account]
-        return True
+    def _numbers(self, account: int, wanted: int) -> tuple[int, list[int]]:
+        """Return the numbers of at least so many of the latest events, and how many there were before them."""
+        _, count, leaf_count, _, _, row = self._account(account)
+        leaves: list[tuple[int, ...]] = []
+        last = count - (count - 1) // LEAF * LEAF if count else 0  # numbers in the last leaf
+        while len(leaves) < leaf_count and last + (len(leaves) - 1) * LEAF < wanted:
+            leaf = _LEAF.unpack(self._leaves.bytes_of(row))
+            leaves.append(leaf[3:])
+            row = leaf[1]
+        numbers = [number for leaf in reversed(leaves) for number in leaf]
+        del numbers[len(numbers) - LEAF + last :]
+        return count - len(numbers), numbers
+
+    def _make_room(self, event: Event) -> None:
+        """Grow what the fold stopped for."""
+        while max(event.account, event.counter_account) >= self._account_count:
+            self._accounts.grow()
+        if self._leaves.room < LEAVES_OF_EVENT:
+            self._leaves.grow()

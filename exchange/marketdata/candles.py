@@ -1,6 +1,6 @@
 """Candles of one instrument: kept by the minute, half hour and day, every other interval aggregated when asked for.
 
-A trade touches the open minute alone; a minute that closes is added to the open half hour and the open day. So each
+Trades are counted in the open minute; one that closes is added to the open half hour and the open day. So each
 kept interval goes as far back as its own limit allows, and closed candles are flat integers, 96 bytes each.
 A minute without trades has no candle, nor has any interval without one.
 """
@@ -10,9 +10,8 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from exchange.marketdata.intervals import MINUTE_MS, Interval, interval_bounds
+from exchange.marketdata.intervals import Interval, interval_bounds
 
-MINUTE_NS = 60_000_000_000
 INT64_MAX = (1 << 63) - 1
 # what each interval is made of, and of how many at most
 _SOURCES = {
@@ -63,46 +62,6 @@ _SUMS = tuple(
     Candle._fields.index(name)
     for name in ("volume_lots", "amount", "trade_count", "taker_buy_lots", "taker_buy_amount")
 )
-
-
-class _OpenCandle:
-    """A candle that still grows."""
-
-    __slots__ = Candle._fields
-
-    def __init__(self, candle: Candle) -> None:
-        (
-            self.open_ms,
-            self.open_ticks,
-            self.high_ticks,
-            self.low_ticks,
-            self.close_ticks,
-            self.volume_lots,
-            self.close_ms,
-            self.amount,
-            self.trade_count,
-            self.taker_buy_lots,
-            self.taker_buy_amount,
-            self.first_trade_id,
-            self.last_trade_id,
-        ) = candle
-
-    def add_trade(self, trade_id: int, price_ticks: int, lots: int, amount: int, is_taker_buyer: bool) -> None:  # noqa: FBT001 - once per trade, by position
-        if price_ticks > self.high_ticks:
-            self.high_ticks = price_ticks
-        elif price_ticks < self.low_ticks:
-            self.low_ticks = price_ticks
-        self.close_ticks = price_ticks
-        self.volume_lots += lots
-        self.amount += amount
-        self.trade_count += 1
-        if is_taker_buyer:
-            self.taker_buy_lots += lots
-            self.taker_buy_amount += amount
-        self.last_trade_id = trade_id
-
-    def candle(self) -> Candle:
-        return Candle._make([getattr(self, name) for name in Candle._fields])
 
 
 def merge(earlier: Candle, later: Candle) -> Candle:
@@ -215,37 +174,20 @@ class Candles:
 
     def __init__(self, candles_max: int) -> None:
         self.minutes = CandleRows(candles_max)  # closed ones
-        self._minute: _OpenCandle | None = None
+        self._minute: Candle | None = None
         self._half_hours = _Kept(Interval.MINUTE_30, candles_max)
         self._days = _Kept(Interval.DAY_1, candles_max)
 
     @property
     def minute(self) -> Candle | None:
         """Return the minute of the latest trade, which may still grow; None before the first trade."""
-        return None if self._minute is None else self._minute.candle()
+        return self._minute
 
-    def add_trade(
-        self,
-        time_ns: int,
-        trade_id: int,
-        price_ticks: int,
-        lots: int,
-        amount: int,
-        is_taker_buyer: bool,  # noqa: FBT001 - once per trade, by position
-    ) -> None:
-        """Add a trade, never older than the one before."""
-        minute = self._minute
-        open_ms = time_ns // MINUTE_NS * MINUTE_MS
-        if minute is not None and minute.open_ms == open_ms:
-            minute.add_trade(trade_id, price_ticks, lots, amount, is_taker_buyer)
-            return
-        if minute is not None:
-            self._close(minute.candle())
-        buy_lots, buy_amount = (lots, amount) if is_taker_buyer else (0, 0)
-        prices = (price_ticks,) * 4
-        self._minute = _OpenCandle(
-            Candle(open_ms, *prices, lots, open_ms + MINUTE_MS - 1, amount, 1, buy_lots, buy_amount, trade_id, trade_id)
-        )
+    def put(self, minute: Candle) -> None:
+        """Say how the minute of the latest trade stands; another one closes the one before."""
+        if self._minute is not None and self._minute.open_ms != minute.open_ms:
+            self._close(self._minute)
+        self._minute = minute
 
     def read(self, interval: Interval, start_ms: int | None, end_ms: int | None, limit: int) -> list[Candle]:
         """Return candles that begin within [start, end], oldest first.

@@ -5,10 +5,12 @@ group, once for the seller's, by its units; the price of the day is the mean of 
 with no group above a quarter of it. It does not depend on the order of trades, and only its end is rounded, half up.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from fractions import Fraction
 from typing import NamedTuple
+
+import numpy as np
 
 from exchange.core.types import BPS
 
@@ -18,6 +20,8 @@ COUNTERPARTIES_MIN = 3  # groups that bought, and groups that sold
 GROUPS_MIN = 4  # one group may weigh a quarter: fewer of them cannot all obey
 CARRIED_DAYS_MAX = 31  # an index without an eligible trade lapses after this
 _SYMBOL_PARTS = 7  # TA.issuer.grade.direction.hub.window.flags
+_LOW_BITS = 32  # sums of many halves of int64 stay within one
+_LOW = (1 << _LOW_BITS) - 1
 _DIRECTIONS = frozenset(("IN", "OUT", "BLEND"))
 
 
@@ -103,6 +107,24 @@ class Tally:
         seller.sold_units += sign * units
         seller.amount += sign * amount
 
+    def add_many(self, buyers: np.ndarray, sellers: np.ndarray, units: np.ndarray, amounts: np.ndarray) -> None:
+        """Count many trades: groups, units and amounts of each."""
+        is_own = buyers == sellers
+        self.excluded_count += int(is_own.sum())
+        self.excluded_units += sum(units[is_own].tolist())
+        others = ~is_own
+        bought, amounts = units[others], amounts[others]
+        self.trade_count += len(bought)
+        self.units += sum(bought.tolist())
+        for groups, is_buyer in ((buyers[others], True), (sellers[others], False)):
+            for group, count, amount in _sums(groups, bought, amounts):
+                part = self._parts.setdefault(group, _Part())
+                part.amount += amount
+                if is_buyer:
+                    part.bought_units += count
+                else:
+                    part.sold_units += count
+
     def row(self, key: IndexKey, day: int, version: int, previous: IndexRow | None) -> IndexRow | None:
         """Return what is published for a day, None if there is nothing to say."""
         parts = [part for part in self._parts.values() if part.weight]
@@ -139,6 +161,21 @@ class Tally:
         if parts:
             return _mean(parts, max(part.weight for part in parts)), Quality.THIN, 0
         return 0, Quality.NONE, 0
+
+
+def _sums(groups: np.ndarray, units: np.ndarray, amounts: np.ndarray) -> Iterator[tuple[int, int, int]]:
+    """Yield each group with its units and amounts, summed up as exactly as one by one."""
+    order = groups.argsort(kind="stable")
+    ordered = groups[order]
+    begins = np.flatnonzero(np.diff(ordered, prepend=-1))
+    if len(begins) == 0:
+        return
+    sums = []
+    for values in (units[order], amounts[order]):
+        low = np.add.reduceat(values & _LOW, begins).tolist()
+        high = np.add.reduceat(values >> _LOW_BITS, begins).tolist()
+        sums.append([(above << _LOW_BITS) + below for above, below in zip(high, low, strict=True)])
+    yield from zip(ordered[begins].tolist(), *sums, strict=True)
 
 
 def key_of(symbol: str, quote: int) -> IndexKey | None:

@@ -7,74 +7,52 @@ is provisional.
 The depth is what the market may see: the shown part of icebergs, no sleeping stops, and no orders without a price,
 which have no level. An auction trades between resting orders, always the best of each side.
 An instrument costs nothing until something happens to it.
+
+What happens for each event is compiled (`exchange.marketdata.folds`); here is the memory it works on, and what is read.
 """
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable
+from struct import Struct
 
-from exchange.core.types import EventKind, OrderFlag, SelfTradePrevention, Side, TradingState
-from exchange.events import Event
+import numpy as np
+
+from exchange.core.types import EventKind, Side
+from exchange.events import Event, Events
 from exchange.marketdata.candles import Candle, Candles
-from exchange.marketdata.depth import BookTicker, Depth, DepthBook, DepthUpdate
+from exchange.marketdata.depth import BookTicker, Depth, DepthUpdate, Levels
+from exchange.marketdata.folds.books import BOOK, CHANGE, RESTING, STATE, TRADE
+from exchange.marketdata.folds.compiled import SLOT_MASK, address
+from exchange.marketdata.folds.market import CHANGES_ROOM, LEVELS_ROOM, TOUCHED_ROOM, fold, list_resting
+from exchange.marketdata.folds.pool import Pool
 from exchange.marketdata.intervals import DAY_MS, MINUTE_MS, Interval
-from exchange.marketdata.resting import Cause, OrdersUpdate, RestingDepth
+from exchange.marketdata.resting import OrderChange, OrdersUpdate, RestingDepth, RestingOrder
 from exchange.marketdata.statistics import Statistics, Window, empty_statistics
-from exchange.marketdata.trades import Trade, Trades
+from exchange.marketdata.trades import Trade
 
 TRADES_MAX = 10_000  # kept per instrument
 CANDLES_MAX = 10_000  # kept per instrument, for each of minutes, half hours and days
-_RESTING = int(OrderFlag.RESTING)
-_KEPT_PRIORITY = int(OrderFlag.KEPT_PRIORITY)
-_SLEEPING = int(OrderFlag.SLEEPING)
-_UNSHOWN = int(OrderFlag.SLEEPING | OrderFlag.UNPRICED)
-_DECREMENT = int(SelfTradePrevention.DECREMENT)
-_BUY, _SELL = int(Side.BUY), int(Side.SELL)
-_UNCROSSING = int(TradingState.UNCROSSING)
-_NEW, _TRADE, _END = int(Cause.NEW), int(Cause.TRADE), int(Cause.END)
-_REDUCE, _MOVE, _SHOW = int(Cause.REDUCE), int(Cause.MOVE), int(Cause.SHOW)
+FIRST_ROOM = 64  # of tables that grow as they are needed, at first
+_BOOK = Struct("<6q2I8q16q")  # a row of the fold
+_CHANGE = Struct("<6qI2B2x")
+_TRADE = Struct("<6q")
+_MINUTE = slice(-13, None)  # of a book: a Candle, field for field
+_SIDES = slice(8, 16)
 _new = tuple.__new__  # half the time of a NamedTuple's own constructor
 
-
-class _Taker(NamedTuple):
-    """Where the incoming order of the current command will rest; what is left of it changes with each event."""
-
-    instrument: int
-    side: int
-    price_ticks: int
-    order_id: int
+assert _BOOK.size == BOOK.itemsize
+assert _CHANGE.size == CHANGE.itemsize
+assert _TRADE.size == TRADE.itemsize
 
 
-class _Iceberg:
-    """How much of a resting iceberg is shown, and how much is behind that."""
+class _Book:
+    """The memory of one instrument, which grows, and what it has once it traded."""
 
-    __slots__ = ("display_lots", "hidden_lots", "shown_lots")
+    __slots__ = ("candles", "keys", "lots", "trades", "window")
 
-    def __init__(self, display_lots: int) -> None:
-        self.display_lots = display_lots
-        self.shown_lots = 0
-        self.hidden_lots = 0
-
-    def split(self, lots: int) -> int:
-        """Rest with some lots; return how many are shown."""
-        self.shown_lots = min(self.display_lots, lots)
-        self.hidden_lots = lots - self.shown_lots
-        return self.shown_lots
-
-    def shrink(self, lots: int) -> int:
-        """Lose lots, hidden ones first; return how many of those shown are lost."""
-        hidden = min(lots, self.hidden_lots)
-        self.hidden_lots -= hidden
-        self.shown_lots -= lots - hidden
-        return lots - hidden
-
-
-class _Traded:
-    """What an instrument has once it traded."""
-
-    __slots__ = ("candles", "trades", "window")
-
-    def __init__(self, trades_max: int, candles_max: int) -> None:
-        self.trades = Trades(trades_max)
+    def __init__(self, candles_max: int) -> None:
+        self.keys = [np.zeros(0, "<i8")] * 2  # by Side, as are the lots
+        self.lots = [np.zeros(0, "<i8")] * 2
+        self.trades = np.zeros(0, TRADE)
         self.candles = Candles(candles_max)
         self.window = Window(self.candles)
 
@@ -87,85 +65,93 @@ class MarketData:
         assert candles_max >= DAY_MS // MINUTE_MS, "the statistics need a day of minutes"
         self._trades_max = trades_max
         self._candles_max = candles_max
-        self._books: dict[int, DepthBook] = {}
-        self._traded: dict[int, _Traded] = {}
-        self._touched: set[int] = set()
-        self._sequence = 0  # of the command whose events came last
-        self._taker: _Taker | None = None
-        self._taker_lots = 0
-        self._icebergs: dict[int, _Iceberg] = {}
-        self._unshown: dict[int, int] = {}  # orders without a level; of unpriced ones the instrument
-        self._handlers: dict[int, Callable[[Event], None]] = {
-            EventKind.ORDER_ACCEPTED: self._on_accepted,
-            EventKind.ORDER_TERMS: self._on_terms,
-            EventKind.ORDER_TRIGGERED: self._on_triggered,
-            EventKind.ORDER_REPLENISHED: self._on_replenished,
-            EventKind.TRADED: self._on_traded,
-            EventKind.ORDER_CANCELED: self._on_ended,
-            EventKind.ORDER_EXPIRED: self._on_ended,
-            EventKind.ORDER_REPLACED: self._on_replaced,
-            EventKind.MATCH_PREVENTED: self._on_match_prevented,
-            EventKind.AUCTION_UNCROSSED: self._on_uncrossed,
-        }
+        self._books: dict[int, _Book] = {}
+        self._states = np.zeros(1, STATE)
+        self._state = self._states[0]
+        self._state_at = address(self._states)
+        self._pool = Pool(self._states["books"][:, 0], BOOK)
+        self._orders = np.zeros(SLOT_MASK + 1, RESTING)  # what is not used costs no memory
+        self._state["orders"], self._state["trades_max"] = address(self._orders), trades_max
+        self._set_changes(FIRST_ROOM)
+        self._set_touched(FIRST_ROOM)
+        self._told: dict[int, list[tuple[int, ...]]] | None = None  # the changes of the last batch, by instrument
 
-    def apply(self, rows: Sequence[Event]) -> set[int]:
+    def apply(self, rows: Iterable[Event]) -> set[int]:
         """Apply the next events and return the instruments whose depth or trades they touched."""
-        if rows and rows[0].sequence == self._sequence:
-            self._resume()
-        elif rows:
-            self._taker = None  # it rests already
-        for instrument in self._touched:
-            self._books[instrument].begin_batch()
-        self._touched = set()
-        handlers = self._handlers
-        sequence = self._sequence
-        for event in rows:
-            handler = handlers.get(event.kind)
-            if handler is not None:
-                if event.sequence != sequence:
-                    self._rest()
-                    self._taker = None
-                    sequence = event.sequence
-                handler(event)
-        if rows:
-            self._rest()
-        self._sequence = sequence
-        return self._touched
+        events = Events.of(rows)
+        self._told = None
+        done, count = 0, len(events)
+        while (done := fold(self._state_at, events.address, done, count)) < count:
+            self._make_room(events[done])
+        return set(self._touched[: int(self._state["touched_count"])].tolist())
 
     def depth(self, instrument: int, limit: int) -> Depth:
         """Return at most `limit` best levels of each side."""
-        book = self._books.get(instrument)
-        return Depth(0, [], []) if book is None else book.depth(limit)
+        if instrument not in self._books:
+            return Depth(0, [], [])
+        row = self._row(instrument)
+        return Depth(
+            row[1], self._levels(instrument, row, Side.BUY, limit), self._levels(instrument, row, Side.SELL, limit)
+        )
 
     def depth_changes(self, instrument: int) -> DepthUpdate:
         """Return what the last `apply` changed: ask for touched instruments after each one, as often as you like."""
-        book = self._books.get(instrument)
-        return DepthUpdate(1, 0, 0, [], []) if book is None else book.changes()
+        previous, last = self._span(instrument)
+        levels: tuple[dict[int, int], dict[int, int]] = ({}, {})
+        for _, _, price, _, lots, _, _, side, _ in self._changes_of(instrument):
+            levels[side][price] = lots
+        bids, asks = levels
+        return DepthUpdate(previous + 1, last, previous, sorted(bids.items(), reverse=True), sorted(asks.items()))
 
     def orders(self, instrument: int, limit: int) -> RestingDepth:
         """Return at most `limit` orders of each side, those that would trade first."""
-        book = self._books.get(instrument)
-        return RestingDepth(0, [], []) if book is None else book.orders(limit)
+        if instrument not in self._books:
+            return RestingDepth(0, [], [])
+        row = self._row(instrument)
+        slots = np.zeros(row[5], "<i8")
+        list_resting(self._state_at, instrument, address(slots))
+        found = self._orders[slots]
+        sides = [_first_to_trade(found[found["side"] == side], side, limit) for side in (Side.BUY, Side.SELL)]
+        return RestingDepth(row[1], *sides)
 
     def order_changes(self, instrument: int) -> OrdersUpdate:
         """Return how the last `apply` changed single orders: ask as for `depth_changes`."""
-        book = self._books.get(instrument)
-        return OrdersUpdate(1, 0, 0, []) if book is None else book.order_changes()
+        previous, last = self._span(instrument)
+        changes = [
+            _new(OrderChange, (order_id, place, side, price, lots, cause, trade_id))
+            for order_id, place, price, lots, _, trade_id, _, side, cause in self._changes_of(instrument)
+        ]
+        return OrdersUpdate(previous + 1, last, previous, changes)
 
     def book_ticker(self, instrument: int) -> BookTicker:
         """Return the best level of each side."""
         book = self._books.get(instrument)
-        return BookTicker(0, 0, 0, 0, 0) if book is None else book.ticker()
+        if book is None:
+            return BookTicker(0, 0, 0, 0, 0)
+        row = self._row(instrument)
+        bids, asks = row[10] - 1, row[14] - 1
+        bid = (int(book.keys[0][bids]), int(book.lots[0][bids])) if bids >= 0 else (0, 0)
+        ask = (-int(book.keys[1][asks]), int(book.lots[1][asks])) if asks >= 0 else (0, 0)
+        return BookTicker(row[1], *bid, *ask)
 
     def trades(self, instrument: int, limit: int, from_id: int | None = None) -> list[Trade]:
         """Return the last `limit` trades, or with `from_id` the first `limit` from that id on; oldest first."""
-        traded = self._traded.get(instrument)
-        return [] if traded is None else traded.trades.read(limit, from_id)
+        found = self._trades_of(instrument)
+        if from_id is None:
+            found = found[max(0, len(found) - limit) :]
+        else:
+            begin = int(found["trade_id"].searchsorted(from_id))
+            found = found[begin : begin + limit]
+        return [
+            _new(Trade, (trade_id, time_ns, price, lots, amount, bool(is_buyer_maker)))
+            for trade_id, time_ns, price, lots, amount, is_buyer_maker in _TRADE.iter_unpack(found.tobytes())
+        ]
 
     def recent(self, instrument: int, since_ns: int) -> tuple[int, int]:
         """Return the lots traded since a time, and their notional."""
-        traded = self._traded.get(instrument)
-        return (0, 0) if traded is None else traded.trades.recent(since_ns)
+        found = self._trades_of(instrument)
+        recent = found[int(found["time_ns"].searchsorted(since_ns)) :]
+        return sum(recent["quantity_lots"].tolist()), sum(recent["amount"].tolist())
 
     def candles(
         self,
@@ -176,164 +162,123 @@ class MarketData:
         limit: int = 500,
     ) -> list[Candle]:
         """Return candles that begin within [start, end], oldest first; the last `limit` unless a start is given."""
-        traded = self._traded.get(instrument)
+        traded = self._traded(instrument)
         return [] if traded is None else traded.candles.read(interval, start_ms, end_ms, limit)
 
     def statistics(self, instrument: int, now_ms: int) -> Statistics:
         """Return the last 24 hours."""
-        traded = self._traded.get(instrument)
+        traded = self._traded(instrument)
         return empty_statistics(now_ms) if traded is None else traded.window.statistics(now_ms)
 
-    def _on_accepted(self, event: Event) -> None:
-        if event.flags & _UNSHOWN:
-            self._rest()
-            self._taker = None
-            self._unshown[event.order_id] = 0 if event.flags & _SLEEPING else event.instrument
-            return
-        self._come_in(event, event.quantity_lots)
+    # --- what stands in memory ---
 
-    def _on_terms(self, event: Event) -> None:
-        if event.quantity_lots:
-            self._icebergs[event.order_id] = _Iceberg(event.quantity_lots)
+    def _row(self, instrument: int) -> tuple[int, ...]:
+        return _BOOK.unpack(self._pool.bytes_of(instrument + 1))
 
-    def _on_triggered(self, event: Event) -> None:
-        self._unshown.pop(event.order_id, None)
-        self._come_in(event, event.leaves_lots)
+    def _span(self, instrument: int) -> tuple[int, int]:
+        """Return the update ids before and after the last batch."""
+        if instrument not in self._books:
+            return 0, 0
+        _, last, previous, batch, *_ = self._row(instrument)
+        return (previous, last) if batch == self._state["batch"] else (last, last)
 
-    def _come_in(self, event: Event, lots: int) -> None:
-        """Take the order of an event for the incoming one; what is left of the one before rests."""
-        if self._taker is not None:
-            self._rest()
-        self._taker = _new(_Taker, (event.instrument, event.side, event.price_ticks, event.order_id))
-        self._taker_lots = lots
+    def _levels(self, instrument: int, row: tuple[int, ...], side: int, limit: int) -> Levels:
+        book, end = self._books[instrument], row[10 + 4 * side]
+        best = slice(max(0, end - limit), end)
+        keys, lots = book.keys[side][best][::-1], book.lots[side][best][::-1]
+        return list(zip((-keys if side else keys).tolist(), lots.tolist(), strict=True))
 
-    def _on_traded(self, event: Event) -> None:
-        side = event.side
-        instrument = event.instrument
-        price, lots = event.price_ticks, event.quantity_lots
-        if self._taker is None:
-            self._take_auctioned(event, event.order_id, _BUY)
-            self._take_auctioned(event, event.counter_order_id, _SELL)
-        else:
-            self._taker_lots = event.leaves_lots
-            self._change(instrument, 1 - side, price, -lots, event.counter_order_id, _TRADE, event.trade_id)
-            if self._icebergs:
-                self._show_less(event.counter_order_id, lots)
-        traded = self._traded.get(instrument)
-        if traded is None:
-            traded = self._traded[instrument] = _Traded(self._trades_max, self._candles_max)
-        is_taker_buyer = side == _BUY
-        trade_id, amount = event.trade_id, event.amount
-        traded.trades.add(_new(Trade, (trade_id, event.time_ns, price, lots, amount, not is_taker_buyer)))
-        traded.candles.add_trade(event.time_ns, trade_id, price, lots, amount, is_taker_buyer)
+    def _changes_of(self, instrument: int) -> list[tuple[int, ...]]:
+        """Return how the last batch changed an instrument's orders, one after the other."""
+        if self._told is None:
+            self._told = {}
+            for change in _CHANGE.iter_unpack(self._changes[: int(self._state["change_count"])].tobytes()):
+                self._told.setdefault(change[6], []).append(change)
+        return self._told.get(instrument, [])
 
-    def _take_auctioned(self, event: Event, order_id: int, side: int) -> None:
-        """Take lots from the best level, which is the order's own: an auction trades the best of each side."""
-        instrument, lots = event.instrument, event.quantity_lots
-        self._touched.add(instrument)
-        if order_id in self._unshown:
-            return
-        ticker = self._books[instrument].ticker()
-        price_ticks = ticker.bid_ticks if side == _BUY else ticker.ask_ticks
-        self._change(instrument, side, price_ticks, -lots, order_id, _TRADE, event.trade_id)
-        self._show_less(order_id, lots)
-
-    def _show_less(self, order_id: int, lots: int) -> None:
-        iceberg = self._icebergs.get(order_id)
-        if iceberg is not None:
-            iceberg.shown_lots -= lots
-            if not iceberg.shown_lots and not iceberg.hidden_lots:
-                del self._icebergs[order_id]
-
-    def _on_replenished(self, event: Event) -> None:
-        iceberg = self._icebergs[event.order_id]
-        iceberg.shown_lots, iceberg.hidden_lots = event.quantity_lots, event.leaves_lots
-        self._change(event.instrument, event.side, event.price_ticks, event.quantity_lots, event.order_id, _SHOW)
-
-    def _on_ended(self, event: Event) -> None:
-        order_id, lots = event.order_id, event.leaves_lots
-        iceberg = self._icebergs.pop(order_id, None) if self._icebergs else None
-        if not event.flags & _RESTING:
-            if event.flags & _SLEEPING:
-                self._unshown.pop(order_id, None)
-            elif self._taker is not None and self._taker.order_id == order_id:
-                self._taker = None
-            return
-        if self._unshown.pop(order_id, None) is not None:
-            return
-        if iceberg is not None:
-            lots = iceberg.shown_lots
-        if lots:
-            self._change(event.instrument, event.side, event.price_ticks, -lots, order_id, _END)
-
-    def _on_replaced(self, event: Event) -> None:
-        order_id = event.order_id
-        if order_id in self._unshown:
-            return
-        previous_ticks, previous_lots = event.counter_fee, event.fee
-        iceberg = self._icebergs.get(order_id)
-        if event.flags & _KEPT_PRIORITY:
-            lots = previous_lots - event.leaves_lots
-            if iceberg is not None:
-                lots = iceberg.shrink(lots)
-            if lots:
-                self._change(event.instrument, event.side, previous_ticks, -lots, order_id, _REDUCE)
-            return
-        shown_lots = previous_lots if iceberg is None else iceberg.shown_lots
-        self._change(event.instrument, event.side, previous_ticks, -shown_lots, order_id, _MOVE)
-        self._come_in(event, event.leaves_lots)
-
-    def _on_match_prevented(self, event: Event) -> None:
-        if event.self_trade_prevention == _DECREMENT:
-            self._taker_lots = event.leaves_lots
-            maker_id, lots = event.counter_order_id, event.quantity_lots
-            self._change(event.instrument, 1 - event.side, event.price_ticks, -lots, maker_id, _REDUCE)
-            iceberg = self._icebergs.get(maker_id)
-            if iceberg is not None:
-                iceberg.shown_lots -= lots
-
-    def _on_uncrossed(self, event: Event) -> None:
-        """Forget the unpriced orders of an auction that is over: all of them have traded or ended."""
-        if event.state != _UNCROSSING:
-            over = [order_id for order_id, instrument in self._unshown.items() if instrument == event.instrument]
-            for order_id in over:
-                del self._unshown[order_id]
-
-    def _rest(self) -> None:
-        """Put what is left of the taker into the depth: its command seems to be over."""
-        if self._taker is None:
-            return
-        instrument, side, price_ticks, order_id = self._taker
-        iceberg = self._icebergs.get(order_id)
-        lots = self._taker_lots
-        if iceberg is not None:
-            lots = iceberg.split(lots)
-        if lots:
-            self._change(instrument, side, price_ticks, lots, order_id, _NEW)
-        elif iceberg is not None:
-            del self._icebergs[order_id]
-
-    def _resume(self) -> None:
-        """Take the taker out again: the events were cut within its command."""
-        if self._taker is None or not self._taker_lots:
-            return
-        instrument, side, price_ticks, order_id = self._taker
-        iceberg = self._icebergs.get(order_id)
-        lots = self._taker_lots if iceberg is None else iceberg.shown_lots
-        self._books[instrument].take_back(side, price_ticks, lots, order_id)
-
-    def _change(
-        self,
-        instrument: int,
-        side: int,
-        price_ticks: int,
-        delta_lots: int,
-        order_id: int,
-        cause: int,
-        trade_id: int = 0,
-    ) -> None:
+    def _trades_of(self, instrument: int) -> np.ndarray:
+        """Return the trades that are kept, oldest first."""
         book = self._books.get(instrument)
         if book is None:
-            book = self._books[instrument] = DepthBook()
-        self._touched.add(instrument)
-        book.change(side, price_ticks, delta_lots, order_id, cause, trade_id)
+            return np.zeros(0, TRADE)
+        count, capacity = self._row(instrument)[17:19]
+        if count <= capacity:
+            return book.trades[:count]
+        return np.roll(book.trades, -(count % capacity))
+
+    def _traded(self, instrument: int) -> _Book | None:
+        """Return an instrument that has traded, its candles up to date."""
+        book = self._books.get(instrument)
+        if book is None:
+            return None
+        row = self._row(instrument)
+        if not row[17]:
+            return None
+        self._put_minute(book, row)
+        return book
+
+    @staticmethod
+    def _put_minute(book: _Book, row: tuple[int, ...]) -> None:
+        minute = _new(Candle, row[_MINUTE])
+        if minute.trade_count:
+            book.candles.put(minute)
+
+    # --- room ---
+
+    def _make_room(self, event: Event) -> None:
+        """Grow what the fold stopped for, or close the minute that is over."""
+        instrument = event.instrument
+        while instrument >= int(self._state["books"][0]["capacity"]) - 1:
+            self._pool.grow()
+        book = self._books.get(instrument)
+        if book is None:
+            book = self._books[instrument] = _Book(self._candles_max)
+        row = np.frombuffer(self._pool.bytes_of(instrument + 1), BOOK)[0]
+        for side in (0, 1):
+            if row["sides"][side]["count"] + LEVELS_ROOM > row["sides"][side]["capacity"]:
+                _grow_levels(book, row["sides"][side], side)
+        if self._state["change_count"] + CHANGES_ROOM > self._state["change_capacity"]:
+            self._set_changes(2 * len(self._changes))
+        if self._state["touched_count"] + TOUCHED_ROOM > self._state["touched_capacity"]:
+            self._set_touched(2 * len(self._touched))
+        if event.kind == EventKind.TRADED:
+            self._make_room_for_trade(book, row, event.time_ns)
+
+    def _make_room_for_trade(self, book: _Book, row: np.void, time_ns: int) -> None:
+        if row["trade_count"] == row["trade_capacity"] < self._trades_max:
+            size = min(self._trades_max, max(FIRST_ROOM, 2 * len(book.trades)))
+            book.trades = _grown(book.trades, size)
+            row["trades"], row["trade_capacity"] = address(book.trades), size
+        if row["trades_in_minute"] and time_ns // (MINUTE_MS * 1_000_000) * MINUTE_MS != row["open_ms"]:
+            self._put_minute(book, _BOOK.unpack(row.tobytes()))
+            row["trades_in_minute"] = 0
+
+    def _set_changes(self, size: int) -> None:
+        self._changes = _grown(getattr(self, "_changes", np.zeros(0, CHANGE)), size)
+        self._state["changes"], self._state["change_capacity"] = address(self._changes), size
+
+    def _set_touched(self, size: int) -> None:
+        self._touched = _grown(getattr(self, "_touched", np.zeros(0, "<i8")), size)
+        self._state["touched"], self._state["touched_capacity"] = address(self._touched), size
+
+
+def _grown(array: np.ndarray, size: int) -> np.ndarray:
+    """Return a larger array that begins with what another holds."""
+    larger = np.zeros(size, array.dtype)
+    larger[: len(array)] = array
+    return larger
+
+
+def _grow_levels(book: _Book, levels: np.void, side: int) -> None:
+    size = max(FIRST_ROOM, 2 * len(book.keys[side]))
+    book.keys[side], book.lots[side] = _grown(book.keys[side], size), _grown(book.lots[side], size)
+    levels["keys"], levels["lots"] = address(book.keys[side]), address(book.lots[side])
+    levels["capacity"] = size
+
+
+def _first_to_trade(orders: np.ndarray, side: int, limit: int) -> list[RestingOrder]:
+    """Return the best orders of a side, which come in the order of their places."""
+    prices = orders["price_ticks"]
+    best = orders[np.argsort(-prices if side == Side.BUY else prices, kind="stable")[:limit]]
+    rows = zip(*[best[name].tolist() for name in ("order_id", "place", "price_ticks", "lots")], strict=True)
+    return [_new(RestingOrder, row) for row in rows]

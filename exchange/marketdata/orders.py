@@ -4,30 +4,42 @@ Fills are kept per account and, for a single order, with the order; the oldest g
 (filled, notional, fee) is exact however many of its fills are forgotten.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from enum import StrEnum
-from itertools import dropwhile, islice
 from struct import Struct
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import msgspec
+import numpy as np
 
-from exchange.core.types import EndReason, EventKind, OrderFlag, SelfTradePrevention, Side
-from exchange.events import Event
+from exchange.core.types import EndReason
+from exchange.events import Event, Events
+from exchange.marketdata.folds.compiled import SLOT_MASK, address
+from exchange.marketdata.folds.orderlists import (
+    find_name,
+    find_order,
+    list_fills,
+    list_order_fills,
+    list_orders,
+    spread,
+)
+from exchange.marketdata.folds.orders import FILLS_OF_TRADE, fold
+from exchange.marketdata.folds.ordertables import ACCOUNT, ACCOUNTS, CHOICE, FILL, FILLS, ORDER, ORDERS, STATE
+from exchange.marketdata.folds.pool import Pool
 
 CLOSED_ORDERS_MAX = 10_000  # kept per account
 FILLS_MAX = 10_000  # kept per account
 ORDER_FILLS_MAX = 1_000  # kept with an order
 NS_PER_MS = 1_000_000
-_SLEEPING = int(OrderFlag.SLEEPING)
-_KEPT_PRIORITY = int(OrderFlag.KEPT_PRIORITY)
-_DECREMENT = int(SelfTradePrevention.DECREMENT)
-_BUY = int(Side.BUY)
+TABLE_BITS = 10  # of the tables of ids and names, at first
+ANY_NUMBER = ALWAYS_NS = (1 << 63) - 1
 _WORDS = Struct("<5q")  # of ORDER_NAMED: the same bytes as core.commands.client_text, five times faster, of any words
-_FIRST_WORD, _END_WORD = Event._fields.index("price_ticks"), Event._fields.index("fee") + 1
+_ORDER = Struct("<qqII8B17q8Iq")  # a row of the fold
+_FILL = Struct("<9qII4BIII")
 _new = tuple.__new__  # half the time of a NamedTuple's own constructor
-_Row = TypeVar("_Row")
+
+assert _ORDER.size == ORDER.itemsize
+assert _FILL.size == FILL.itemsize
 
 
 class OrderStatus(StrEnum):
@@ -40,8 +52,7 @@ class OrderStatus(StrEnum):
     EXPIRED = "EXPIRED"
 
 
-_FILLED = OrderStatus.FILLED  # a global is found faster than a member of an enumeration
-_PARTIALLY_FILLED = OrderStatus.PARTIALLY_FILLED
+_STATUSES = tuple(OrderStatus)  # as the fold numbers them
 
 
 class FillView(NamedTuple):
@@ -62,7 +73,7 @@ class FillView(NamedTuple):
 
 
 class OrderView(msgspec.Struct, gc=False):
-    """An order as its owner sees it now. Read it, or copy it: it changes with the next events."""
+    """An order as its owner saw it when it was asked for."""
 
     order_id: int
     account: int
@@ -87,7 +98,6 @@ class OrderView(msgspec.Struct, gc=False):
     until_ns: int = 0  # the end of a GTD order
     triggered_ns: int = 0  # when a stop was woken
     event_number: int = 0  # of its acceptance
-    fills: list[FillView] = []  # the latest ones
 
     @property
     def leaves_lots(self) -> int:
@@ -100,20 +110,6 @@ class OrderView(msgspec.Struct, gc=False):
         return self.status is OrderStatus.NEW or self.status is OrderStatus.PARTIALLY_FILLED
 
 
-class _Account:
-    """One account's orders in the order of their acceptance, and its fills."""
-
-    __slots__ = ("closed", "fills", "forgot", "named", "opened", "orders")
-
-    def __init__(self, fills_max: int) -> None:
-        self.orders: dict[int, OrderView] = {}
-        self.opened: dict[int, OrderView] = {}
-        self.closed: deque[OrderView] = deque()
-        self.named: dict[str, OrderView] = {}
-        self.fills: deque[FillView] = deque(maxlen=fills_max)
-        self.forgot = False  # any order
-
-
 class OrderHistory:
     """The fold of all events since the first, to be read between calls of `apply`."""
 
@@ -124,53 +120,59 @@ class OrderHistory:
         order_fills_max: int = ORDER_FILLS_MAX,
     ) -> None:
         assert min(closed_orders_max, fills_max, order_fills_max) >= 1
-        self._closed_orders_max = closed_orders_max
-        self._fills_max = fills_max
-        self._order_fills_max = order_fills_max
-        self._accounts: dict[int, _Account] = {}
-        self._orders: dict[int, OrderView] = {}
-        self._incoming_sequence = 0  # of the command whose order came in last: a trade of another is an auction's
-        self.event_count = 0  # applied so far, so also the number of the latest
-        self._handlers: dict[int, Callable[[Event], None]] = {
-            EventKind.ORDER_ACCEPTED: self._on_accepted,
-            EventKind.ORDER_NAMED: self._on_named,
-            EventKind.ORDER_TERMS: self._on_terms,
-            EventKind.ORDER_TRIGGERED: self._on_triggered,
-            EventKind.TRADED: self._on_traded,
-            EventKind.ORDER_CANCELED: self._on_canceled,
-            EventKind.ORDER_EXPIRED: self._on_expired,
-            EventKind.ORDER_REPLACED: self._on_replaced,
-            EventKind.MATCH_PREVENTED: self._on_match_prevented,
-        }
+        self._states = np.zeros(1, STATE)
+        self._state_at = address(self._states)
+        self._states["closed_max"], self._states["fills_max"] = closed_orders_max, fills_max
+        self._states["order_fills_max"] = order_fills_max
+        shapes = ((ORDERS, ORDER), (FILLS, FILL), (ACCOUNTS, ACCOUNT))
+        self._pools = [Pool(self._states["pools"][:, which], shape) for which, shape in shapes]
+        self._slots = np.zeros(SLOT_MASK + 1, "<u4")  # what is not used costs no memory
+        self._states["slots"] = address(self._slots)
+        self._make_tables(TABLE_BITS)
+
+    @property
+    def event_count(self) -> int:
+        """Return how many events were applied so far, so also the number of the latest."""
+        return int(self._states["event_count"][0])
 
     def apply(self, rows: Iterable[Event]) -> None:
         """Apply the next events; one at a time will do as well, where the state between them matters."""
-        handlers = self._handlers
-        for event in rows:
-            self.event_count += 1
-            handler = handlers.get(event.kind)
-            if handler is not None:
-                handler(event)
+        events = Events.of(rows)
+        done, count = 0, len(events)
+        while done < count:
+            done = fold(self._state_at, events.address, done, count)
+            if done < count:
+                self._make_room(events.array[done])
 
     def order(self, order_id: int) -> OrderView | None:
-        """Return an order, None if there never was one or it is forgotten."""
-        return self._orders.get(order_id)
+        """Return an order as it stands now, None if there never was one or it is forgotten."""
+        row = find_order(self._state_at, order_id)
+        return self._view(row) if row else None
+
+    def now(self, order: OrderView) -> OrderView:
+        """Return an order as it stands now, or as it is known to the caller if it is forgotten."""
+        return self.order(order.order_id) or order
 
     def by_client_id(self, account: int, client_order_id: str) -> OrderView | None:
         """Return the latest order an account gave this id."""
-        owner = self._accounts.get(account)
-        return None if owner is None else owner.named.get(client_order_id)
+        text = client_order_id.encode("ascii", "replace")
+        if not 0 <= account < self._account_count or len(text) > _WORDS.size:
+            return None
+        wanted = np.zeros(1, ORDER)
+        wanted["account"] = account
+        names = _WORDS.unpack(text.ljust(_WORDS.size, b"\0"))
+        for place, word in enumerate(names):
+            wanted[f"word_{place}"] = word
+        row = find_name(self._state_at, address(wanted))
+        return self._view(row) if row else None
 
     def has_forgotten(self, account: int) -> bool:
         """Return whether an order of the account is no longer known here, so that there may have been any."""
-        owner = self._accounts.get(account)
-        return owner is not None and owner.forgot
+        return self._has(account) and bool(self._account(account)["forgot"][0])
 
     def open_orders(self, account: int, instrument: int = 0) -> list[OrderView]:
         """Return the open orders on one instrument or (0) on all, in the order of acceptance."""
-        owner = self._accounts.get(account)
-        opened = [] if owner is None else owner.opened.values()
-        return [order for order in opened if instrument in {0, order.instrument}]
+        return self._chosen(account, instrument=instrument, is_open=True, is_forward=True)
 
     def all_orders(
         self,
@@ -187,14 +189,14 @@ class OrderHistory:
         The first `limit` from the order `from_id` on (from the oldest kept if that one is forgotten) or from
         the start, the last `limit` if neither is given.
         """
-        owner = self._accounts.get(account)
-        if owner is None:
-            return []
         first, last = _window_ns(start_ms, end_ms)
         is_forward = from_id is not None or start_ms is not None
-        ordered = _from_order(owner.orders, from_id) if is_forward else reversed(owner.orders.values())
-        wanted = (order for order in ordered if instrument in {0, order.instrument} and first <= order.time_ns <= last)
-        return _take(wanted, limit, is_forward=is_forward)
+        begin = 0 if from_id is None else find_order(self._state_at, from_id)
+        if begin and self._view(begin).account != account:
+            begin = 0
+        terms = {"instrument": instrument, "first_ns": first, "last_ns": last, "begin": begin, "limit": limit}
+        found = self._chosen(account, **terms, is_forward=is_forward)
+        return found if is_forward else found[::-1]
 
     def fills(
         self,
@@ -211,149 +213,99 @@ class OrderHistory:
 
         The first `limit` from trade `from_id` on or from the start, the last `limit` if neither is given.
         """
-        owner = self._accounts.get(account)
-        if owner is None:
+        if not self._has(account) or limit < 1:
             return []
         first, last = _window_ns(start_ms, end_ms)
-        is_forward = from_id is not None or start_ms is not None
-        wanted = (
-            fill
-            for fill in (owner.fills if is_forward else reversed(owner.fills))
-            if instrument in {0, fill.instrument}
-            and order_id in {None, fill.order_id}
-            and (from_id is None or fill.trade_id >= from_id)
-            and first <= fill.time_ns <= last
-        )
-        return _take(wanted, limit, is_forward=is_forward)
+        choice = np.zeros(1, CHOICE)
+        choice["account"], choice["instrument"] = account, instrument
+        choice["order_id"], choice["from_id"] = -1 if order_id is None else order_id, from_id or 0
+        choice["first_ns"], choice["last_ns"] = first, last
+        choice["is_forward"] = from_id is not None or start_ms is not None
+        choice["limit"] = limit = min(limit, max(1, int(self._account(account)["fill_count"][0])))
+        found = np.zeros(limit, "<u4")
+        count = list_fills(self._state_at, address(choice), address(found))
+        ordered = np.roll(found, -count % limit) if count > limit else found[:count]
+        return [self._fill(row) for row in ordered.tolist()]
 
-    def _on_accepted(self, event: Event) -> None:
-        order_id, account, time_ns = event.order_id, event.account, event.time_ns
-        order = OrderView(
-            order_id,
-            account,
-            event.instrument,
-            event.side,
-            event.order_type,
-            event.time_in_force,
-            event.self_trade_prevention,
-            event.flags,
-            event.price_ticks,
-            event.quantity_lots,
-            time_ns,
-            time_ns,
-            event_number=self.event_count,
-        )
-        owner = self._accounts.get(account)
-        if owner is None:
-            owner = self._accounts[account] = _Account(self._fills_max)
-        self._orders[order_id] = owner.orders[order_id] = owner.opened[order_id] = order
-        self._incoming_sequence = event.sequence
+    def order_fills(self, order_id: int) -> list[FillView]:
+        """Return the fills that are kept with an order, the latest ones, oldest first."""
+        row = find_order(self._state_at, order_id)
+        found = np.zeros(int(self._states["order_fills_max"][0]), "<u4")
+        count = list_order_fills(self._state_at, row, address(found)) if row else 0
+        return [self._fill(place) for place in found[:count].tolist()]
 
-    def _on_named(self, event: Event) -> None:
-        order = self._orders[event.order_id]
-        text = str(_WORDS.pack(*event[_FIRST_WORD:_END_WORD]), "ascii", "replace").rstrip("\0")
-        order.client_order_id = text
-        self._accounts[event.account].named[text] = order
+    def _chosen(self, account: int, *, limit: int = ANY_NUMBER, **terms: int) -> list[OrderView]:
+        """Return what is chosen of an account's orders."""
+        if not self._has(account):
+            return []
+        choice = np.zeros(1, CHOICE)
+        choice["account"], choice["last_ns"] = account, ALWAYS_NS
+        choice["limit"] = limit = min(limit, int(self._account(account)["order_count"][0]))
+        for name, value in terms.items():
+            choice[name] = value
+        found = np.zeros(max(0, limit), "<u4")
+        count = list_orders(self._state_at, address(choice), address(found))
+        return [self._view(row) for row in found[:count].tolist()]
 
-    def _on_terms(self, event: Event) -> None:
-        order = self._orders[event.order_id]
-        order.stop_ticks, order.display_lots, order.until_ns = event.price_ticks, event.quantity_lots, event.amount
+    @property
+    def _account_count(self) -> int:
+        """Return how many accounts there is memory for: those of higher numbers have done nothing."""
+        return int(self._states["pools"]["capacity"][0, ACCOUNTS]) - 1
 
-    def _on_triggered(self, event: Event) -> None:
-        order = self._orders[event.order_id]
-        order.flags &= ~_SLEEPING
-        order.triggered_ns = order.update_ns = event.time_ns
-        self._incoming_sequence = event.sequence
+    def _has(self, account: int) -> bool:
+        return 0 <= account < self._account_count
 
-    def _on_traded(self, event: Event) -> None:
-        # every field of an event is read once: this runs twice for each trade
-        trade_id, instrument, price, lots = event.trade_id, event.instrument, event.price_ticks, event.quantity_lots
-        amount, time_ns, number = event.amount, event.time_ns, self.event_count
-        buys = event.side == _BUY
-        rested = event.sequence == self._incoming_sequence  # nobody is the maker of an auction's trade
-        order_id, account, fee = event.order_id, event.account, event.fee
-        fill = (trade_id, order_id, account, instrument, price, lots, amount, fee, False, buys, time_ns, number)
-        self._fill(_new(FillView, fill), order_id, account, lots, amount, fee, time_ns)
-        order_id, account, fee = event.counter_order_id, event.counter_account, event.counter_fee
-        fill = (trade_id, order_id, account, instrument, price, lots, amount, fee, rested, not buys, time_ns, number)
-        self._fill(_new(FillView, fill), order_id, account, lots, amount, fee, time_ns)
+    def _account(self, account: int) -> np.ndarray:
+        return np.frombuffer(self._pools[ACCOUNTS].bytes_of(account + 1), ACCOUNT)
 
-    def _fill(
-        self, fill: FillView, order_id: int, account: int, lots: int, amount: int, fee: int, time_ns: int
-    ) -> None:
-        owner = self._accounts[account]
-        owner.fills.append(fill)
-        order = self._orders[order_id]
-        fills = order.fills
-        fills.append(fill)
-        if len(fills) > self._order_fills_max:
-            del fills[0]
-        order.quote_filled += amount
-        order.fee += fee
-        order.update_ns = time_ns
-        order.filled_lots = filled = order.filled_lots + lots
-        if filled == order.quantity_lots:
-            self._close(owner, order, _FILLED)
-        else:
-            order.status = _PARTIALLY_FILLED
+    def _view(self, row: int) -> OrderView:
+        """Return an order as its owner sees it."""
+        (
+            _, order_id, account, instrument, side, order_type, time_in_force, prevention, flags, status, end_reason,
+            named, price, quantity, time_ns, update_ns, filled, quote_filled, fee, stop, display, until, triggered,
+            number, *words, _, _, _, _, _, _, _, _, _,
+        ) = _ORDER.unpack(self._pools[ORDERS].bytes_of(row))  # fmt: skip
+        return OrderView(
+            order_id, account, instrument, side, order_type, time_in_force, prevention, flags, price, quantity, time_ns,
+            update_ns, _name(words) if named else "", filled, quote_filled, fee, _STATUSES[status], end_reason, stop,
+            display, until, triggered, number,
+        )  # fmt: skip
 
-    def _on_canceled(self, event: Event) -> None:
-        self._end(event, OrderStatus.CANCELED)
+    def _fill(self, row: int) -> FillView:
+        (
+            _, trade_id, order_id, price, quantity, amount, fee, time_ns, number, account, instrument, is_maker,
+            is_buyer, _, _, _, _, _,
+        ) = _FILL.unpack(self._pools[FILLS].bytes_of(row))  # fmt: skip
+        fill = (trade_id, order_id, account, instrument, price, quantity, amount, fee, bool(is_maker), bool(is_buyer))
+        return _new(FillView, (*fill, time_ns, number))
 
-    def _on_expired(self, event: Event) -> None:
-        self._end(event, OrderStatus.EXPIRED)
+    def _make_room(self, event: np.void) -> None:
+        """Grow what the fold stopped for."""
+        orders, fills, accounts = self._pools
+        while max(int(event["account"]), int(event["counter_account"])) >= self._account_count:
+            accounts.grow()
+        if not orders.room:
+            orders.grow()
+        if fills.room < FILLS_OF_TRADE:
+            fills.grow()
+        if int(self._states["pools"]["taken"][0, ORDERS]) >= len(self._ids):
+            self._make_tables(int(self._states["bits"][0]) + 1)
 
-    def _end(self, event: Event, status: OrderStatus) -> None:
-        order = self._orders[event.order_id]
-        order.end_reason = event.reason
-        order.update_ns = event.time_ns
-        self._close(self._accounts[event.account], order, status)
+    def _make_tables(self, bits: int) -> None:
+        """Make new tables of order ids and names, and put all orders into them."""
+        self._ids, self._names = np.zeros(1 << bits, "<u4"), np.zeros(1 << bits, "<u4")
+        self._states["ids"], self._states["names"] = address(self._ids), address(self._names)
+        self._states["bits"] = bits
+        spread(self._state_at, self._account_count)
 
-    def _on_replaced(self, event: Event) -> None:
-        order = self._orders[event.order_id]
-        order.price_ticks = event.price_ticks
-        order.quantity_lots = event.quantity_lots
-        order.update_ns = event.time_ns
-        if not event.flags & _KEPT_PRIORITY:
-            self._incoming_sequence = event.sequence
 
-    def _on_match_prevented(self, event: Event) -> None:
-        if event.self_trade_prevention != _DECREMENT:
-            return
-        for order in (self._orders[event.order_id], self._orders[event.counter_order_id]):
-            order.quantity_lots -= event.quantity_lots
-            order.update_ns = event.time_ns
-
-    def _close(self, owner: _Account, order: OrderView, status: OrderStatus) -> None:
-        order.status = status
-        del owner.opened[order.order_id]
-        owner.closed.append(order)
-        if len(owner.closed) > self._closed_orders_max:
-            self._forget(owner, owner.closed.popleft())
-
-    def _forget(self, owner: _Account, order: OrderView) -> None:
-        owner.forgot = True
-        del self._orders[order.order_id]
-        del owner.orders[order.order_id]
-        if owner.named.get(order.client_order_id) is order:
-            del owner.named[order.client_order_id]
+def _name(words: list[int]) -> str:
+    """Return the client order id that the words of an event are, whatever stands in them."""
+    return str(_WORDS.pack(*words), "ascii", "replace").rstrip("\0")
 
 
 def _window_ns(start_ms: int | None, end_ms: int | None) -> tuple[int, int]:
     """Return the first and last nanosecond of a window of whole milliseconds, either end of which may be open."""
     first = 0 if start_ms is None else start_ms * NS_PER_MS
-    last = (1 << 63) - 1 if end_ms is None else (end_ms + 1) * NS_PER_MS - 1
+    last = ALWAYS_NS if end_ms is None else (end_ms + 1) * NS_PER_MS - 1
     return first, last
-
-
-def _from_order(orders: dict[int, OrderView], from_id: int | None) -> Iterable[OrderView]:
-    """Return the orders from one on, all of them if that one is not there."""
-    if from_id not in orders:
-        return orders.values()
-    return dropwhile(lambda order: order.order_id != from_id, orders.values())
-
-
-def _take(rows: Iterable[_Row], limit: int, *, is_forward: bool) -> list[_Row]:
-    """Return the first `limit` rows, turned round if they come backward."""
-    found = list(islice(rows, limit))
-    return found if is_forward else found[::-1]

@@ -21,7 +21,9 @@ from exchange.marketdata.settlements import Quote, SettlementRow, Trading, day_o
 
 KEPT_DAYS = 8  # days whose prices can still be corrected
 ROWS_KEPT_MAX = 200_000  # published rows that wait to be stored and told
+FEW_EVENTS = 128  # of which it is quicker to look at each trade
 _BUY = int(Side.BUY)
+_TRADED = int(EventKind.TRADED)
 _HANDLED = frozenset((EventKind.ACCOUNT_CREATED, EventKind.INSTRUMENT_LISTED, EventKind.TRADED, EventKind.TRADE_BUSTED))
 
 Row = IndexRow | SettlementRow
@@ -52,6 +54,7 @@ class DailyPrices:
         self._market = market
         self._symbol_of = symbol_of
         self._groups: dict[int, int] = {}
+        self._group_table: np.ndarray | None = None  # the same by account, made for many trades
         self._terms: dict[int, _Terms] = {}
         self._days: dict[int, _Day] = {}
         self._open_day = 0  # 0: nothing was traded yet
@@ -78,7 +81,13 @@ class DailyPrices:
 
     def apply(self, rows: Sequence[Event]) -> None:
         """Apply the next events, all of one day."""
-        for _, event in Events.of(rows).chosen(_HANDLED):
+        events = Events.of(rows)
+        if len(events) > FEW_EVENTS and not events.kinds & _HANDLED - {_TRADED}:
+            trades = events.array[events.array["kind"] == _TRADED]
+            if len(trades):
+                self._trade_many(trades)
+            return
+        for _, event in events.chosen(_HANDLED):
             self._apply(event)
 
     def close_until(self, time_ns: int) -> None:
@@ -112,6 +121,7 @@ class DailyPrices:
         match event.kind:
             case EventKind.ACCOUNT_CREATED:
                 self._groups[event.account] = event.counter_account
+                self._group_table = None
             case EventKind.INSTRUMENT_LISTED:
                 symbol = self._symbol_of(event.instrument)
                 self._terms[event.instrument] = _Terms(symbol, key_of(symbol, event.counter_account), event.amount)
@@ -127,6 +137,39 @@ class DailyPrices:
             day = self._days[day_number] = _Day(event.trade_id)
         self._next_trade_id = event.trade_id + 1
         self._count(day, event, 1)
+
+    def _trade_many(self, trades: np.ndarray) -> None:
+        """Count trades of one day."""
+        number = self._open_day = max(self._open_day, day_of(int(trades["time_ns"][0])))
+        day = self._days.get(number)
+        if day is None:
+            day = self._days[number] = _Day(int(trades["trade_id"][0]))
+        self._next_trade_id = int(trades["trade_id"][-1]) + 1
+        for instrument in np.unique(trades["instrument"]).tolist():
+            terms = self._terms.get(instrument)
+            if terms is not None:
+                self._count_many(day, instrument, terms, trades[trades["instrument"] == instrument])
+
+    def _count_many(self, day: _Day, instrument: int, terms: _Terms, trades: np.ndarray) -> None:
+        taker, maker = self._groups_of(trades["account"]), self._groups_of(trades["counter_account"])
+        buys = trades["side"] == _BUY
+        buyers, sellers = np.where(buys, taker, maker), np.where(buys, maker, taker)
+        if terms.key is not None:
+            tally = day.tallies.setdefault(terms.key, Tally())
+            tally.add_many(buyers, sellers, trades["quantity_lots"] * terms.lot_units, trades["amount"])
+        trading = day.trading.setdefault(instrument, Trading())
+        found = trades[buyers != sellers]
+        if len(found):
+            trading.add_many(found["time_ns"], found["trade_id"], found["price_ticks"], found["quantity_lots"])
+
+    def _groups_of(self, accounts: np.ndarray) -> np.ndarray:
+        """Return the group of each of some accounts."""
+        table, last = self._group_table, int(accounts.max())
+        if table is None or last >= len(table):
+            table = self._group_table = np.arange(max([last, *self._groups]) + 1)
+            table[list(self._groups)] = list(self._groups.values())
+        found: np.ndarray = table[accounts]
+        return found
 
     def _bust(self, event: Event) -> None:
         """Take a trade back, and publish again what it counted in if its day is over and still kept."""

@@ -8,6 +8,8 @@ from collections import deque
 from enum import StrEnum
 from typing import NamedTuple
 
+import numpy as np
+
 from exchange.core.types import DAY_NS, DAY_OFFSET_NS, SECOND_NS
 
 WINDOW_NS = 30 * 60 * SECOND_NS
@@ -62,6 +64,18 @@ class Trading:
         if is_in_window(time_ns):
             self._window_id = self._window_id or trade_id
             self._count(price_ticks, lots, 1)
+
+    def add_many(self, times: np.ndarray, trade_ids: np.ndarray, prices: np.ndarray, lots: np.ndarray) -> None:
+        """Count many trades of one day, at least one."""
+        self.trade_count += len(times)
+        last = slice(-LAST_TRADES_MAX, None)
+        self._last.extend(zip(trade_ids[last].tolist(), prices[last].tolist(), strict=True))
+        if not is_in_window(int(times[-1])):
+            return
+        inside = (times + DAY_OFFSET_NS) % DAY_NS >= DAY_NS - WINDOW_NS
+        self._window_id = self._window_id or int(trade_ids[inside][0])
+        for price, count in zip(prices[inside].tolist(), lots[inside].tolist(), strict=True):
+            self._count(price, count, 1)
 
     def take_back(self, trade_id: int, price_ticks: int, lots: int) -> None:
         """Undo a trade; ids rise with time."""

@@ -214,11 +214,8 @@ def test_runs_of_redemptions_stand_alone() -> None:
     spans = list(Events(array).spans())
     assert [(span.is_use, len(span)) for span in spans] == [(False, 5), (True, USE_MIN), (False, 2 * USE_MIN - 5)]
     assert np.concatenate([span.array for span in spans])["sequence"].tolist() == list(range(len(array)))
-    others = Events(array).without_use()
-    assert others.array.tolist() == np.delete(array, np.s_[5 : 5 + USE_MIN]).tolist()
     array["kind"] = EventKind.REDEEMED
     (span,) = Events(array).spans()
     assert span.is_use
-    assert len(Events(array).without_use()) == 0
     few = Events(array[: USE_MIN - 1])
-    assert (next(few.spans()), few.without_use(), few.is_use) == (few, few, False)
+    assert (next(few.spans()), few.is_use) == (few, False)

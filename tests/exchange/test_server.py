@@ -258,17 +258,16 @@ def test_what_falls_due_is_done_at_its_time_and_after_a_restart_too(tmp_path) ->
             + commands.new_order(BOB, INSTRUMENT, Side.SELL, 110, 1, client_order_id="guarded")
             + commands.set_deadman(BOB, HOUR_NS + 20)
         )
-        order = exchange.orders.by_client_id(ALICE, "timed")
-        assert not await done(lambda: not order.is_open, tries=10)
+        assert not await done(lambda: not exchange.orders.by_client_id(ALICE, "timed").is_open, tries=10)
 
     async def expire(exchange):
-        timed, guarded = exchange.orders.by_client_id(ALICE, "timed"), exchange.orders.by_client_id(BOB, "guarded")
-        assert timed.is_open
+        by_client_id = exchange.orders.by_client_id
+        assert by_client_id(ALICE, "timed").is_open
         exchange.clock.time_ns = HOUR_NS + 10
-        assert await done(lambda: timed.end_reason == EndReason.TIME_OVER)
-        assert guarded.is_open
+        assert await done(lambda: by_client_id(ALICE, "timed").end_reason == EndReason.TIME_OVER)
+        assert by_client_id(BOB, "guarded").is_open
         exchange.clock.time_ns = HOUR_NS + 20
-        assert await done(lambda: guarded.end_reason == EndReason.DEADMAN)
+        assert await done(lambda: by_client_id(BOB, "guarded").end_reason == EndReason.DEADMAN)
 
     run(tmp_path, leave)
     run(tmp_path, expire)

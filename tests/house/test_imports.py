@@ -22,6 +22,7 @@ ALLOWED = {
         {"exchange.core", "exchange.marketdata", "exchange.config", "exchange.events"},
         {"msgspec", "numpy", "sortedcontainers"},
     ),
+    "exchange/marketdata/folds": ({"exchange.core", "exchange.marketdata.folds"}, {"numpy"}),
     "exchange/journal": (
         {"exchange.core.records", "exchange.core.types", "exchange.journal", "exchange.config"},
         {"numpy", "crc32c"},

@@ -261,9 +261,10 @@ def test_the_order_history_is_what_the_engine_did(actions):
     open_ids = {order["order_id"] for order in market.open_orders()}
     for order_id, row in accepted.items():
         order = history.order(order_id)
-        assert order.filled_lots == fills[order_id] == sum(fill.quantity_lots for fill in order.fills)
-        assert order.quote_filled == sum(fill.amount for fill in order.fills)
-        assert order.fee == sum(fill.fee for fill in order.fills)
+        found = history.order_fills(order_id)
+        assert order.filled_lots == fills[order_id] == sum(fill.quantity_lots for fill in found)
+        assert order.quote_filled == sum(fill.amount for fill in found)
+        assert order.fee == sum(fill.fee for fill in found)
         assert order.status == expected_status(order_id, open_ids, ends, fills)
         assert order.time_ns == row.time_ns
         assert bool(order.flags & OrderFlag.SLEEPING) == (order_id in asleep)

@@ -128,11 +128,12 @@ def test_a_repeat_returns_the_original_answer_whatever_happened_since(market: An
 def test_none_differs_from_unknown(market: Any) -> None:
     served, _, buyer = market
     assert refused(buyer.get("/v1/order", client_order_id="never-sent")) == (404, -8100)
-    served.exchange.orders._accounts[buyer.account].forgot = True
+    owner = served.exchange.orders._account(buyer.account)
+    owner["forgot"] = 1
     try:
         assert refused(buyer.get("/v1/order", client_order_id="never-sent")) == (404, -8101)
     finally:
-        served.exchange.orders._accounts[buyer.account].forgot = False
+        owner["forgot"] = 0
 
 
 def test_replace_keeps_or_loses_the_place_and_may_trade(market: Any) -> None:

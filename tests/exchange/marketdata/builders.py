@@ -8,6 +8,8 @@ from exchange.core.reference import Reference
 from exchange.core.state import TEST
 from exchange.core.types import AssetKind, EventKind, OrderFlag, SelfTradePrevention, Side, TradingState
 from exchange.events import Event, rows
+from exchange.marketdata.candles import Candle, merge
+from exchange.marketdata.trades import Trade
 
 SECOND_NS = 1_000_000_000
 MINUTE_NS = 60 * SECOND_NS
@@ -78,6 +80,22 @@ def match_prevented(
         self_trade_prevention=self_trade_prevention, account=taker[0], order_id=taker[1], counter_account=maker[0],
         counter_order_id=maker[1], price_ticks=price_ticks, quantity_lots=quantity_lots, leaves_lots=leaves_lots,
     )  # fmt: skip
+
+
+def candle_of(trade):
+    """Return the minute of one trade alone."""
+    buys = not trade.is_buyer_maker
+    open_ms = trade.time_ns // MINUTE_NS * 60_000
+    lots, amount = trade.quantity_lots, trade.amount
+    bought = (lots, amount) if buys else (0, 0)
+    prices, ids = (trade.price_ticks,) * 4, (trade.trade_id,) * 2
+    return Candle(open_ms, *prices, lots, open_ms + 59_999, amount, 1, *bought, *ids)
+
+
+def add_trade(candles, time_ns, trade_id, price, lots, amount, is_taker_buyer):
+    """Let candles have another trade."""
+    minute, last = candle_of(Trade(trade_id, time_ns, price, lots, amount, not is_taker_buyer)), candles.minute
+    candles.put(minute if last is None or last.open_ms != minute.open_ms else merge(last, minute))
 
 
 class Market:

@@ -1,6 +1,5 @@
 """The private sequence of each account: contiguous, the same however the events are batched, bounded."""
 
-import numpy as np
 import pytest
 
 from exchange.core.types import CommandKind, EndReason, EventKind, RejectReason, SelfTradePrevention
@@ -54,19 +53,6 @@ def test_no_more_is_kept_than_may_be_and_the_numbers_go_on() -> None:
         assert len(view.after(1, 0)) == min(3, view.latest(1))
     assert (view.latest(1), view.earliest(1)) == (20, 18)
     assert view.after(1, 18) == [(19, 19), (20, 20)]
-
-
-def test_redemptions_all_at_once_count_like_one_after_the_other() -> None:
-    before, accounts = [event(EventKind.DEPOSITED, 2)], [3, 1, 3, 2, 3, 3, 1, 3, 3, 3]
-    plain, fast = applied(*before, kept_max=3), applied(*before, kept_max=3)
-    plain.apply([event(EventKind.REDEEMED, account) for account in accounts])
-    fast.apply_redemptions(np.array(accounts, np.uint32))
-    for view in (plain, fast):
-        view.apply([event(EventKind.DEPOSITED, 3)])
-    for account in (1, 2, 3, 4):
-        assert fast.after(account, 0) == plain.after(account, 0)
-        assert fast.latest(account) == plain.latest(account)
-    assert fast.event_count == plain.event_count
 
 
 FIRED = event(EventKind.COMMAND_REJECTED, state=CommandKind.FIRE_DEADMAN, reason=RejectReason.TIMER_NOT_DUE, time_ns=50)

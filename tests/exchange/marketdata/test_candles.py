@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from exchange.marketdata.candles import INT64_MAX, Candle, CandleRows, Candles, merge
 from exchange.marketdata.intervals import DAY_MS, HOUR_MS, MINUTE_MS, Interval, interval_bounds
+from tests.exchange.marketdata.builders import add_trade
 
 START_MS = 20_000 * DAY_MS
 TRADES = st.lists(
@@ -26,7 +27,7 @@ def candles_of(trades, candles_max=2_000):
     candles, time_ms = Candles(candles_max), START_MS
     for trade_id, (pass_ms, price, lots, is_taker_buyer) in enumerate(trades, 1):
         time_ms += pass_ms
-        candles.add_trade(time_ms * 1_000_000 + 999_999, trade_id, price, lots, price * lots, is_taker_buyer)
+        add_trade(candles, time_ms * 1_000_000 + 999_999, trade_id, price, lots, price * lots, is_taker_buyer)
     return candles
 
 
@@ -101,7 +102,7 @@ def test_the_minute_grows_until_the_next_one_begins():
     candles = candles_of([(5, 100, 2, True), (5, 99, 1, False)])
     assert candles.minute == Candle(START_MS, 100, 100, 99, 99, 3, START_MS + 59_999, 299, 2, 2, 200, 1, 2)
     assert len(candles.minutes) == 0
-    candles.add_trade((START_MS + MINUTE_MS) * 1_000_000, 3, 105, 1, 105, True)
+    add_trade(candles, (START_MS + MINUTE_MS) * 1_000_000, 3, 105, 1, 105, True)
     assert (candles.minute.open_ms, len(candles.minutes)) == (START_MS + MINUTE_MS, 1)
 
 

@@ -49,7 +49,7 @@ def test_a_new_order_is_open():
 def test_a_name_finds_the_order():
     history = after(accepted(1, 8, BUY, 100, 5), named(1, 8, "my-order"))
     assert history.order(8).client_order_id == "my-order"
-    assert history.by_client_id(ALICE, "my-order") is history.order(8)
+    assert history.by_client_id(ALICE, "my-order") == history.order(8)
     assert history.by_client_id(ALICE, "other") is None
     assert history.by_client_id(BOB, "my-order") is None
 
@@ -72,7 +72,7 @@ def test_a_name_used_again_means_the_later_order():
         named(3, 9, "x"), accepted(4, 10, BUY, 100, 5), ended(5, 10, BUY, 100, 5), closed_orders_max=1,
     )  # fmt: skip
     assert history.order(8) is None
-    assert history.by_client_id(ALICE, "x") is history.order(9)
+    assert history.by_client_id(ALICE, "x") == history.order(9)
 
 
 def test_a_trade_fills_both_sides():
@@ -80,8 +80,10 @@ def test_a_trade_fills_both_sides():
     maker, taker = history.order(1), history.order(2)
     assert (maker.status, maker.filled_lots, maker.quote_filled, maker.fee) == (OrderStatus.FILLED, 5, 500, -1)
     assert (taker.status, taker.filled_lots, taker.leaves_lots, taker.fee) == (OrderStatus.PARTIALLY_FILLED, 5, 2, 3)
-    assert maker.fills == history.fills(BOB) == [FillView(1, 1, BOB, 1, 100, 5, 500, -1, True, False, 9, 3)]
-    assert taker.fills == history.fills(ALICE) == [FillView(1, 2, ALICE, 1, 100, 5, 500, 3, False, True, 9, 3)]
+    assert history.order_fills(1) == history.fills(BOB) == [FillView(1, 1, BOB, 1, 100, 5, 500, -1, True, False, 9, 3)]
+    assert (
+        history.order_fills(2) == history.fills(ALICE) == [FillView(1, 2, ALICE, 1, 100, 5, 500, 3, False, True, 9, 3)]
+    )
     assert (history.open_orders(BOB), history.open_orders(ALICE)) == ([], [taker])
     assert not maker.is_open
     assert taker.update_ns == 9
@@ -134,7 +136,7 @@ def test_sums_stay_exact_when_fills_are_forgotten():
     rows = [accepted(1, 1, SELL, 100, 9, account=BOB), accepted(2, 2, BUY, 100, 9)]
     rows += [traded(2, trade_id, BUY, 100, 3, leaves_lots=9 - 3 * trade_id, fee=1) for trade_id in (1, 2, 3)]
     history = after(*rows, fills_max=2, order_fills_max=1)
-    assert [fill.trade_id for fill in history.order(2).fills] == [3]
+    assert [fill.trade_id for fill in history.order_fills(2)] == [3]
     assert [fill.trade_id for fill in history.fills(ALICE)] == [2, 3]
     assert (history.order(2).filled_lots, history.order(2).fee, history.order(2).quote_filled) == (9, 3, 900)
 

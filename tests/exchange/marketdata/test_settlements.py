@@ -1,5 +1,6 @@
 """The tiers of a settlement price, one after the other."""
 
+import numpy as np
 import pytest
 
 from exchange.marketdata.settlements import LAST_TRADES_MAX, Quote, Tier, Trading, clamped, day_of, is_in_window
@@ -74,3 +75,18 @@ def test_only_so_many_trades_are_remembered():
         trading.add(NOON, number, number, 1)
     trading.take_back(1, 1, 1)
     assert price(trading) == (LAST_TRADES_MAX + 2, Tier.LAST)
+
+
+@pytest.mark.parametrize("begin_ns", [NOON, LATE - 10 * MINUTE_NS, LATE + MINUTE_NS])
+def test_many_trades_at_once_are_those_trades_one_by_one(begin_ns):
+    trades = [
+        (begin_ns + number * MINUTE_NS // 6, number, 100 + number % 7, 1 + number % 3) for number in range(1, 100)
+    ]
+    one_by_one, at_once = Trading(), Trading()
+    for trade in trades:
+        one_by_one.add(*trade)
+    at_once.add_many(*np.array(trades).T)
+    for trading in (one_by_one, at_once):
+        trading.take_back(99, 101, 1)
+    assert at_once.row("X", 1, 1, None) == one_by_one.row("X", 1, 1, None)
+    assert at_once._last == one_by_one._last

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from exchange.marketdata.candles import Candles
 from exchange.marketdata.intervals import DAY_MS, HOUR_MS, MINUTE_MS
 from exchange.marketdata.statistics import Statistics, Window, empty_statistics
+from tests.exchange.marketdata.builders import add_trade
 
 START_MS = 20_000 * DAY_MS
 
@@ -13,7 +14,7 @@ START_MS = 20_000 * DAY_MS
 def window_of(*trades):
     candles = Candles(2_000)
     for trade_id, (after_ms, price, lots) in enumerate(trades, 1):
-        candles.add_trade((START_MS + after_ms) * 1_000_000, trade_id, price, lots, price * lots, False)
+        add_trade(candles, (START_MS + after_ms) * 1_000_000, trade_id, price, lots, price * lots, False)
     return Window(candles)
 
 
@@ -55,7 +56,7 @@ def test_the_window_is_a_sum_over_its_trades_whenever_asked(steps, wait_ms):
     window = Window(candles)
     for trade_id, (pass_ms, price, lots) in enumerate(steps, 1):
         time_ms += pass_ms
-        candles.add_trade(time_ms * 1_000_000, trade_id, price, lots, price * lots, True)
+        add_trade(candles, time_ms * 1_000_000, trade_id, price, lots, price * lots, True)
         trades.append((time_ms, price, lots))
         window.statistics(time_ms)
     found = window.statistics(time_ms + wait_ms)

@@ -2,14 +2,18 @@
 
 import pytest
 
-from exchange.marketdata.trades import Trade, Trades
+from exchange.core.types import Side
+from exchange.marketdata.market import MarketData
+from tests.exchange.marketdata.builders import BOB, accepted, traded
 
 
-def trades_of(*trade_ids, trades_max=5):
-    trades = Trades(trades_max)
+def market_of(*trade_ids, trades_max=5):
+    market = MarketData(trades_max)
+    market.apply([accepted(1, 1, Side.SELL, 100, 99, account=BOB)])
     for trade_id in trade_ids:
-        trades.add(Trade(trade_id, trade_id, 100, 1, 100, is_buyer_maker=False))
-    return trades
+        taker = accepted(1 + trade_id, 1 + trade_id, Side.BUY, 100, 1)
+        market.apply([taker, traded(1 + trade_id, trade_id, Side.BUY, 100, 1, taker=(1, 1 + trade_id))])
+    return market
 
 
 @pytest.mark.parametrize(
@@ -25,10 +29,11 @@ def trades_of(*trade_ids, trades_max=5):
     ],
 )
 def test_the_latest_or_the_first_from_an_id_on(limit, from_id, expected):
-    trades = trades_of(2, 3, 5, 7, 9)
-    assert [trade.trade_id for trade in trades.read(limit, from_id)] == expected
+    market = market_of(2, 3, 5, 7, 9)
+    assert [trade.trade_id for trade in market.trades(1, limit, from_id)] == expected
 
 
 def test_the_oldest_is_forgotten_beyond_the_limit():
-    trades = trades_of(1, 2, 3, trades_max=2)
-    assert [trade.trade_id for trade in trades.read(9)] == [2, 3]
+    market = market_of(1, 2, 3, trades_max=2)
+    assert [trade.trade_id for trade in market.trades(1, 9)] == [2, 3]
+    assert [trade.trade_id for trade in market.trades(1, 9, 3)] == [3]
