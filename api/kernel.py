@@ -21,6 +21,8 @@ from exchange.core import engine, jit
 from exchange.core.engine import Engine
 from exchange.core.records import COMMAND
 from exchange.core.state import Capacity
+from exchange.marketdata.folds.compiled import cache_directory as folds_directory
+from exchange.server import compile_folds
 from settlement.child import die_with
 
 PROGRAM = (sys.executable, "-m", "api.kernel")
@@ -50,7 +52,15 @@ def _mark(capacity: Capacity) -> Path:
     """Return a file of a name that changes with whatever makes numba compile again."""
     source = Path(engine.__file__)
     about = source.stat()
-    known = (source, about.st_mtime_ns, about.st_size, version("numba"), sys.version, tuple(capacity))
+    known = (
+        source,
+        about.st_mtime_ns,
+        about.st_size,
+        version("numba"),
+        sys.version,
+        tuple(capacity),
+        folds_directory(),
+    )
     return Path(jit.config.CACHE_DIR) / f"compiled-{hashlib.sha256(repr(known).encode()).hexdigest()[:16]}"
 
 
@@ -59,6 +69,7 @@ def main() -> None:
     parent, *rows = map(int, sys.argv[1:])
     die_with(parent, signal.SIGKILL)
     Engine(Capacity(*rows)).apply(np.zeros(0, COMMAND))
+    compile_folds()
 
 
 if __name__ == "__main__":

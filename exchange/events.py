@@ -164,8 +164,8 @@ class Events(Sequence[Event]):
 
     def __getitem__(self, place: int | slice) -> Event | list[Event]:
         """Return one as a row, or some as rows."""
-        if self._rows is not None:
-            return self._rows[place]
+        if self._rows is not None or len(self.array) <= _FEW:
+            return self.rows[place]
         if isinstance(place, slice):
             return rows(self.array[place])
         return rows(self.array[place : place + 1 or None])[0]

@@ -18,12 +18,15 @@ import structlog
 from exchange.clock import Clock, SystemClock
 from exchange.config import EVENT_FOLDER, JOURNAL_FOLDER, SNAPSHOT_FOLDER, Config
 from exchange.core.engine import Engine
+from exchange.core.records import COMMAND, EVENT
 from exchange.core.types import SECOND_NS
 from exchange.events import Event, EventLog, Events
 from exchange.expiry import Expiry
 from exchange.journal.contract import Journal
 from exchange.journal.file import FileJournal
 from exchange.marketdata.accountevents import AccountEvents
+from exchange.marketdata.folds.frames import checked
+from exchange.marketdata.folds.results import results
 from exchange.marketdata.market import MarketData
 from exchange.marketdata.notices import Notices
 from exchange.marketdata.orders import OrderHistory
@@ -47,6 +50,16 @@ def _tune(config: Config) -> None:
     sys.setswitchinterval(config.thread_switch_us / 1_000_000)
     # events hold no cycles, yet by default the search for some takes a third of the time that a command costs
     gc.set_threshold(config.collector_objects, 20, 100)
+
+
+def compile_folds() -> None:
+    """Compile what views and frames call, or read it from disk, before somebody waits for it."""
+    MarketData()
+    OrderHistory()
+    AccountEvents()
+    nothing = np.zeros(0, np.uint8)
+    checked(np.zeros(0, COMMAND), 0, nothing, nothing, nothing)
+    results(np.zeros(0, COMMAND), np.zeros(0, EVENT))
 
 
 def _silent(_what: str, _done: int, _total: int) -> None:
@@ -87,6 +100,7 @@ class Exchange:
         """
         config = config or Config()
         _tune(config)
+        compile_folds()
         with ExitStack() as opened:
             journal = FileJournal.open(directory / JOURNAL_FOLDER, config.journal_segment_bytes)
             opened.callback(journal.close)

@@ -16,19 +16,19 @@ from exchange.events import rows as sieved
 
 _SLEEPING = int(OrderFlag.SLEEPING)
 _IS_END = np.isin(np.arange(256), (EventKind.ORDER_CANCELED, EventKind.ORDER_EXPIRED))
-_IS_RARE = np.isin(
-    np.arange(256),
-    (
-        EventKind.ORDER_TERMS,
-        EventKind.ORDER_TRIGGERED,
-        EventKind.MASS_CANCELED,
-        EventKind.DEADMAN_SET,
-        EventKind.STOPS_WAITING,
-        EventKind.STOPS_WOKEN,
-        EventKind.TRADING_STATE_SET,
-        EventKind.COMMAND_REJECTED,
-    ),
-)
+_RARE = frozenset((
+    int(EventKind.ORDER_TERMS),
+    int(EventKind.ORDER_TRIGGERED),
+    int(EventKind.MASS_CANCELED),
+    int(EventKind.DEADMAN_SET),
+    int(EventKind.STOPS_WAITING),
+    int(EventKind.STOPS_WOKEN),
+    int(EventKind.TRADING_STATE_SET),
+    int(EventKind.COMMAND_REJECTED),
+))  # fmt: skip
+_IS_RARE = np.isin(np.arange(256), list(_RARE))
+_DEADMAN_REASON = int(EndReason.DEADMAN)
+_AWAKE = bytes(flags for flags in range(256) if not flags & _SLEEPING)
 _FEW = 64  # events, up to which it is quicker to look at each
 _ORDER, _DEADMAN = 0, 1  # what an entry of the heap is about
 
@@ -64,13 +64,20 @@ class Timers:
     def apply(self, rows: Iterable[Event]) -> None:
         """Apply the next events."""
         events = Events.of(rows)
-        if events.kinds.isdisjoint(self._handlers):
+        if events.kinds.isdisjoint(self._handlers) or self._is_ordinary(events):
             return
         handlers = self._handlers
         for event in events if len(events) <= _FEW else sieved(events.array[self._matter(events.array)]):
             handler = handlers.get(event.kind)
             if handler is not None:
                 handler(event)
+
+    def _is_ordinary(self, events: Events) -> bool:
+        """Tell whether there are but orders that come and go, no stop among them, and none ends at a time."""
+        if self._ends or not events.kinds.isdisjoint(_RARE):
+            return False
+        array = events.array
+        return _DEADMAN_REASON not in array["reason"].tobytes() and not array["flags"].tobytes().translate(None, _AWAKE)
 
     def _matter(self, events: np.ndarray) -> np.ndarray:
         """Tell which of many events may change anything: hardly an order is a stop or ends at a time."""

@@ -36,6 +36,7 @@ class AccountEvents:
         self._states["leaves_max"] = kept_max // LEAF + 2  # the first and the last may be cut
         self._leaves = Pool(self._states["pools"][:, 0], LEAF_ROW)
         self._accounts = Pool(self._states["pools"][:, 1], ACCOUNT)
+        fold(self._state_at, 0, 0, 0)  # it is compiled now, not when somebody waits for it
 
     @property
     def event_count(self) -> int:

@@ -75,6 +75,8 @@ class MarketData:
         self._set_changes(FIRST_ROOM)
         self._set_touched(FIRST_ROOM)
         self._told: dict[int, list[tuple[int, ...]]] | None = None  # the changes of the last batch, by instrument
+        fold(self._state_at, 0, 0, 0)  # what will be called is compiled now, not when somebody waits for it
+        list_resting(self._state_at, 0, 0)
 
     def apply(self, rows: Iterable[Event]) -> set[int]:
         """Apply the next events and return the instruments whose depth or trades they touched."""

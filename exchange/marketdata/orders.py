@@ -129,6 +129,7 @@ class OrderHistory:
         self._slots = np.zeros(SLOT_MASK + 1, "<u4")  # what is not used costs no memory
         self._states["slots"] = address(self._slots)
         self._make_tables(TABLE_BITS)
+        self._make_ready()
 
     @property
     def event_count(self) -> int:
@@ -290,6 +291,16 @@ class OrderHistory:
             fills.grow()
         if int(self._states["pools"]["taken"][0, ORDERS]) >= len(self._ids):
             self._make_tables(int(self._states["bits"][0]) + 1)
+
+    def _make_ready(self) -> None:
+        """Call everything that is compiled once, with nothing to do, lest somebody wait for it later."""
+        fold(self._state_at, 0, 0, 0)
+        find_order(self._state_at, 0)
+        find_name(self._state_at, address(np.zeros(1, ORDER)))
+        choice = address(np.zeros(1, CHOICE))
+        list_orders(self._state_at, choice, 0)
+        list_fills(self._state_at, choice, 0)
+        list_order_fills(self._state_at, 0, 0)
 
     def _make_tables(self, bits: int) -> None:
         """Make new tables of order ids and names, and put all orders into them."""

@@ -17,6 +17,7 @@ from exchange.events import rows
 from exchange.sequencer import stamp
 from tests.exchange.running import ALICE, BASE, BOB, CASH, INSTRUMENT, market
 
+SERVER_FIELDS = ("sequence", "time_ns", "state", "spare", "asset", "group")  # zero, whatever the kind
 FRAME_CODES = {problem.code for problem in (FRAME_MAGIC, FRAME_LENGTH, FRAME_NOT_YOURS, FRAME_NAME)}
 ORDER = commands.new_order(0, INSTRUMENT, Side.BUY, 100, 5)
 
@@ -61,7 +62,7 @@ def test_commands_are_read_in_the_name_of_the_account_that_sends_them():
         framed(ORDER, changed(ORDER, account=BOB)),
         framed(ORDER, changed(ORDER, kind=CommandKind.DEPOSIT)),
         framed(ORDER, changed(ORDER, kind=200)),
-        *(framed(ORDER, changed(ORDER, **{name: 1})) for name in batches._SERVER_FIELDS),
+        *(framed(ORDER, changed(ORDER, **{name: 1})) for name in SERVER_FIELDS),
         framed(changed(ORDER, words=[1, 0, 0, 0, 0])),
         framed(changed(ORDER, words=commands.client_words('a"b'))),
         framed(changed(ORDER, words=commands.client_words("tb-7"))),

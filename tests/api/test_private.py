@@ -20,7 +20,7 @@ class Private(Floor):
     def __init__(self, kept_max: int = 10_000) -> None:
         super().__init__(StreamConfig(backlog_messages_max=10))
         self.account_events = AccountEvents(kept_max)
-        self.account_events.event_count = self.event_count
+        self.account_events._states["event_count"] = self.event_count
         self.data: PrivateStreams = private_streams(self.hub, self, Directory(self.registry))  # type: ignore[arg-type]
         self.listeners.append(self.data.on_batch)
 

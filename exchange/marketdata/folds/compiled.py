@@ -22,6 +22,7 @@ __all__ = [
     "SLOT_MASK",
     "Record",
     "address",
+    "cache_directory",
     "entry",
     "event_at",
     "int64",
@@ -35,7 +36,7 @@ EVENT_ROW = np.dtype((ROW, EVENT))
 _EVENT_BYTES = EVENT.itemsize
 
 
-def _cache_directory() -> str:
+def cache_directory() -> str:
     """Return where compiled folds are kept: beside the core's kernels, in a folder for exactly these sources."""
     total = hashlib.sha256()
     for source in sorted(Path(__file__).parent.glob("*.py")):
@@ -45,7 +46,7 @@ def _cache_directory() -> str:
 
 def entry(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile what Python calls; numba looks for its cache while this is called, and at no other time."""
-    kept, config.CACHE_DIR = config.CACHE_DIR, _cache_directory()
+    kept, config.CACHE_DIR = config.CACHE_DIR, cache_directory()
     try:
         made: Callable[..., Any] = _entry(function)
     finally:

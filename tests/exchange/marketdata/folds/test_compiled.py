@@ -38,7 +38,7 @@ def test_without_the_compiler_the_folds_are_plain_python() -> None:
 
 def test_folds_are_kept_beside_the_kernels_and_leave_their_place_alone() -> None:
     place = config.CACHE_DIR
-    assert compiled._cache_directory().startswith(f"{place}-folds-")
+    assert compiled.cache_directory().startswith(f"{place}-folds-")
     assert place == config.CACHE_DIR
 
 
