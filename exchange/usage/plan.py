@@ -15,6 +15,7 @@ import numpy as np
 from exchange.core.records import COMMAND
 from exchange.core.types import BPS, SECOND_NS, CommandKind, TransferPurpose
 from exchange.registry.series import Direction, Factors
+from exchange.usage.cascade import LOTS_MAX, TOTAL_MAX, cascade
 from exchange.usage.ids import PARTS_MAX
 from exchange.usage.stretch import Standing, stretch
 
@@ -24,6 +25,7 @@ AHEAD_MS_MAX = 60_000
 TOKENS_MAX = 1 << 38  # of one sort in one record
 STRETCH_MIN = 64  # records looked at together, at first
 SINGLE_MAX = 8  # paid one by one where stretches are short
+_Column = np.ndarray | int  # one number may stand for all rows
 _SIDES = (frozenset((Direction.IN, Direction.BLEND)), frozenset((Direction.OUT, Direction.BLEND)))
 _FACTORS = (("tokens_in", "cached", "image", "audio"), ("tokens_out", "reasoning"))
 
@@ -132,6 +134,7 @@ class _Planner:
         self._sift(known, now_ms)
         series = self._series()
         hard = self._pay_at_once(series)
+        hard[self._pay_across(np.flatnonzero(hard))] = False
         for number in np.flatnonzero(hard).tolist():
             self._pay_in_turn(self.keys[number], np.flatnonzero((self.key == number) & (self.outcome == 0)))
         made, record = self._commands()
@@ -195,9 +198,14 @@ class _Planner:
             self._burn(rows[more], account[second], asset[second], need[more, 1], 1)
 
     def _burn(
-        self, rows: np.ndarray, account: np.ndarray | int, asset: np.ndarray | int, amount: np.ndarray, part: int
+        self,
+        rows: np.ndarray,
+        account: np.ndarray | int,
+        asset: np.ndarray | int,
+        amount: np.ndarray,
+        part: np.ndarray | int,
     ) -> None:
-        self.burned[rows] += amount
+        np.add.at(self.burned, rows, amount)
         self.parts.append(_Part(rows, CommandKind.REDEEM, account, asset, amount, part))
 
     def _count_left(self, hard: np.ndarray, wanted: np.ndarray, series: _Series) -> None:
@@ -208,6 +216,60 @@ class _Planner:
             row = end
         for number in np.flatnonzero(hard).tolist():
             self.left[self.keys[number]] = 0  # counted where it is paid
+
+    def _pay_across(self, keys: np.ndarray) -> list[int]:
+        """Pay those keys that have enough and whose records draw on their series alike; return which."""
+        rows = np.flatnonzero(np.isin(self.key, keys) & (self.outcome == Outcome.APPLIED))
+        if not len(rows):
+            return []
+        rows = rows[self.key[rows].argsort(kind="stable")]
+        numbers, begins = np.unique(self.key[rows], return_index=True)
+        time_ms = self.batch.time_ms[rows]
+        needed = np.add.reduceat(self.batch.need[rows], begins, axis=0).tolist()
+        earliest, latest = (one.reduceat(time_ms, begins).tolist() for one in (np.minimum, np.maximum))
+        groups: dict[str, list[tuple[str, str, str]]] = {}
+        for group in self.batch.groups:
+            groups.setdefault(group[0], []).append(group)
+        pools: list[_Pool] = []
+        for number, need, first_ms, last_ms in zip(numbers.tolist(), needed, earliest, latest, strict=True):
+            name = self.keys[number]
+            lots = [lot for lot in self.purses[name].lots if lot.units]
+            alike = all(lot.start_ms <= first_ms and last_ms < lot.end_ms for lot in lots)
+            if alike and all(_fits(lot, group) for lot in lots for group in groups[name]):
+                pools += _pools(number, lots, need)
+        self._draw(rows, pools)
+        return list(dict.fromkeys(pool.key for pool in pools))
+
+    def _draw(self, rows: np.ndarray, pools: list["_Pool"]) -> None:
+        """Pay the records of those keys out of their pools."""
+        if not pools:
+            return
+        place = np.full((len(self.keys), 2), -1)
+        for number, pool in enumerate(pools):
+            place[pool.key, list(pool.sides)] = number
+        need, pool_of = self.batch.need[rows], place[self.key[rows]]
+        one = pool_of[:, 0] == pool_of[:, 1]  # both sides draw on it
+        need = np.stack([np.where(one, need.sum(axis=1), need[:, 0]), np.where(one, 0, need[:, 1])], axis=1)
+        entries = np.flatnonzero((need > 0) & (pool_of >= 0))  # two a record: input, output
+        entries = entries[pool_of.ravel()[entries].argsort(kind="stable")]
+        lot_pool = np.repeat(np.arange(len(pools)), [len(pool.lots) for pool in pools])
+        lots = [lot for pool in pools for lot in pool.lots]
+        units = np.array([lot.units for lot in lots], np.int64)
+        drawn = cascade(pool_of.ravel()[entries], need.ravel()[entries], lot_pool, units)
+        record, side = rows[entries[drawn.entry] // 2], entries[drawn.entry] % 2
+        order = np.lexsort((drawn.lot, side, record))
+        record, lot, amount = record[order], drawn.lot[order], drawn.amount[order]
+        part = np.arange(len(record)) - record.searchsorted(record)
+        account = np.array([self.purses[self.keys[pool.key]].account for pool in pools])[lot_pool]
+        asset = np.array([one.asset for one in lots])
+        self._burn(record, account[lot], asset[lot], amount, part)
+        for pool in pools:
+            name = self.keys[pool.key]
+            self.left[name] = sum(one.units for one in self.purses[name].lots)
+        spent = np.zeros(len(self.keys), np.int64)
+        np.add.at(spent, self.key[record], amount)
+        for number in np.flatnonzero(spent).tolist():
+            self.left[self.keys[number]] -= int(spent[number])
 
     def _pay_in_turn(self, key: str, rows: np.ndarray) -> None:
         """Pay the records of a key one after the other, as many as possible at a time."""
@@ -329,10 +391,34 @@ class _Part(NamedTuple):
 
     rows: np.ndarray
     kind: int
-    account: np.ndarray | int
-    asset: np.ndarray | int
+    account: _Column
+    asset: _Column
     amount: np.ndarray
-    part: int
+    part: _Column
+
+
+class _Pool(NamedTuple):
+    """What the records of a key draw on for one side, or for both."""
+
+    key: int
+    sides: tuple[int, ...]
+    lots: list[Lot]
+
+
+def _pools(key: int, lots: list[Lot], need: list[int]) -> list[_Pool]:
+    """Return the pools of a key if they are apart from each other and hold enough, else none."""
+    if all(lot.direction is Direction.BLEND for lot in lots):
+        found = [(_Pool(key, (0, 1), lots), sum(need))]
+    elif any(lot.direction is Direction.BLEND for lot in lots):
+        return []
+    else:
+        sided = [[lot for lot in lots if lot.direction in side] for side in _SIDES]
+        found = [(_Pool(key, (side,), sided[side]), need[side]) for side in (0, 1) if need[side]]
+    enough = all(
+        total <= sum(lot.units for lot in pool.lots) and total < TOTAL_MAX and len(pool.lots) <= LOTS_MAX
+        for pool, total in found
+    )
+    return [pool for pool, _ in found] if enough else []
 
 
 def _spread(part: _Part) -> tuple[np.ndarray, ...]:
