@@ -8,6 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -26,6 +27,8 @@ from tests.api.v1.office import Client, Office, office
 SHORT = 3
 EXAMPLES = int(os.environ.get("TOKENBOURSE_EXAMPLES", SHORT))
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)  # as the document says, and otherwise
+BOUNDARIES_STEP = 20 if EXAMPLES == SHORT else 1
+SENT_TYPES = {None, "application/json"}  # a parameter's boundary is one of JSON or of a query
 ROWS = {**ENDPOINTS, **ACTIONS}
 NOT_DRAWN = {("PUT", "/v1/four-eyes")}  # after it an operator alone may do little
 SIGNATURE = {"timestamp", "recvWindow", "signature"}
@@ -116,29 +119,61 @@ def drawn(operation: Any, mode: GenerationMode, send: Any) -> None:
         run()
 
 
+class Told:
+    """Sends requests of routes in the name of who may, and notes what is wrong with the answers."""
+
+    def __init__(self, house: Office, issuer: Client, session: requests.Session) -> None:
+        self.document = house.operator.http.get("/openapi.json").json()
+        self.wrong: Counter[str] = Counter()
+        self.statuses: Counter[int] = Counter()
+        self._house, self._issuer, self._session = house, issuer, session
+
+    def operations(self) -> Iterator[Any]:
+        """Yield the routes that may be drawn."""
+        schema = schemathesis.openapi.from_dict(self.document)
+        found = (result.ok() for result in schema.get_all_operations())
+        return (one for one in found if key_of(one) not in NOT_DRAWN)
+
+    def send(self, case: Any) -> None:
+        key = key_of(case.operation)
+        facts = self.document["paths"][key[1]][case.operation.method.lower()]
+        signed = Signed(who(facts, self._issuer, self._house.operator))
+        response = case.call(base_url=self._house.base, session=self._session, auth=signed, timeout=20)
+        self.statuses[response.status_code] += 1
+        told = {(row["status"], row["code"]) for row in facts["x-errors"]}
+        self.wrong.update(f"{' '.join(key)}: {fault}" for fault in faults(key, told, response))
+
+    def check(self) -> None:
+        assert not self.wrong, "\n".join(self.wrong)
+        assert self.statuses[200] > 0, self.statuses
+        assert self._house.operator.http.get("/v1/health").status_code == 200
+
+
+def key_of(operation: Any) -> tuple[str, str]:
+    return operation.method.upper(), operation.path
+
+
 @pytest.mark.timeout(120 + EXAMPLES * 40)
 @pytest.mark.parametrize("turn", [0, 1] if EXAMPLES > SHORT else [0])
 def test_no_request_fails_inside_or_is_refused_unannounced(house: Office, issuer: Client, turn: int) -> None:
-    document = house.operator.http.get("/openapi.json").json()
-    schema = schemathesis.openapi.from_dict(document)
-    wrong: Counter[str] = Counter()
-    statuses: Counter[int] = Counter()
     with requests.Session() as session:
-        for number, result in enumerate(schema.get_all_operations(), turn):
-            operation = result.ok()
-            key = operation.method.upper(), operation.path
-            if key in NOT_DRAWN:
-                continue
-            facts = document["paths"][key[1]][operation.method.lower()]
-            told = {(row["status"], row["code"]) for row in facts["x-errors"]}
-            signed = Signed(who(facts, issuer, house.operator))
+        told = Told(house, issuer, session)
+        for number, operation in enumerate(told.operations(), turn):
+            drawn(operation, MODES[number % 2], told.send)
+    told.check()
 
-            def send(case: Any, key: Any = key, told: Any = told, signed: Any = signed) -> None:
-                response = case.call(base_url=house.base, session=session, auth=signed, timeout=20)
-                statuses[response.status_code] += 1
-                wrong.update(f"{' '.join(key)}: {fault}" for fault in faults(key, told, response))
 
-            drawn(operation, MODES[number % 2], send)
-    assert not wrong, "\n".join(wrong)
-    assert statuses[200] > 0
-    assert house.operator.http.get("/v1/health").status_code == 200
+@pytest.mark.timeout(120 + EXAMPLES * 40)
+def test_no_boundary_of_a_parameter_fails_inside_or_is_refused_unannounced(house: Office, issuer: Client) -> None:
+    """Try least and largest values, missing and doubled parameters, other types: all of them, or one of many."""
+    with requests.Session() as session:
+        told = Told(house, issuer, session)
+        for number, operation in enumerate(told.operations()):
+            config = operation.schema.config.generation_for(operation=operation)
+            cases = operation.schema.iter_coverage_cases(
+                operation, generation_modes=list(MODES), generation_config=config
+            )
+            for case in islice(cases, number % BOUNDARIES_STEP, None, BOUNDARIES_STEP):
+                if case.method.upper() == operation.method.upper() and case.media_type in SENT_TYPES:
+                    told.send(case)
+    told.check()
