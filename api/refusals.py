@@ -87,7 +87,7 @@ _REASONS: Mapping[str, frozenset[RejectReason]] = {
     "redeem": _MONEY - {_R.INSUFFICIENT_BALANCE},  # which has a problem of its own
     "set_account_state": _ACCOUNT,
     "set_account_limits": _ACCOUNT,
-    "kill_switch": _ACCOUNT,
+    "kill_switch": _ACCOUNT | {_R.ACCOUNT_NOT_ACTIVE},
     **dict.fromkeys(_MARKET_COMMANDS, _MARKET),
 }  # of a command that is not here: whatever a command may meet that is no order
 

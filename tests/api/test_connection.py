@@ -2,6 +2,7 @@
 
 import socket
 import time
+from contextlib import ExitStack
 from types import SimpleNamespace
 
 import httpx
@@ -10,6 +11,7 @@ import pytest
 from api.connection import HttpConnection, response
 from api.limits import Limits
 from tests.api.binance.test_trading import PRICE, refused
+from tests.api.stream.raw import Raw
 from tests.api.venue import SYMBOL, venue
 
 
@@ -202,6 +204,19 @@ def test_connections_of_one_address_are_bounded(narrow):
     assert b"current limit is '4'" in answer
     for line in lines:
         line.close()
+    deadline = time.monotonic() + 10
+    while httpx.get(f"{narrow.base}/api/v3/ping").status_code != 200:
+        assert time.monotonic() < deadline
+
+
+def test_websockets_of_one_address_are_bounded_like_all_connections(narrow):
+    with ExitStack() as lines:
+        for _ in range(4):
+            lines.enter_context(Raw(narrow.port, "/ws"))
+        with opened(narrow) as line:
+            answer = line.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b'"code":-1034' in answer
     deadline = time.monotonic() + 10
     while httpx.get(f"{narrow.base}/api/v3/ping").status_code != 200:
         assert time.monotonic() < deadline
