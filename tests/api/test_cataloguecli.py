@@ -4,7 +4,9 @@ import json
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 import typer
 from click.testing import Result
@@ -76,6 +78,31 @@ def test_what_the_exchange_refuses_is_named_by_line(desk: Office, tmp_path: Path
     assert [row["line"] for row in bad] == [3]
     assert "other terms" in bad[0]["reason"]
     assert json.loads(run(desk, file, "--issuer", "0", "--skip-bad", "--json").stdout)["listed"] == 2
+
+
+def test_an_import_that_is_cut_short_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts: list[int] = []
+    ask = cataloguecli.Rest.json
+
+    async def cut(rest: Any, method: str, path: str, body: dict[str, Any]) -> Any:
+        if not body["dry_run"]:
+            parts.append(len(body["rows"]))
+            if len(parts) == 2:
+                raise httpx.ConnectError("gone")
+        return await ask(rest, method, path, body)
+
+    monkeypatch.setattr(cataloguecli, "ROWS_MAX", 2)
+    monkeypatch.setattr(cataloguecli.Rest, "json", cut)
+    directory = tmp_path / "exchange"
+    directory.mkdir()
+    with office(directory) as desk:
+        desk.admit("acme", "read")
+        file = write(tmp_path, *[f"acme,m{number},1,2,,CNY,,,,chat" for number in range(3)])
+        assert run(desk, file).exit_code == EXIT_FAILURE
+        assert len(listed(desk)) == 2
+        assert {instrument.trading_state.name for instrument in desk.exchange.registry.instruments} == {"CLOSED"}
+        told = json.loads(run(desk, file, "--json").stdout)
+        assert (told["listed"], told["known"], len(set(listed(desk)))) == (4, 2, 6)
 
 
 def test_many_bad_lines_are_cut_short(desk: Office, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -146,13 +147,25 @@ def test_overrun_is_paid_from_prepaid_cash_at_the_last_price(desk: Office) -> No
     assert [(row["asset"], row["available"]) for row in purse["assets"]] == [(SYMBOL, "0.000000"), ("CNY", "0.999850")]
 
 
-def test_factors_say_how_much_a_token_uses(desk: Office) -> None:
-    holder = _holder(desk, "factors")
-    rates = {"cached": 1_000, "reasoning": 20_000}
+@pytest.mark.parametrize(
+    ("sort", "factor", "charged"),
+    [
+        ("tokens_in", "tokens_in", 300),
+        ("tokens_cached", "cached", 11),
+        ("tokens_image", "image", 150),
+        ("tokens_audio", "audio", 250),
+        ("tokens_out", "tokens_out", 500),
+        ("tokens_reasoning", "reasoning", 200),
+    ],
+)
+def test_factors_say_how_much_a_token_of_each_sort_uses(desk: Office, sort: str, factor: str, charged: int) -> None:
+    holder = _holder(desk, f"factor-{factor}")
+    rates = {"tokens_in": 30_000, "cached": 1_001, "image": 15_000, "audio": 25_000, "tokens_out": 50_000}
+    rates["reasoning"] = 20_000
     assert desk.operator.put("/v1/meter-factors", issuer=desk.issuer.account, **rates).status_code == 200
-    told = _report(desk, _record("f", holder.key, tokens_cached=1_005, tokens_reasoning=7))
+    told = _report(desk, _record(f"of {sort}", holder.key, **{"tokens_in": 0, "tokens_out": 0, sort: 100}))
     assert desk.operator.put("/v1/meter-factors", issuer=desk.issuer.account).status_code == 200
-    assert told["tokens"] == 90 + 101 + 10 + 14
+    assert told["tokens"] == charged, "rounded up"
 
 
 @pytest.mark.parametrize(
@@ -258,3 +271,25 @@ def test_a_full_memory_of_ids_refuses_the_batch_until_there_is_room(desk: Office
     assert desk.issuer.post("/v1/usage", batch=number + 1, records=records[500:]).status_code == 503
     too_many = [_record(f"m{number}", holder.key) for number in range(RECORDS_MAX + 1)]
     assert desk.issuer.post("/v1/usage", batch=1, records=too_many).json()["code"] == -1135
+
+
+def test_after_a_restart_a_batch_is_answered_as_before_and_no_record_counts_twice(tmp_path: Path) -> None:
+    with office(tmp_path) as desk:
+        desk.issuer, desk.buyer = desk.furnish()
+        _top_up(desk, desk.buyer, 1)
+        records = [_record(f"r{number}", desk.buyer.key) for number in range(100)]
+        first = _report(desk, *records, batch=1)
+        _report(desk, *records, *records, *records, *records, *records, *records, batch=2)
+        (alert,) = _fraud(desk)
+        issuer, key = desk.issuer, desk.buyer.key
+    with office(tmp_path) as desk:
+        desk.issuer = desk.client(issuer.key, issuer.secret, issuer.account)
+        assert desk.issuer.post("/v1/usage", batch=1, records=records).json() == first
+        assert desk.issuer.post("/v1/usage", batch=1, records=records[:1]).json()["code"] == BATCH_DIFFERS.code
+        again = _report(desk, records[0], _record("new", key), batch=3)
+        assert (again["applied"], again["duplicates"], again["remaining"]) == (1, 1, {key: LOT - 101 * 100})
+        (found,) = _fraud(desk)
+        assert {name: found[name] for name in ("kind", "first_sequence")} == {
+            name: alert[name] for name in ("kind", "first_sequence")
+        }
+        assert found["facts"]["repeated"] == alert["facts"]["repeated"] + 1
