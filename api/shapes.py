@@ -22,8 +22,8 @@ SIGNATURE_BYTES = len("&signature=") + 64  # at the end of a body
 # words known, numbers still text
 Reading = tuple[OrderTexts, str, str, str]
 
-# what may stand in a value; U+FFFD stands for bytes that are not ASCII
-_IN_BODY, _IN_JSON = "[^&%+=\ufffd]+", '[^"\\\\\\x00-\\x1f\ufffd]+'
+# what may stand in a value; bytes are read as Latin-1, of which the first half is ASCII
+_IN_BODY, _IN_JSON = "[^&%+=\\x80-\\xff]+", '[^"\\\\\\x00-\\x1f\\x80-\\xff]+'
 _NUMBER = "0|[1-9][0-9]{0,17}"  # as JSON writes one without a sign
 _ID = '0|[1-9][0-9]{0,17}|"[a-zA-Z0-9_-]{1,64}"'
 _PATTERNS = {
@@ -63,7 +63,7 @@ class Shapes:
         alike = self._by_length.get(len(data))
         if alike is None:
             return None
-        text = str(data, "ascii", "replace")
+        text = str(data, "latin-1")
         for shape in alike:
             match = shape.match(text)
             if match is not None:
@@ -109,7 +109,7 @@ class Shapes:
                 self._by_length.clear()
             shape = self._shapes[pattern] = _Shape(pattern, names, order, self._beside)
         alike = self._by_length.setdefault(len(data), [])
-        if shape not in alike and shape.match(str(data, "ascii", "replace")) is not None:
+        if shape not in alike and shape.match(str(data, "latin-1")) is not None:
             if len(alike) >= ALIKE_MAX:
                 alike.clear()
             alike.append(shape)
