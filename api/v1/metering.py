@@ -1,5 +1,6 @@
 """From the body of a batch to columns, and back from what became of it to an answer; nothing is sent from here."""
 
+from itertools import repeat
 from operator import attrgetter
 from typing import Annotated, NamedTuple
 
@@ -106,7 +107,8 @@ class Columns(NamedTuple):
     groups: list[tuple[str, str, str]]
 
 
-_ID, _TERMS = attrgetter("id"), attrgetter("key", "symbol", "model")
+_OPTIONAL = frozenset((*_COUNTS[2:], "symbol", "model"))
+_ID, _KEY, _TERMS = attrgetter("id"), attrgetter("key"), attrgetter("key", "symbol", "model")
 _FIELDS = {name: attrgetter(name) for name in (*_COUNTS, "time")}  # half the time of a comprehension
 _DECODER = msgspec.json.Decoder(Usage)
 _LINES_DECODER = msgspec.json.Decoder(Record)
@@ -126,15 +128,28 @@ def decode(call: Call) -> Usage:
         raise RequestError(invalid_json(str(error))) from None
 
 
-def columns(records: list[Record]) -> Columns:
-    """Return the records as columns; counts that nobody gives are left out."""
+def mentioned(body: bytes) -> frozenset[str]:
+    """Return the fields that a body may name, where it has a say: what it does not name need not be looked at."""
+    if b"\\" in body:
+        return _OPTIONAL  # a name may be written with escapes
+    return frozenset(name for name in _OPTIONAL if name.encode() in body)
+
+
+def columns(records: list[Record], named: frozenset[str] = _OPTIONAL) -> Columns:
+    """Return the records as columns; counts that nobody gives are left out, as those not among `named` are."""
     groups: dict[tuple[str, str, str], int] = {}
-    group = [groups.setdefault(terms, len(groups)) for terms in map(_TERMS, records)]
+    if named.isdisjoint(("symbol", "model")):
+        keys: dict[str, int] = {}
+        group = [keys.setdefault(key, len(keys)) for key in map(_KEY, records)]
+        groups = {(key, "", ""): number for key, number in keys.items()}
+    else:
+        group = [groups.setdefault(terms, len(groups)) for terms in map(_TERMS, records)]
     counts = {}
     for name in _COUNTS:
-        column = _column(name, records)
-        if name in _COUNTS[:2] or column.any():
-            counts[_FACTOR_OF[name]] = column
+        if name in _COUNTS[:2] or name in named:
+            column = _column(name, records)
+            if name in _COUNTS[:2] or column.any():
+                counts[_FACTOR_OF[name]] = column
     return Columns(list(map(_ID, records)), _column("time", records), counts, np.array(group), list(groups))
 
 
@@ -152,7 +167,9 @@ def answered(number: int, ids: list[str], told: Told, cost: str, costs: dict[int
     """Return the answer, record by record in the order sent; `costs` are the texts of those that cost anything."""
     outcome = told.outcome.tolist()
     burned, overrun = told.burned.tolist(), told.overrun.tolist()
-    results = list(map(_result, ids, outcome, burned))
+    results = list(map(Result, ids, repeat("APPLIED"), burned))
+    for row in np.flatnonzero(told.outcome).tolist():
+        results[row] = _result(ids[row], outcome[row])
     for row, text in costs.items():
         results[row].overrun, results[row].cost = overrun[row], text
     applied, duplicates = outcome.count(Outcome.APPLIED), outcome.count(Outcome.DUPLICATE)
@@ -169,10 +186,9 @@ def answered(number: int, ids: list[str], told: Told, cost: str, costs: dict[int
     )
 
 
-def _result(name: str, outcome: int, tokens: int) -> Result:
-    if outcome == 0:
-        return Result(name, "APPLIED", tokens)
-    if outcome == 1:
+def _result(name: str, outcome: int) -> Result:
+    """Return what became of a record that was not applied."""
+    if outcome == Outcome.DUPLICATE:
         return Result(name, "DUPLICATE", 0)
     problem: Problem = PROBLEMS[Outcome(outcome)]
     return Result(name, "REFUSED", 0, 0, "", problem.code, problem.message)

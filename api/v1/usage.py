@@ -14,7 +14,7 @@ import numpy as np
 from api.call import encoded
 from api.errors import OVERLOADED, STATUS_UNKNOWN, STOPPED, RequestError
 from api.v1.desk import JSON_TYPES, Action, Caller, Desk
-from api.v1.metering import LINES_TYPE, Columns, answered, batch_of, columns, decode
+from api.v1.metering import LINES_TYPE, Columns, answered, batch_of, columns, decode, mentioned
 from api.v1.problems import BATCH_DIFFERS, BATCH_FORGOTTEN, refused_document, usage_ids_full
 from api.v1.purses import CASH, purses
 from api.v1.schemas import Nothing
@@ -49,7 +49,8 @@ async def report_usage(desk: Desk, caller: Caller, _: None) -> bytes:
     application/x-ndjson one record a line and the batch number as query parameter `batch`.
     """
     usage = decode(caller.call)
-    sent = _Sent(usage.batch, sha256(caller.call.body).hexdigest(), columns(usage.records))
+    body = caller.call.body
+    sent = _Sent(usage.batch, sha256(body).hexdigest(), columns(usage.records, mentioned(body)))
     del usage
     await sleep(0)
     async with desk.metering:

@@ -36,6 +36,17 @@ def test_records_become_columns() -> None:
     assert batch.need.tolist() == [[3, 0], [5, 0], [0, 0], [0, 0]]
 
 
+def test_what_a_body_does_not_name_is_not_looked_at() -> None:
+    plain = b'{"batch":1,"records":[{"id":"a","key":"k","time":5,"tokens_in":3}]}'
+    assert metering.mentioned(plain) == frozenset()
+    assert metering.mentioned(plain.replace(b'"k"', b'"k","tokens_audio":2,"model":"Q3"')) == {"tokens_audio", "model"}
+    escaped = plain.replace(b'"tokens_in"', b'"tokens\\u005fcached"')
+    assert "tokens_cached" in metering.mentioned(escaped)
+    records = [_record("a", tokens_in=3), _record("b", "l"), _record("c")]
+    for one, other in zip(metering.columns(records), metering.columns(records, frozenset()), strict=True):
+        assert np.array_equal(one, other) if isinstance(one, np.ndarray) else str(one) == str(other)
+
+
 def test_an_answer_tells_every_record_and_the_sums() -> None:
     outcome = np.array([Outcome.APPLIED, Outcome.DUPLICATE, Outcome.EXHAUSTED, Outcome.APPLIED], np.uint8)
     told = Told(outcome, np.array([5, 0, 0, 1]), np.array([0, 0, 0, 2]), np.array([0, 0, 0, 7]), {"k": 3})
