@@ -19,6 +19,9 @@ from api.ledgercli import DATA, AsJson, Directory, fail, out
 
 RULES = {
     "fees": "/v1/fees",
+    "fee-schedule": "/v1/fee-schedule",
+    "tier": "/v1/tier",
+    "account-tier": "/v1/account-tier",
     "band": "/v1/price-band",
     "guards": "/v1/guards",
     "mode": "/v1/trading-mode",
@@ -177,9 +180,16 @@ def _term(text: str) -> tuple[str, Any]:
     name, is_given, value = text.partition("=")
     if not is_given:
         raise typer.BadParameter("terms are NAME=VALUE", param_hint="TERMS")
-    if value in {"true", "false"}:
-        return name, value == "true"
+    if value in {"true", "false", "null"} or value.startswith("["):
+        return name, _value(value)
     return name, int(value) if value.removeprefix("-").isdecimal() else value
+
+
+def _value(text: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise typer.BadParameter(f"no JSON list: {text}", param_hint="TERMS") from None
 
 
 def _act(data: Path, url: str, why: str, method: str, path: str, /, **terms: Any) -> None:  # noqa: ANN401

@@ -88,6 +88,7 @@ _REASONS: Mapping[str, frozenset[RejectReason]] = {
     "set_account_state": _ACCOUNT,
     "set_account_limits": _ACCOUNT,
     "kill_switch": _ACCOUNT | {_R.ACCOUNT_NOT_ACTIVE},
+    "set_account_tier": _ACCOUNT,
     **dict.fromkeys(_MARKET_COMMANDS, _MARKET),
 }  # of a command that is not here: whatever a command may meet that is no order
 

@@ -1,14 +1,15 @@
 """Fees from the event log alone: every trade's two fees computed again from the rates and the orders before it.
 
-An order pays the rates of its acceptance, or of the replace that last cost it its place; each role pays the growth of
-the fee on all that the order has traded in that role, rounded up. In an auction both parties trade as takers.
+An order pays the rates of its account's tier, at its acceptance or at the replace that last cost it its place. Each
+role pays the growth of the fee on all that the order has traded in that role, rounded up. In an auction both parties
+trade as takers.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from exchange.core.types import BPS, EventKind, OrderFlag, TradingState
+from exchange.core.types import BPS, FEE_TIERS, EventKind, OrderFlag, TradingState
 from settlement.differences import Difference
 
 _KINDS = (
@@ -18,6 +19,7 @@ _KINDS = (
     EventKind.ORDER_CANCELED,
     EventKind.ORDER_EXPIRED,
     EventKind.FEES_SET,
+    EventKind.ACCOUNT_TIER_SET,
     EventKind.TRADING_STATE_SET,
     EventKind.AUCTION_UNCROSSED,
 )
@@ -35,6 +37,7 @@ class _Seen(NamedTuple):
     """What of an event a fee depends on."""
 
     kind: int
+    account: int
     instrument: int
     order_id: int
     counter_order_id: int
@@ -76,7 +79,8 @@ class Fees:
 
     def __init__(self) -> None:
         """Begin before the first event."""
-        self._rates: dict[int, tuple[int, int]] = {}  # of an instrument, once set: the maker's, the taker's
+        self._rates: dict[int, list[tuple[int, int]]] = {}  # of an instrument, once set, by tier: maker's, taker's
+        self._tiers: dict[int, int] = {}  # of accounts, once set
         self._orders: dict[int, Order] = {}
         self._states: dict[int, int] = {}  # of instruments
 
@@ -89,11 +93,14 @@ class Fees:
             if kind == EventKind.TRADED:
                 self._check_trade(event, first_number + index)
             elif kind == EventKind.ORDER_ACCEPTED:
-                self._orders[event.order_id] = Order(self._rates.get(event.instrument, (0, 0)), event.quantity_lots)
+                self._orders[event.order_id] = Order(self._rates_of(event), event.quantity_lots)
             elif kind == EventKind.ORDER_REPLACED:
                 self._replace(event)
             elif kind == EventKind.FEES_SET:
-                self._rates[event.instrument] = (event.counter_fee, event.fee)
+                rates = self._rates.setdefault(event.instrument, [(0, 0)] * FEE_TIERS)
+                rates[event.state :] = [(event.counter_fee, event.fee)] * (FEE_TIERS - event.state)
+            elif kind == EventKind.ACCOUNT_TIER_SET:
+                self._tiers[event.account] = event.state
             elif kind in {EventKind.TRADING_STATE_SET, EventKind.AUCTION_UNCROSSED}:
                 self._states[event.instrument] = event.state
             else:
@@ -103,7 +110,12 @@ class Fees:
         order = self._orders[event.order_id]
         order.leaves = event.leaves_lots
         if not event.flags & OrderFlag.KEPT_PRIORITY:
-            order.maker_bps, order.taker_bps = self._rates.get(event.instrument, (0, 0))
+            order.maker_bps, order.taker_bps = self._rates_of(event)
+
+    def _rates_of(self, event: "_Seen") -> tuple[int, int]:
+        """Return what the account of an order pays on its instrument now."""
+        rates = self._rates.get(event.instrument)
+        return (0, 0) if rates is None else rates[self._tiers.get(event.account, 0)]
 
     def _check_trade(self, event: "_Seen", number: int) -> None:
         counter_role = "taker" if self._states.get(event.instrument) in _AUCTIONS else "maker"

@@ -3,7 +3,7 @@
 from typing import Any
 
 from api.binance import replies
-from api.binance.reference import rate, rate_limits
+from api.binance.reference import rate, rate_limits, tier_of
 from api.binance.requests import AccountRequest, FillsRequest, ListenKeyRequest, Nothing, OneSymbol
 from api.call import Call, encoded
 from api.door import Services
@@ -14,11 +14,12 @@ from exchange.registry.documents import Scope
 
 
 async def account(services: Services, call: Call) -> bytes:
-    """Return balances and permissions."""
+    """Return balances and permissions; the rates are those of the account's tier on most instruments."""
     request = validated(AccountRequest, call.texts)
     index = call.account
     rows = await services.exchange.query(lambda engine: engine.balances(index))
     owner = services.exchange.registry.account_at(index)
+    maker, taker = services.exchange.registry.usual_rates(0 if owner is None else owner.tier)
     is_active = owner is not None and owner.state is AccountState.ACTIVE
     balances = [
         _balance(services, asset, available, held)
@@ -26,11 +27,11 @@ async def account(services: Services, call: Call) -> bytes:
         if available or held or not request.omit_zero_balances
     ]
     return encoded({
-        "makerCommission": 0,
-        "takerCommission": 0,
+        "makerCommission": maker,
+        "takerCommission": taker,
         "buyerCommission": 0,
         "sellerCommission": 0,
-        "commissionRates": {"maker": rate(0), "taker": rate(0), "buyer": rate(0), "seller": rate(0)},
+        "commissionRates": {"maker": rate(maker), "taker": rate(taker), "buyer": rate(0), "seller": rate(0)},
         "canTrade": is_active,
         "canWithdraw": is_active,
         "canDeposit": is_active,
@@ -46,11 +47,12 @@ async def account(services: Services, call: Call) -> bytes:
 
 
 async def commission(services: Services, call: Call) -> bytes:
-    """Return the fee rates of an instrument."""
+    """Return what the account pays on an instrument."""
     request = validated(OneSymbol, call.texts)
     instrument = services.directory.instrument(request.symbol)
     zero = {"maker": rate(0), "taker": rate(0), "buyer": rate(0), "seller": rate(0)}
-    own = {**zero, "maker": rate(instrument.maker_bps), "taker": rate(instrument.taker_bps)}
+    maker, taker = instrument.rates(tier_of(services, call))
+    own = {**zero, "maker": rate(maker), "taker": rate(taker)}
     discount = {
         "enabledForAccount": False,
         "enabledForSymbol": False,

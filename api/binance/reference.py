@@ -84,12 +84,19 @@ async def coins(services: Services, call: Call) -> bytes:
 
 
 async def trade_fees(services: Services, call: Call) -> bytes:
-    """Return the fee rates of one instrument or of all."""
-    request = validated(FeesRequest, call.texts)
-    return encoded([
-        {"symbol": one.symbol, "makerCommission": rate(one.maker_bps), "takerCommission": rate(one.taker_bps)}
-        for one in services.directory.listed(request.symbol)
-    ])  # fmt: skip
+    """Return what the account pays on one instrument or on all."""
+    request, tier = validated(FeesRequest, call.texts), tier_of(services, call)
+    told = []
+    for one in services.directory.listed(request.symbol):
+        maker, taker = one.rates(tier)
+        told.append({"symbol": one.symbol, "makerCommission": rate(maker), "takerCommission": rate(taker)})
+    return encoded(told)
+
+
+def tier_of(services: Services, call: Call) -> int:
+    """Return the fee tier of the account that asks."""
+    found = services.exchange.registry.account_at(call.account)
+    return 0 if found is None else found.tier
 
 
 async def status(services: Services, call: Call) -> bytes:

@@ -9,7 +9,7 @@ from api.v1.admissionschemas import (
     TierRequest,
 )
 from api.v1.desk import Action, Caller, Desk, register
-from api.v1.participants import account_answer
+from api.v1.participants import account_answer, first_tier
 from api.v1.problems import NOT_A_BROKER, TOO_MANY_APPLICATIONS, UNKNOWN_PARTICIPANT
 from api.v1.purses import participant_of
 from api.v1.schemas import AccountAnswer
@@ -55,9 +55,12 @@ async def set_standing(desk: Desk, caller: Caller, request: StandingRequest) -> 
 
 
 async def set_tier(desk: Desk, caller: Caller, request: TierRequest) -> StandingAnswer:
-    """Write down a participant's fee tier."""
+    """Set the fee tier of a participant: of all its accounts but those with a tier of their own."""
     async with desk.registrations:
-        await register(desk, TierSet(request.participant, request.tier))
+        accounts = desk.exchange.registry.accounts_of(request.participant)
+        changed = [one.index for one in accounts if one.own_tier is None and one.tier != request.tier]
+        made = b"".join([commands.set_account_tier(index, request.tier) for index in changed])
+        await register(desk, TierSet(request.participant, request.tier), made)
     return _answer(desk, request.participant)
 
 
@@ -71,7 +74,8 @@ async def open_subaccount(desk: Desk, caller: Caller, request: SubaccountRequest
         known = registry.account(request.name)
         if known is None or known.participant != own.participant:
             group = own.group if request.grouped else 0
-            await register(desk, AccountNamed(registry.next_account, request.name, own.participant, Role.BROKER, group))
+            document = AccountNamed(registry.next_account, request.name, own.participant, Role.BROKER, group)
+            await register(desk, document, first_tier(registry, document))
             known = registry.account(request.name)
     assert known is not None
     return account_answer(known)

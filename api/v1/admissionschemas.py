@@ -5,7 +5,8 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from api.v1.schemas import REQUEST, ROWS_MAX, AccountAnswer, Name, Text
-from exchange.registry.conduct import NOTE_CHARACTERS_MAX, PROPOSAL_BODY_MAX, TIERS_MAX
+from exchange.core.types import FEE_TIERS
+from exchange.registry.conduct import NOTE_CHARACTERS_MAX, PROPOSAL_BODY_MAX
 
 
 class ApplicationRequest(BaseModel):
@@ -43,7 +44,7 @@ class TierRequest(BaseModel):
 
     model_config = REQUEST
     participant: Name
-    tier: int = Field(ge=0, le=TIERS_MAX)
+    tier: int = Field(ge=0, lt=FEE_TIERS)
 
 
 class SubaccountRequest(BaseModel):

@@ -7,6 +7,8 @@ GRAVE_ACTS = frozenset((  # where four eyes are required, one operator proposes 
     "POST /v1/withdrawals",
     "POST /v1/disputes",
     "PUT /v1/account-limits",
+    "PUT /v1/account-tier",
+    "PUT /v1/fee-schedule",
     "PUT /v1/fees",
     "PUT /v1/four-eyes",
     "PUT /v1/guards",

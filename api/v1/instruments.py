@@ -92,7 +92,7 @@ async def halt(desk: Desk, caller: Caller, request: HaltRequest) -> HaltAnswer:
 async def set_fees(desk: Desk, caller: Caller, request: FeesRequest) -> InstrumentAnswer:
     """Change the fee rates of orders accepted from now on; orders that rest keep theirs."""
     instrument = find_instrument(desk, request.symbol)
-    await submit(desk, commands.set_fees(instrument.index, request.maker_bps, request.taker_bps))
+    await submit(desk, commands.set_fees(instrument.index, request.maker_bps, request.taker_bps, request.tier))
     return instrument_answer(desk.exchange.registry, instrument)
 
 

@@ -64,9 +64,16 @@ async def _ensure_account(desk: Desk, participant: str, role: Role, request: New
     known = registry.account(request.name)
     if known is None:
         document = AccountNamed(registry.next_account, request.name, participant, role, request.group)
-        await register(desk, document)
+        await register(desk, document, first_tier(registry, document))
     elif (known.participant, known.group) != (participant, request.group or known.index):
         raise RequestError(OTHER_TERMS)
+
+
+def first_tier(registry: Registry, document: AccountNamed) -> bytes:
+    """Return the command that gives a new account its participant's fee tier, none if that is 0."""
+    participant = registry.participant(document.participant)
+    tier = 0 if participant is None else participant.tier
+    return commands.set_account_tier(document.index, tier) if tier else b""
 
 
 def _find(registry: Registry, name: str) -> Participant:
@@ -98,6 +105,7 @@ def account_answer(account: Account) -> AccountAnswer:
         role=account.role,
         group=account.group,
         state=account.state.name,
+        tier=account.tier,
     )
 
 

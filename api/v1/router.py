@@ -31,6 +31,7 @@ from api.v1 import (
     reference,
     reversals,
     series,
+    tiers,
     transfers,
     usage,
     venue,
@@ -44,6 +45,7 @@ CLIENT_GONE = 499  # nobody hears it
 _TAGS = {
     participants: "participants and keys",
     keys: "participants and keys",
+    tiers: "fees by tier",
     admission: "participants and keys",
     proposals: "four eyes",
     instruments: "assets and instruments",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from exchange.core.types import BPS
+from exchange.core.types import BPS, FEE_TIERS
 
 REQUEST = ConfigDict(extra="forbid", frozen=True)
 ROWS_MAX = 1_000  # of one answer
@@ -85,6 +85,7 @@ class AccountAnswer(BaseModel):
     role: str
     group: int
     state: str
+    tier: int = Field(description="Of fees.")
 
 
 class ParticipantAnswer(BaseModel):
@@ -264,12 +265,16 @@ class HaltAnswer(BaseModel):
 
 
 class FeesRequest(BaseModel):
-    """Fee rates of orders accepted from now on; the maker's may be negative, by no more than the taker pays."""
+    """Fee rates of orders accepted from now on; the maker's may be negative, by no more than the taker pays.
+
+    They are those of a tier of accounts and of all tiers above it: of tier 0, everybody's.
+    """
 
     model_config = REQUEST
     symbol: SymbolName
     maker_bps: Rate
     taker_bps: Rate
+    tier: int = Field(0, ge=0, lt=FEE_TIERS)
 
 
 class BandRequest(BaseModel):

@@ -1,9 +1,11 @@
 """The fold of what is written down about people: which standing may follow which, and who may decide what."""
 
+from exchange.core.types import FEE_TIERS
 from exchange.registry.documents import Document, Role, Scope
 from exchange.registry.entries import Participant, Tables
 from exchange.registry.people import (
     NEXT_STANDINGS,
+    AccountTierSet,
     FourEyesSet,
     PeopleEntries,
     Proposal,
@@ -19,7 +21,6 @@ from exchange.registry.people import (
 )
 from exchange.registry.refusals import DocumentRefusal
 
-TIERS_MAX = 9
 NOTE_CHARACTERS_MAX = 1_000
 PROPOSAL_BODY_MAX = 16_384
 OPEN_PROPOSALS_MAX = 1_000
@@ -49,7 +50,11 @@ def refuse_people(tables: Tables, document: Document) -> DocumentRefusal | None:
         case TierSet():
             if document.participant not in tables.participants:
                 return DocumentRefusal.UNKNOWN_PARTICIPANT
-            return None if 0 <= document.tier <= TIERS_MAX else DocumentRefusal.BAD_TERMS
+            return None if 0 <= document.tier < FEE_TIERS else DocumentRefusal.BAD_TERMS
+        case AccountTierSet():
+            if tables.account_at(document.account) is None:
+                return DocumentRefusal.UNKNOWN_ACCOUNT
+            return None if document.tier is None or 0 <= document.tier < FEE_TIERS else DocumentRefusal.BAD_TERMS
         case FourEyesSet():
             return DocumentRefusal.ONE_OPERATOR if document.required and not _has_two_operators(tables) else None
         case ProposalMade():
@@ -71,6 +76,8 @@ def add_people(tables: Tables, document: Document, sequence: int = 0) -> None:
             tables.participants[document.participant].standing = document.standing
         case TierSet():
             tables.participants[document.participant].tier = document.tier
+        case AccountTierSet():
+            tables.entries.accounts[document.account].own_tier = document.tier
         case FourEyesSet():
             people.four_eyes = document.required
         case ProposalMade():

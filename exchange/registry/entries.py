@@ -1,6 +1,8 @@
 """What the registry knows now about each name: the terms of its document, and facts that events have changed since."""
 
+from collections import Counter
 from operator import attrgetter
+from typing import TypeAlias
 
 import msgspec
 
@@ -42,6 +44,8 @@ class Account(msgspec.Struct):
     role: Role
     group: int
     state: AccountState = AccountState.UNKNOWN
+    tier: int = 0  # of fees, as the engine has it
+    own_tier: int | None = None  # in place of its participant's
 
 
 class Asset(msgspec.Struct):
@@ -54,6 +58,9 @@ class Asset(msgspec.Struct):
     issuer_account: int
     description: str
     is_created: bool = False
+
+
+Rates: TypeAlias = tuple[int, int]  # the maker's and the taker's, in basis points
 
 
 class Instrument(msgspec.Struct):
@@ -82,8 +89,9 @@ class Instrument(msgspec.Struct):
     # as the engine lists an instrument, until it says otherwise
     is_listed: bool = False
     trading_state: TradingState = TradingState.CLOSED
-    maker_bps: int = 0
+    maker_bps: int = 0  # of tier 0
     taker_bps: int = 0
+    tier_rates: tuple[Rates, ...] = ()  # of all tiers; none: as tier 0
     band_low_ticks: int = 1
     band_high_ticks: int = PRICE_TICKS_MAX
     mode: TradingMode = TradingMode.CONTINUOUS
@@ -98,6 +106,10 @@ class Instrument(msgspec.Struct):
     holders_max: int = 0
     changed_sequence: int = 0  # of the command that changed one of these last
     changed_ns: int = 0
+
+    def rates(self, tier: int) -> Rates:
+        """Return what accounts of a tier pay."""
+        return self.tier_rates[tier] if self.tier_rates else (self.maker_bps, self.taker_bps)
 
 
 class ApiKey(msgspec.Struct):
@@ -153,6 +165,7 @@ class Tables:
         listed = [found for found in entries.instruments if found.changed_sequence]
         listed.sort(key=attrgetter("changed_sequence"))
         self.changed = {found.index: found for found in listed}  # the latest last
+        self.schedules = Counter(map(schedule_of, listed))  # how many instruments have the same rates
         for key in entries.keys:
             self.key_counts[key.account] = self.key_counts.get(key.account, 0) + 1
 
@@ -170,6 +183,11 @@ class Tables:
         """Return an instrument by its index."""
         instruments = self.entries.instruments
         return instruments[index - 1] if 1 <= index <= len(instruments) else None
+
+
+def schedule_of(instrument: Instrument) -> tuple[Rates, ...]:
+    """Return the rates of an instrument: of all tiers, or one for all of them."""
+    return instrument.tier_rates or ((instrument.maker_bps, instrument.taker_bps),)
 
 
 def next_announcement(entries: Entries) -> int:

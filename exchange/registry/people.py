@@ -43,6 +43,13 @@ class TierSet(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True)
     tier: int
 
 
+class AccountTierSet(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
+    """A fee tier of an account's own, in place of its participant's; None: the participant's again."""
+
+    account: int
+    tier: int | None
+
+
 class FourEyesSet(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
     """Whether acts that move money or change rules need a second operator."""
 
@@ -103,6 +110,7 @@ class ProposalCarriedOut(msgspec.Struct, tag=True, frozen=True, forbid_unknown_f
 PeopleDocument: TypeAlias = (
     StandingSet
     | TierSet
+    | AccountTierSet
     | FourEyesSet
     | ProposalMade
     | ProposalDecided

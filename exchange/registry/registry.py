@@ -42,6 +42,7 @@ from exchange.registry.entries import (
     Entries,
     Instrument,
     Participant,
+    Rates,
     Tables,
     first_entries,
     next_announcement,
@@ -188,6 +189,20 @@ class Registry:
     def accounts_of(self, participant: str) -> list[Account]:
         """Return a participant's accounts by index."""
         return [account for account in self._tables.entries.accounts if account.participant == participant]
+
+    def tier_of(self, account: Account) -> int:
+        """Return the fee tier that an account is to have: its own, or its participant's."""
+        if account.own_tier is not None:
+            return account.own_tier
+        return self._tables.participants[account.participant].tier
+
+    def usual_rates(self, tier: int) -> Rates:
+        """Return what accounts of a tier pay on most instruments."""
+        common = self._tables.schedules.most_common(1)
+        if not common:
+            return 0, 0
+        schedule = common[0][0]
+        return schedule[tier] if len(schedule) > 1 else schedule[0]
 
     def asset(self, name: str) -> Asset | None:
         """Return an asset by name."""

@@ -50,6 +50,12 @@ def test_the_market_is_run_and_the_reasons_are_listed(desk: Office) -> None:
     fees = run(desk, "set", "fees", f"symbol={SYMBOL}", "maker_bps=-2", "taker_bps=7", "--why", "promised")
     assert json.loads(fees.stdout)["taker_bps"] == 7
     assert run(desk, "set", "venue-rules", f"symbol={SYMBOL}", "anonymous=true", "--why", "rule 9").exit_code == 0
+    schedule = run(desk, "set", "fee-schedule", f"symbol={SYMBOL}", "rates=[[-2,7],[-2,6]]", "--why", "tiers")
+    assert [row["taker_bps"] for row in json.loads(schedule.stdout)["rates"]][:3] == [7, 6, 6]
+    tier = run(desk, "set", "account-tier", f"account={desk.buyer.account}", "tier=1", "--why", "volume")
+    assert json.loads(tier.stdout)["tier"] == 1
+    assert run(desk, "set", "fee-schedule", f"symbol={SYMBOL}", "rates=[[", "--why", "x").exit_code == 2
+    run(desk, "set", "venue-rules", f"symbol={SYMBOL}", "anonymous=true", "--why", "rule 9")
     listed = run(desk, "acts")
     assert [word for word in ("stale", "fresh", "runaway", "promised", "rule 9") if word not in listed.stdout] == []
     acts = json.loads(run(desk, "acts", "--json").stdout)

@@ -21,6 +21,8 @@ def activity() -> list[bytes]:
         *trading(60),
         commands.withdraw(ALICE, CASH, 77),
         commands.redeem(ALICE, BASE, 500, b"usage id no. 1.."),
+        commands.set_fees(INSTRUMENT, -2, 3, 2),
+        commands.set_account_tier(ALICE, 4),
         *trading(40),
         commands.new_order(BOB, INSTRUMENT, Side.SELL, 500, 9),
         commands.new_order(ALICE, INSTRUMENT, Side.BUY, 50, 9),

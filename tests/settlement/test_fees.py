@@ -71,6 +71,21 @@ def test_a_replace_that_loses_its_place_pays_the_rates_of_its_day(flags: int, ta
     _check(*OPENED, later, replaced, _traded(1_000, 1, taker_fee, 0))
 
 
+def test_an_account_pays_the_rates_of_its_tier() -> None:
+    second = event(EventKind.FEES_SET, instrument=1, state=2, fee=3, counter_fee=-3)
+    tier = event(EventKind.ACCOUNT_TIER_SET, account=7, state=5)
+    maker = event(EventKind.ORDER_ACCEPTED, order_id=MAKER, account=7, instrument=1, quantity_lots=9)
+    opened = [RATES, second, tier, maker, _accepted(TAKER, 9)]
+    _check(*opened, _traded(10_000, 1, 5, -3))
+    with pytest.raises(Difference, match="maker's fee is -1, but the rates make it -3"):
+        _check(*opened, _traded(10_000, 1, 5, -1))
+    _check(*opened, RATES, _traded(10_000, 1, 5, -3))  # new rates of everybody are for later orders
+    _check(RATES, second, RATES, tier, maker, _accepted(TAKER, 9), _traded(10_000, 1, 5, -1))
+    lower = event(EventKind.ACCOUNT_TIER_SET, account=7, state=1)
+    replaced = event(EventKind.ORDER_REPLACED, order_id=MAKER, account=7, instrument=1, leaves_lots=9)
+    _check(*opened, lower, replaced, _traded(10_000, 1, 5, -1))
+
+
 def test_an_order_that_has_ended_trades_no_more() -> None:
     with pytest.raises(Difference, match="names order 11, which is not open"):
         _check(*OPENED, event(EventKind.ORDER_CANCELED, order_id=TAKER), _traded(1_000, 1, 1, 0))

@@ -7,6 +7,7 @@ books agree.
 import asyncio
 import time
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,7 @@ class Scene:
             assert client.post("/v1/mass-cancel", symbol=BOOK).status_code == 200
 
     def wash(self) -> None:
+        self.desk.operator.put("/v1/fees", symbol=BOOK, maker_bps=-1, taker_bps=5)
         for side in ("SELL", "BUY"):
             self.order(self.people["washer"], side, 7, "1.0000", self_trade_prevention="NONE")
 
@@ -148,6 +150,11 @@ def units_of(client: Client) -> int:
     return int(found[BOOK].replace(".", ""))
 
 
+def cash_of(client: Client) -> Decimal:
+    rows = client.get("/v1/balances").json()["balances"]
+    return Decimal(next(row["total"] for row in rows if row["asset"] == "CNY"))
+
+
 def wait_for_a_quiet_hour() -> None:
     """Patterns count within an hour: begin with at least a minute of it left."""
     left_s = 3_600 - time.time() % 3_600
@@ -178,6 +185,11 @@ def test_the_operator_halts_kills_busts_and_says_why(scene: Scene) -> None:
     units = units_of(member)
     act("POST", "/v1/busts", "passed round in a ring", b'{"event":%d}' % fill["event"])
     assert units_of(member) == units - int(fill["quantity"]) * 10**6
+    own = washer.get("/v1/fills", symbol=BOOK).json()["fills"][-1]  # of the account with itself
+    paid = [Decimal(row["fee"]) for row in washer.get("/v1/fills", symbol=BOOK).json()["fills"]]
+    before = cash_of(washer)
+    act("POST", "/v1/busts", "with itself", b'{"event":%d}' % own["event"])
+    assert cash_of(washer) - before == sum(paid[-2:]) > 0
     body = f'{{"symbol":"{BOOK}","maker_bps":0,"taker_bps":3}}'.encode()
     assert act("PUT", "/v1/fees", "new schedule", body)["taker_bps"] == 3
     acts = scene.auditor.get("/v1/acts", after=last).json()["acts"]
@@ -186,6 +198,7 @@ def test_the_operator_halts_kills_busts_and_says_why(scene: Scene) -> None:
         ("PUT /v1/trading-state", "they are fresh again"),
         ("POST /v1/kill-switch", "wash trading"),
         ("POST /v1/busts", "passed round in a ring"),
+        ("POST /v1/busts", "with itself"),
         ("PUT /v1/fees", "new schedule"),
     ]
     assert desk.dsn is not None

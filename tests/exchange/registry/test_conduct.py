@@ -3,10 +3,12 @@
 import pytest
 from msgspec.structs import replace
 
-from exchange.registry.conduct import OPEN_PROPOSALS_MAX, SCOPES, TIERS_MAX
+from exchange.core.types import FEE_TIERS
+from exchange.registry.conduct import OPEN_PROPOSALS_MAX, SCOPES
 from exchange.registry.documents import AccountNamed, KeyCreated, ParticipantCreated, Role, Scope, encode
 from exchange.registry.people import (
     NEXT_STANDINGS,
+    AccountTierSet,
     FourEyesSet,
     ProposalCarriedOut,
     ProposalDecided,
@@ -78,7 +80,10 @@ def test_a_key_has_scopes_of_its_accounts_role_alone(role: Role) -> None:
         (StandingSet("ctel", Standing.CLOSED, "ctel"), DocumentRefusal.OWN_MATTER),
         (StandingSet("ctel", Standing.CLOSED, "EXCHANGE", "x" * 1001), DocumentRefusal.TOO_LONG),
         (TierSet("nobody", 1), DocumentRefusal.UNKNOWN_PARTICIPANT),
-        (TierSet("ctel", TIERS_MAX + 1), DocumentRefusal.BAD_TERMS),
+        (TierSet("ctel", FEE_TIERS), DocumentRefusal.BAD_TERMS),
+        (AccountTierSet(99, 1), DocumentRefusal.UNKNOWN_ACCOUNT),
+        (AccountTierSet(1, FEE_TIERS), DocumentRefusal.BAD_TERMS),
+        (AccountTierSet(1, -1), DocumentRefusal.BAD_TERMS),
         (FourEyesSet(required=True), DocumentRefusal.ONE_OPERATOR),
         (replace(PROPOSED, number=2), DocumentRefusal.INDEX_NOT_NEXT),
         (replace(PROPOSED, expires_ns=10), DocumentRefusal.BAD_TERMS),
