@@ -24,8 +24,8 @@ from api.limits import Limiter
 from api.replays import Replays
 from api.stream.listenkeys import ListenKeys
 from api.turn import Turn
-from api.v1.desk import Action, Caller
-from api.v1.grave import GRAVE_ACTS, named
+from api.v1.desk import NOT_ACTIVE, Action, Caller
+from api.v1.grave import ACTIVE_ACTS, GRAVE_ACTS, named
 from api.v1.problems import NEEDS_APPROVAL, NO_REASON, NOT_JSON, REASON_TOO_LONG, invalid_request
 from exchange.core import commands
 from exchange.core.types import CommandKind, RejectReason
@@ -202,6 +202,8 @@ def of_action(action: Action) -> tuple[Problem, ...]:
         walk.follow(Replays.take)
     if named(action.method, action.path) in GRAVE_ACTS:
         walk.follow(NEEDS_APPROVAL)
+    if named(action.method, action.path) in ACTIVE_ACTS:
+        walk.follow(NOT_ACTIVE)
     if action.has_body:
         walk.follow((Limiter.refuse_body, NOT_JSON))
     if action.request.model_fields or action.has_body:

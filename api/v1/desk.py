@@ -21,7 +21,7 @@ from api.errors import OVERLOADED, STATUS_UNKNOWN, STOPPED, UNKNOWN_ERROR, Reque
 from api.gateway import Gateway, Names
 from api.limits import Limiter, Limits
 from api.titles import Titles
-from api.v1.grave import GRAVE_ACTS, REASONED_ACTS, named
+from api.v1.grave import ACTIVE_ACTS, GRAVE_ACTS, REASONED_ACTS, named
 from api.v1.orderanswers import OrderAnswers
 from api.v1.problems import (
     FOREIGN_ACCOUNT,
@@ -36,7 +36,7 @@ from api.vault import Vault
 from api.version import own_version
 from exchange.core.engine import Engine
 from exchange.core.records import COMMAND
-from exchange.core.types import EventKind
+from exchange.core.types import AccountState, CommandKind, EventKind, RejectReason
 from exchange.events import Event
 from exchange.registry.acts import TERMS_CHARACTERS_MAX, WHY_CHARACTERS_MAX, OperatorActed
 from exchange.registry.documents import Document, Scope, commands_of, encode
@@ -47,6 +47,8 @@ from exchange.server import Exchange
 from settlement.ledger import Ledger
 
 T = TypeVar("T")
+NOT_ACTIVE = rejection(RejectReason.ACCOUNT_NOT_ACTIVE, CommandKind.TRANSFER)
+ENDING_MOVES = frozenset(("unlist", "cancel"))  # of register entries
 BODY_BYTES_MAX = 64 * 1024
 SEES_ALL = frozenset((Scope.OPERATE, Scope.AUDIT))
 OWN_NAMES = Names("quantity", "price", "stop_price", "displayed", "amount")
@@ -171,6 +173,7 @@ async def answer(desk: Desk, action: Action, bodies: Limiter, call: Call, receiv
         caller = await _admit(desk, action, bodies, call, receive)
         _check_eyes(desk, action)
         request = _request(action, call)
+        _check_standing(desk, action, caller, request)
         _take_once(desk, action, caller, request)
         if action.is_act:
             await _write_down(desk, action, caller, request)
@@ -191,6 +194,15 @@ def _check_eyes(desk: Desk, action: Action) -> None:
     """Refuse what one operator alone may not do where four eyes are required."""
     if desk.exchange.registry.people.four_eyes and named(action.method, action.path) in GRAVE_ACTS:
         raise RequestError(NEEDS_APPROVAL)
+
+
+def _check_standing(desk: Desk, action: Action, caller: Caller, request: BaseModel | None) -> None:
+    """Refuse what a restricted or suspended account would begin; what it ends it may."""
+    if named(action.method, action.path) not in ACTIVE_ACTS or getattr(request, "move", "") in ENDING_MOVES:
+        return
+    account = desk.exchange.registry.account_at(caller.account)
+    if account is None or account.state is not AccountState.ACTIVE:
+        raise RequestError(NOT_ACTIVE)
 
 
 async def _write_down(desk: Desk, action: Action, caller: Caller, request: BaseModel | None) -> None:

@@ -1,4 +1,4 @@
-"""Acts that move money or change rules, and acts that must say why."""
+"""Acts that move money or change rules, acts that must say why, and acts of active accounts alone."""
 
 GRAVE_ACTS = frozenset((  # where four eyes are required, one operator proposes them and another approves
     "POST /v1/busts",
@@ -32,6 +32,17 @@ REASONED_ACTS = frozenset((
     "PUT /v1/standing",
 ))  # fmt: skip
 """Acts against somebody's will, or that others decide on: they are not done without a reason."""
+
+ACTIVE_ACTS = frozenset((
+    "POST /v1/clearances",
+    "POST /v1/dataset-certificates",
+    "POST /v1/dataset-moves",
+    "POST /v1/datasets",
+    "POST /v1/keys",
+    "POST /v1/licences",
+    "POST /v1/subaccounts",
+))  # fmt: skip
+"""What begins something without a command to the engine, which refuses all else of accounts that are not active."""
 
 
 def named(method: str, path: str) -> str:

@@ -59,6 +59,8 @@ def test_the_market_is_run_and_the_reasons_are_listed(desk: Office) -> None:
     listed = run(desk, "acts")
     assert [word for word in ("stale", "fresh", "runaway", "promised", "rule 9") if word not in listed.stdout] == []
     acts = json.loads(run(desk, "acts", "--json").stdout)
+    done = {"POST /v1/halt", "PUT /v1/trading-state", "POST /v1/uncross", "POST /v1/kill-switch", "PUT /v1/fees"}
+    assert done | {"PUT /v1/fee-schedule", "PUT /v1/account-tier"} <= {row["act"] for row in acts if row["why"]}
     assert acts[-1]["act"] == "PUT /v1/venue-rules"
     assert json.loads(run(desk, "acts", "--after", str(acts[-2]["number"]), "--json").stdout) == acts[-1:]
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from api.v1.desk import NOT_ACTIVE
 from api.v1.problems import NOT_A_BROKER
 from tests.api.v1.office import SYMBOL, Office, office
 
@@ -45,6 +46,19 @@ def test_who_is_restricted_or_suspended_may_only_cancel(desk: Office) -> None:
         assert buyer.http.delete(f"/api/v3/order?{query}", headers=headers).status_code == 200
         assert _stand(desk, "alice", "active") == 0
     assert buyer.order("BUY", 1, "0.5")["status"] == "NEW"
+
+
+def test_who_is_restricted_begins_nothing_that_needs_no_order_either(desk: Office) -> None:
+    broker = desk.admit("held", "read", "trade", role="broker")
+    own = {"account": broker.account, "scopes": ["read"]}
+    assert broker.post("/v1/keys", **own).status_code == 200
+    for standing in ("restricted", "suspended"):
+        assert _stand(desk, "held", standing) == 0
+        for path, body in (("/v1/keys", own), ("/v1/subaccounts", {"name": f"new-{standing}"})):
+            refused = broker.post(path, **body)
+            assert refused.json()["code"] == NOT_ACTIVE.code, refused.text
+        assert _stand(desk, "held", "active") == 0
+    assert broker.post("/v1/subaccounts", name="new").status_code == 200
 
 
 def test_a_tier_and_a_standing_are_shown(desk: Office) -> None:

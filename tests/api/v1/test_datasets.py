@@ -10,6 +10,7 @@ import pytest
 
 from api.signing import CERTIFICATE, Notary
 from api.v1 import titleproblems as problems
+from api.v1.desk import NOT_ACTIVE
 from exchange.registry.dataset import MoveRefusal
 from exchange.registry.entry import canonical
 from settlement.register import Signer
@@ -114,6 +115,19 @@ def test_an_objection_needs_a_reason_and_anybody_may_make_it(desk: Office) -> No
     assert refused(desk.other.post("/v1/dataset-moves", **reason)) == problems.NEEDS_REASON.code
     assert move(desk, desk.other, number, "object", note="These are mine.")["state"] == "objected"
     assert move(desk, desk.operator, number, "republish")["state"] == "publicity"
+
+
+def test_a_restricted_holder_begins_nothing_and_may_end(desk: Office) -> None:
+    number = registered(desk, desk.vendor)
+    state = {"account": desk.vendor.account, "cancel_orders": False}
+    ok(desk.operator.put("/v1/account-state", state="RESTRICTED", **state))
+    assert refused(desk.vendor.post("/v1/datasets", entry=entry())) == NOT_ACTIVE.code
+    said = {"number": number, "scenario": "FT", "terms": {}, "price_high": "9"}
+    assert refused(desk.vendor.post("/v1/licences", **said)) == NOT_ACTIVE.code
+    change = desk.vendor.post("/v1/dataset-moves", number=number, move="change", entry=entry(title="other"))
+    assert refused(change) == NOT_ACTIVE.code
+    assert move(desk, desk.vendor, number, "unlist")["state"] == "registered"
+    ok(desk.operator.put("/v1/account-state", state="ACTIVE", **state))
 
 
 def test_what_is_still_valid_does_not_expire(desk: Office) -> None:

@@ -32,6 +32,7 @@ def test_a_participant_comes_with_an_account_of_the_same_name(desk: Office) -> N
                 "role": "trader",
                 "group": account,
                 "state": "ACTIVE",
+                "tier": 0,
             }
         ],
     }
