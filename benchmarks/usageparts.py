@@ -28,6 +28,8 @@ from exchange.core.records import EVENT
 from exchange.core.types import EventKind
 from exchange.events import Events
 from exchange.marketdata.accountevents import AccountEvents
+from exchange.marketdata.market import MarketData
+from exchange.marketdata.orders import OrderHistory
 from exchange.registry.series import Direction, Factors
 from exchange.surveillance.watch import Watch
 from exchange.usage.answers import pack, told
@@ -93,8 +95,8 @@ def measure_parts(rounds: int, keys: int) -> dict[str, float]:
 
 def _measure_views(watch: Stopwatch, wanted: Batch, made: Planned) -> None:
     events = redeemed(len(wanted.words), made.commands["account"])
-    view, index, surveillance = AccountEvents(), UsageIndex(IDS_MAX), Watch()
-    watch.time("account events", lambda: view.apply_redemptions(events["account"]))
+    views, index, surveillance = (AccountEvents(), OrderHistory(), MarketData()), UsageIndex(IDS_MAX), Watch()
+    watch.time("views", lambda: [view.apply(Events(events)) for view in views])
     watch.time("known ids", lambda: index.apply(events, 1))
     watch.time("surveillance", lambda: surveillance.apply_array(events))
     watch.time("rows, if anybody wants them", lambda: len(Events(events).rows))
