@@ -143,6 +143,18 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         assert close is not None
         self._end(close.code, close.reason, HURRY_S)
 
+    def send_keepalive_ping(self) -> None:
+        """Ask whether the client is still there, in digits: some clients take for text what they are to send back."""
+        self.ping_timer = None
+        if self.close_sent or self.transport.is_closing():
+            return
+        assert self.ping_timeout is not None, "websockets are served with server_settings()"
+        self.ping_sent_at = self.loop.time()
+        self.pending_ping_payload = b"%d" % int(self.ping_sent_at * 1_000_000)
+        self.conn.send_ping(self.pending_ping_payload)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
+
     def keepalive_timeout(self) -> None:
         """Hang up on a client that answers no ping, though it never reads what is left."""
         super().keepalive_timeout()

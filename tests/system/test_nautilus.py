@@ -1,63 +1,46 @@
-"""nautilus_trader's Binance adapter loads, trades and looks up, only its base address changed, where it is installed.
+"""nautilus_trader's adapter with nothing but its addresses changed, over HTTP and as a node: `pytest -m optional`."""
 
-Install it beside (`pip install nautilus_trader`, 100 MB) and run `pytest -m optional tests/system/test_nautilus.py`.
-"""
-
-import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.api.venue import KEYS, SYMBOL, Venue, secret, venue
+from tests.api.venue import SYMBOL, venue
+from tests.system.apart import converse, fetched, needs_asking
 
-pytest.importorskip("nautilus_trader", reason="an optional client")
+SCRIPT = Path(__file__).with_name("nautilus_talk.py")
+LIBRARIES = ("nautilus_trader==1.221.0", "portion>=2.6")  # the rest are what the exchange needs too
+Talk = Callable[[str], dict[str, Any]]
 
-from nautilus_trader.adapters.binance.common.enums import (
-    BinanceAccountType,
-    BinanceOrderSide,
-    BinanceOrderType,
-    BinanceTimeInForce,
-)
-from nautilus_trader.adapters.binance.http.client import BinanceHttpClient
-from nautilus_trader.adapters.binance.http.error import BinanceClientError
-from nautilus_trader.adapters.binance.spot.http.account import BinanceSpotAccountHttpAPI
-from nautilus_trader.adapters.binance.spot.http.market import BinanceSpotMarketHttpAPI
-from nautilus_trader.adapters.binance.spot.http.user import BinanceSpotUserDataHttpAPI
-from nautilus_trader.adapters.binance.spot.providers import BinanceSpotInstrumentProvider
-from nautilus_trader.common.component import LiveClock
-
-pytestmark = [pytest.mark.system, pytest.mark.optional, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.system, pytest.mark.optional]
 
 
 @pytest.fixture(scope="module")
-def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
+def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    needs_asking(request.config)
+    return fetched(tmp_path_factory.mktemp("apart") / "nautilus", *LIBRARIES)
+
+
+@pytest.fixture
+def talk(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Talk]:
+    """Return how to let the adapter do one part of its work, on an exchange where nobody has traded yet."""
     with venue(tmp_path_factory.mktemp("nautilus")) as served:
-        yield served
+        yield lambda part: converse(SCRIPT, library, part, served, symbol=SYMBOL)
 
 
-def test_the_adapter_loads_trades_and_looks_up(market: Venue) -> None:
-    async def converse() -> None:
-        clock = LiveClock()
-        client = BinanceHttpClient(clock, KEYS["alice"][0], secret("alice"), market.base)
-        provider = BinanceSpotInstrumentProvider(client, clock)
-        await provider.load_all_async()
-        assert any(found.raw_symbol.value == SYMBOL for found in provider.list_all())
-        account = BinanceSpotAccountHttpAPI(client, clock, BinanceAccountType.SPOT)
-        public = BinanceSpotMarketHttpAPI(client, BinanceAccountType.SPOT)
-        terms = {"time_in_force": BinanceTimeInForce.GTC, "quantity": "2", "price": "0.2000"}
-        order = await account.new_order(
-            SYMBOL, BinanceOrderSide.BUY, BinanceOrderType.LIMIT, new_client_order_id="nautilus-1", **terms
-        )
-        assert (await account.query_order(SYMBOL, order.orderId)).clientOrderId == "nautilus-1"
-        assert [one.orderId for one in await account.query_open_orders(SYMBOL)] == [order.orderId]
-        assert (await public.query_depth(SYMBOL, 5)).bids == [("0.2000", "2")]
-        market.client("bob").order("SELL", 1, "0.2")
-        assert [fill.qty for fill in await account.query_user_trades(SYMBOL)] == ["1"]
-        assert (await account.cancel_order(SYMBOL, order.orderId)).status.value == "CANCELED"
-        with pytest.raises(BinanceClientError):
-            await account.cancel_order(SYMBOL, order.orderId)
-        info = await account.query_spot_account_info()
-        assert {balance.asset for balance in info.balances} >= {"CNY"}
-        assert (await BinanceSpotUserDataHttpAPI(client).create_listen_key()).listenKey
+def test_the_adapter_loads_trades_and_looks_up(talk: Talk) -> None:
+    found = talk("http")
+    assert SYMBOL in found["instruments"]
+    assert (found["name"], found["opened"], found["book"]) == ("nautilus-1", [True], [["0.2000", "2"]])
+    assert (found["fills"], found["canceled"], found["refused"]) == (["1"], "CANCELED", -2011)
+    assert "CNY" in found["assets"]
 
-    asyncio.run(asyncio.wait_for(converse(), 60))
+
+def test_a_node_listens_and_trades(talk: Talk) -> None:
+    found = talk("node")
+    assert (found["best_bid"], found["trade"]) == ("0.2000", ["0.2000", "1"])
+    assert "quote" in found
+    assert (found["accepted"], found["filled"][:2], found["canceled"]) == (True, ["1", "0.2000"], "1")
+    assert "Order would immediately match and take." in found["rejected"]
+    assert found["balances"][SYMBOL] == f"1.000000 {SYMBOL}"

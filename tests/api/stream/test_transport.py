@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import websockets
 from websockets.asyncio.client import connect
-from websockets.frames import Opcode
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
 
 from api.stream.config import StreamConfig
 from api.stream.frames import BINARY, TEXT, text_frame
@@ -175,6 +176,28 @@ def test_a_client_that_answers_no_ping_is_hung_up_on() -> None:
             client.transport.abort()
 
     asyncio.run(scenario())
+
+
+def test_a_ping_holds_text_and_its_answer_keeps_the_line_open() -> None:
+    async def scenario() -> tuple[list[bytes], bool]:
+        listener = Listener()
+        config = StreamConfig(ping_interval_s=0.05, ping_timeout_s=0.2)
+        async with served(listener.app, config) as server, connect(address(server)) as client:
+            pings: list[bytes] = []
+            receive = client.protocol.recv_frame
+
+            def note(heard: Frame) -> None:
+                pings.extend([bytes(heard.data)] if heard.opcode is Opcode.PING else [])
+                receive(heard)
+
+            client.protocol.recv_frame = note  # type: ignore[method-assign]
+            await client.send("hello")
+            await until(lambda: len(pings) == 8)
+            return pings, client.state is State.OPEN
+
+    pings, is_open = asyncio.run(scenario())
+    assert [ping.isdigit() for ping in pings] == [True] * 8
+    assert (len(set(pings)), is_open) == (8, True)
 
 
 def test_the_end_of_the_server_lets_the_reader_say_goodbye() -> None:
