@@ -113,10 +113,13 @@ def fold(state_at: int, events_at: int, start: int, end: int) -> int:
         event = event_at(events_at, index)
         accounts = int64(state.pools[ACCOUNTS].capacity) - 1
         is_known = int64(event.account) < accounts and int64(event.counter_account) < accounts
+        kind = event.kind
+        if kind == EventKind.COMMAND_REJECTED and not is_known:  # a refusal may name what there is not
+            state.event_count += 1
+            continue
         if not is_known or room_of(state.pools[LEAVES]) < LEAVES_OF_EVENT:
             return index
         state.event_count += 1
-        kind = event.kind
         if _is_of_one(kind):
             _note(state, int64(event.account))
             if kind == EventKind.DEADMAN_SET:

@@ -296,10 +296,10 @@ def fold(state_at: int, events_at: int, start: int, end: int) -> int:
     state = record_at(state_at, STATE)
     for index in range(start, end):
         event = event_at(events_at, index)
-        if not _has_room(state, event):
+        kind = event.kind
+        if kind != EventKind.COMMAND_REJECTED and not _has_room(state, event):  # a refusal may name what there is not
             return index
         state.event_count += 1
-        kind = event.kind
         if kind == EventKind.ORDER_ACCEPTED:
             _accept(state, event)
         elif kind == EventKind.TRADED:

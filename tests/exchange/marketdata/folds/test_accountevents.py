@@ -36,3 +36,10 @@ def test_numbers_are_those_of_a_list_of_each_account() -> None:
             since = random.randint(max(1, number - kept_max // 2), number + 1)
             assert view.since(account, since) == [pair for pair in numbered if pair[1] >= since]
             assert view.latest_by(account, since) == len([pair for pair in numbered if pair[1] <= since])
+
+
+def test_a_refusal_that_names_an_account_there_is_not_is_counted_and_costs_no_memory() -> None:
+    view = AccountEvents()
+    before = view._account_count
+    view.apply([ZERO._replace(kind=EventKind.COMMAND_REJECTED, account=2**32 - 1)])
+    assert (view.event_count, view.latest(2**32 - 1), view._account_count) == (1, 0, before)

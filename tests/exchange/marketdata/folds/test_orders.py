@@ -1,6 +1,7 @@
 """What is forgotten gives back all that it took."""
 
-from exchange.core.types import Side
+from exchange.core.types import EventKind, Side
+from exchange.events import Event
 from exchange.marketdata.orders import OrderHistory
 from tests.exchange.marketdata.builders import BOB, accepted, named, traded
 
@@ -26,3 +27,10 @@ def test_fills_are_given_back_when_neither_order_nor_account_keeps_them() -> Non
     )  # of each account 3, one of them with its order too, which keeps 2, as does one more
     assert history.by_client_id(BOB, "again").order_id == 199
     assert [fill.trade_id for fill in history.order_fills(199)] == [598, 599]
+
+
+def test_a_refusal_that_names_an_account_there_is_not_is_counted_and_costs_no_memory() -> None:
+    view = OrderHistory()
+    before = view._account_count
+    view.apply([Event(*[0] * len(Event._fields))._replace(kind=EventKind.COMMAND_REJECTED, account=2**32 - 1)])
+    assert (view.event_count, view._account_count) == (1, before)
