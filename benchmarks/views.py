@@ -55,7 +55,7 @@ def recorded(name: str, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 def made_views() -> Views:
     """Return new views, in the order in which the exchange brings them up to date."""
-    market, usage, watch = MarketData(), UsageIndex(Config().capacity.recent_ids), Watch()
+    market, usage, watch = MarketData(), UsageIndex(Config().capacity.usage_ids), Watch()
     prices = DailyPrices(market, lambda _: SYMBOL)
 
     def by_day(events: Events) -> None:

@@ -5,7 +5,7 @@ group, once for the seller's, by its units; the price of the day is the mean of 
 with no group above a quarter of it. It does not depend on the order of trades, and only its end is rounded, half up.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from enum import StrEnum
 from fractions import Fraction
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from exchange.core.types import BPS
+from exchange.marketdata.folds.prices import OWN_UNITS, UNITS, total
 
 INDEX_UNITS = 1_000_000  # base units that an index is the price of, in quote units
 TRADES_MIN = 5
@@ -20,8 +21,6 @@ COUNTERPARTIES_MIN = 3  # groups that bought, and groups that sold
 GROUPS_MIN = 4  # one group may weigh a quarter: fewer of them cannot all obey
 CARRIED_DAYS_MAX = 31  # an index without an eligible trade lapses after this
 _SYMBOL_PARTS = 7  # TA.issuer.grade.direction.hub.window.flags
-_LOW_BITS = 32  # sums of many halves of int64 stay within one
-_LOW = (1 << _LOW_BITS) - 1
 _DIRECTIONS = frozenset(("IN", "OUT", "BLEND"))
 
 
@@ -107,23 +106,20 @@ class Tally:
         seller.sold_units += sign * units
         seller.amount += sign * amount
 
-    def add_many(self, buyers: np.ndarray, sellers: np.ndarray, units: np.ndarray, amounts: np.ndarray) -> None:
-        """Count many trades: groups, units and amounts of each."""
-        is_own = buyers == sellers
-        self.excluded_count += int(is_own.sum())
-        self.excluded_units += sum(units[is_own].tolist())
-        others = ~is_own
-        bought, amounts = units[others], amounts[others]
-        self.trade_count += len(bought)
-        self.units += sum(bought.tolist())
-        for groups, is_buyer in ((buyers[others], True), (sellers[others], False)):
-            for group, count, amount in _sums(groups, bought, amounts):
-                part = self._parts.setdefault(group, _Part())
-                part.amount += amount
-                if is_buyer:
-                    part.bought_units += count
-                else:
-                    part.sold_units += count
+    def add_sums(self, book: np.void) -> None:
+        """Count trades that were summed up already, but for what each group traded."""
+        self.trade_count += int(book["trade_count"])
+        self.units += total(book["sums"][UNITS])
+        self.excluded_count += int(book["own_count"])
+        self.excluded_units += total(book["sums"][OWN_UNITS])
+
+    def add_parts(self, parts: np.ndarray) -> None:
+        """Add what each group traded."""
+        for group in np.flatnonzero((parts.view("<i8").reshape(len(parts), -1) != 0).any(axis=1)).tolist():
+            part, found = self._parts.setdefault(group, _Part()), parts[group]
+            part.bought_units += total(found["bought"][0])
+            part.sold_units += total(found["sold"][0])
+            part.amount += total(found["amount"][0])
 
     def row(self, key: IndexKey, day: int, version: int, previous: IndexRow | None) -> IndexRow | None:
         """Return what is published for a day, None if there is nothing to say."""
@@ -161,21 +157,6 @@ class Tally:
         if parts:
             return _mean(parts, max(part.weight for part in parts)), Quality.THIN, 0
         return 0, Quality.NONE, 0
-
-
-def _sums(groups: np.ndarray, units: np.ndarray, amounts: np.ndarray) -> Iterator[tuple[int, int, int]]:
-    """Yield each group with its units and amounts, summed up as exactly as one by one."""
-    order = groups.argsort(kind="stable")
-    ordered = groups[order]
-    begins = np.flatnonzero(np.diff(ordered, prepend=-1))
-    if len(begins) == 0:
-        return
-    sums = []
-    for values in (units[order], amounts[order]):
-        low = np.add.reduceat(values & _LOW, begins).tolist()
-        high = np.add.reduceat(values >> _LOW_BITS, begins).tolist()
-        sums.append([(above << _LOW_BITS) + below for above, below in zip(high, low, strict=True)])
-    yield from zip(ordered[begins].tolist(), *sums, strict=True)
 
 
 def key_of(symbol: str, quote: int) -> IndexKey | None:

@@ -69,6 +69,10 @@ class MarketData:
         self._states = np.zeros(1, STATE)
         self._state = self._states[0]
         self._state_at = address(self._states)
+        # each an array of one number in place: a field of a row takes Python ten times as long to read
+        self._batch, self._change_count, self._touched_count = (
+            self._states[name] for name in ("batch", "change_count", "touched_count")
+        )
         self._pool = Pool(self._states["books"][:, 0], BOOK)
         self._orders = np.zeros(SLOT_MASK + 1, RESTING)  # what is not used costs no memory
         self._state["orders"], self._state["trades_max"] = address(self._orders), trades_max
@@ -85,7 +89,7 @@ class MarketData:
         done, count = 0, len(events)
         while (done := fold(self._state_at, events.address, done, count)) < count:
             self._make_room(events[done])
-        return set(self._touched[: int(self._state["touched_count"])].tolist())
+        return set(self._touched[: self._touched_count.item()].tolist())
 
     def depth(self, instrument: int, limit: int) -> Depth:
         """Return at most `limit` best levels of each side."""
@@ -182,7 +186,7 @@ class MarketData:
         if instrument not in self._books:
             return 0, 0
         _, last, previous, batch, *_ = self._row(instrument)
-        return (previous, last) if batch == self._state["batch"] else (last, last)
+        return (previous, last) if batch == self._batch.item() else (last, last)
 
     def _levels(self, instrument: int, row: tuple[int, ...], side: int, limit: int) -> Levels:
         book, end = self._books[instrument], row[10 + 4 * side]
@@ -194,7 +198,7 @@ class MarketData:
         """Return how the last batch changed an instrument's orders, one after the other."""
         if self._told is None:
             self._told = {}
-            for change in _CHANGE.iter_unpack(self._changes[: int(self._state["change_count"])].tobytes()):
+            for change in _CHANGE.iter_unpack(self._changes[: self._change_count.item()].tobytes()):
                 self._told.setdefault(change[6], []).append(change)
         return self._told.get(instrument, [])
 

@@ -15,15 +15,18 @@ import numpy as np
 
 from exchange.core.types import DAY_NS, DAY_OFFSET_NS, EventKind, Side
 from exchange.events import Event, Events
+from exchange.marketdata.folds.compiled import address
+from exchange.marketdata.folds.pool import Pool
+from exchange.marketdata.folds.prices import BOOK, PART, STATE, fold
 from exchange.marketdata.indices import IndexKey, IndexRow, Tally, key_of
 from exchange.marketdata.market import MarketData
-from exchange.marketdata.settlements import Quote, SettlementRow, Trading, day_of
+from exchange.marketdata.settlements import WINDOW_NS, Quote, SettlementRow, Trading, day_of
 
 KEPT_DAYS = 8  # days whose prices can still be corrected
 ROWS_KEPT_MAX = 200_000  # published rows that wait to be stored and told
-FEW_EVENTS = 128  # of which it is quicker to look at each trade
+GROUPS = 1_024  # that there is memory for at first
 _BUY = int(Side.BUY)
-_TRADED = int(EventKind.TRADED)
+_SUMMED = ("trade_count", "own_count", "window_count", "window_id", "sums")  # of a book, until it is taken over
 _HANDLED = frozenset((EventKind.ACCOUNT_CREATED, EventKind.INSTRUMENT_LISTED, EventKind.TRADED, EventKind.TRADE_BUSTED))
 
 Row = IndexRow | SettlementRow
@@ -53,8 +56,13 @@ class DailyPrices:
         """`symbol_of` names an instrument by its number, empty if nobody named it."""
         self._market = market
         self._symbol_of = symbol_of
-        self._groups: dict[int, int] = {}
-        self._group_table: np.ndarray | None = None  # the same by account, made for many trades
+        self._states = np.zeros(1, STATE)
+        self._state_at = address(self._states)
+        self._first_trade_id = self._states["first_trade_id"]  # in place
+        self._states["window_ns"] = WINDOW_NS
+        self._pool = Pool(self._states["books"][:, 0], BOOK)
+        self._parts: dict[IndexKey, np.ndarray] = {}  # what groups traded since it was taken over
+        self._groups = np.arange(0)  # by account
         self._terms: dict[int, _Terms] = {}
         self._days: dict[int, _Day] = {}
         self._open_day = 0  # 0: nothing was traded yet
@@ -63,6 +71,8 @@ class DailyPrices:
         self._settled: dict[int, dict[int, SettlementRow]] = {}
         self._published: deque[Row] = deque(maxlen=ROWS_KEPT_MAX)
         self.published_count = 0
+        self._set_groups(GROUPS)
+        fold(self._state_at, 0, 0, 0)  # it is compiled now, not when somebody waits for it
 
     def parts(self, rows: Sequence[Event]) -> Iterator[Events]:
         """Yield the events of one day at a time; what was before a part is published when it is asked for."""
@@ -82,17 +92,21 @@ class DailyPrices:
     def apply(self, rows: Sequence[Event]) -> None:
         """Apply the next events, all of one day."""
         events = Events.of(rows)
-        if len(events) > FEW_EVENTS and not events.kinds & _HANDLED - {_TRADED}:
-            trades = events.array[events.array["kind"] == _TRADED]
-            if len(trades):
-                self._trade_many(trades)
+        if events.kinds.isdisjoint(_HANDLED):
             return
-        for _, event in events.chosen(_HANDLED):
-            self._apply(event)
+        done, count = 0, len(events)
+        while done < count:
+            done = fold(self._state_at, events.address, done, count)
+            if self._first_trade_id.item():
+                self._open_day = max(self._open_day, day_of(int(events.array["time_ns"][0])))
+            if done < count:
+                done += self._apply(events[done])
 
     def close_until(self, time_ns: int) -> None:
         """Publish the days that are over at a time."""
         today = day_of(time_ns)
+        if self._open_day < today:
+            self._settle()
         while self._open_day and self._open_day < today:
             if not self._days and not self._indices:
                 self._open_day = today  # every index lapsed: there is nothing to say about the days between
@@ -117,59 +131,74 @@ class DailyPrices:
         """Return every index as of the last day that is over."""
         return [row for days in self._indices.values() if (row := days.get(self._open_day - 1)) is not None]
 
-    def _apply(self, event: Event) -> None:
+    def _apply(self, event: Event) -> int:
+        """Apply an event that the fold stopped for, and return 1; or make room for it, and return 0."""
         match event.kind:
-            case EventKind.ACCOUNT_CREATED:
-                self._groups[event.account] = event.counter_account
-                self._group_table = None
             case EventKind.INSTRUMENT_LISTED:
                 symbol = self._symbol_of(event.instrument)
-                self._terms[event.instrument] = _Terms(symbol, key_of(symbol, event.counter_account), event.amount)
-            case EventKind.TRADED:
-                self._trade(event)
-            case _:
+                self._list(event.instrument, _Terms(symbol, key_of(symbol, event.counter_account), event.amount))
+            case EventKind.TRADE_BUSTED:
+                self._settle()
                 self._bust(event)
+            case _:
+                self._set_groups(2 * max(event.account, event.counter_account, len(self._groups) // 2))
+                return 0
+        return 1
 
-    def _trade(self, event: Event) -> None:
-        day_number = self._open_day = max(self._open_day, day_of(event.time_ns))
-        day = self._days.get(day_number)
+    def _list(self, instrument: int, terms: _Terms) -> None:
+        """Let the trades of an instrument count."""
+        self._terms[instrument] = terms
+        while instrument >= int(self._states["books"]["capacity"][0, 0]) - 1:
+            self._pool.grow()
+        if terms.key is not None and terms.key not in self._parts:
+            self._parts[terms.key] = np.zeros(len(self._groups), PART)
+        book = self._book(instrument)
+        book["is_known"], book["lot_units"] = 1, terms.lot_units
+        book["parts"] = 0 if terms.key is None else address(self._parts[terms.key])
+
+    def _book(self, instrument: int) -> np.void:
+        """Return what an instrument's trades were summed up to, in place."""
+        row: np.void = np.frombuffer(self._pool.bytes_of(instrument + 1), BOOK)[0]
+        return row
+
+    def _set_groups(self, size: int) -> None:
+        """Have a group for so many accounts: each its own until it is said to be another."""
+        groups = np.arange(size)
+        groups[: len(self._groups)] = self._groups
+        self._groups = groups
+        self._states["groups"], self._states["group_count"] = address(groups), size
+        for key, parts in self._parts.items():
+            self._parts[key] = np.zeros(size, PART)
+            self._parts[key][: len(parts)] = parts
+        for instrument, terms in self._terms.items():
+            if terms.key is not None:
+                self._book(instrument)["parts"] = address(self._parts[terms.key])
+
+    def _group(self, account: int) -> int:
+        return int(self._groups[account]) if account < len(self._groups) else account
+
+    def _settle(self) -> None:
+        """Take over what was summed up of the open day."""
+        first, last = int(self._states["first_trade_id"][0]), int(self._states["last_trade_id"][0])
+        if not first:
+            return
+        self._states["first_trade_id"] = 0
+        self._next_trade_id = last + 1
+        day = self._days.get(self._open_day)
         if day is None:
-            day = self._days[day_number] = _Day(event.trade_id)
-        self._next_trade_id = event.trade_id + 1
-        self._count(day, event, 1)
-
-    def _trade_many(self, trades: np.ndarray) -> None:
-        """Count trades of one day."""
-        number = self._open_day = max(self._open_day, day_of(int(trades["time_ns"][0])))
-        day = self._days.get(number)
-        if day is None:
-            day = self._days[number] = _Day(int(trades["trade_id"][0]))
-        self._next_trade_id = int(trades["trade_id"][-1]) + 1
-        for instrument in np.unique(trades["instrument"]).tolist():
-            terms = self._terms.get(instrument)
-            if terms is not None:
-                self._count_many(day, instrument, terms, trades[trades["instrument"] == instrument])
-
-    def _count_many(self, day: _Day, instrument: int, terms: _Terms, trades: np.ndarray) -> None:
-        taker, maker = self._groups_of(trades["account"]), self._groups_of(trades["counter_account"])
-        buys = trades["side"] == _BUY
-        buyers, sellers = np.where(buys, taker, maker), np.where(buys, maker, taker)
-        if terms.key is not None:
-            tally = day.tallies.setdefault(terms.key, Tally())
-            tally.add_many(buyers, sellers, trades["quantity_lots"] * terms.lot_units, trades["amount"])
-        trading = day.trading.setdefault(instrument, Trading())
-        found = trades[buyers != sellers]
-        if len(found):
-            trading.add_many(found["time_ns"], found["trade_id"], found["price_ticks"], found["quantity_lots"])
-
-    def _groups_of(self, accounts: np.ndarray) -> np.ndarray:
-        """Return the group of each of some accounts."""
-        table, last = self._group_table, int(accounts.max())
-        if table is None or last >= len(table):
-            table = self._group_table = np.arange(max([last, *self._groups]) + 1)
-            table[list(self._groups)] = list(self._groups.values())
-        found: np.ndarray = table[accounts]
-        return found
+            day = self._days[self._open_day] = _Day(first)
+        for instrument, terms in self._terms.items():
+            book = self._book(instrument)
+            if book["trade_count"] or book["own_count"]:
+                day.trading.setdefault(instrument, Trading()).add_sums(book)
+                if terms.key is not None:
+                    day.tallies.setdefault(terms.key, Tally()).add_sums(book)
+                for name in _SUMMED:
+                    book[name] = 0
+        for key, parts in self._parts.items():
+            if key in day.tallies:
+                day.tallies[key].add_parts(parts)
+                parts[:] = 0
 
     def _bust(self, event: Event) -> None:
         """Take a trade back, and publish again what it counted in if its day is over and still kept."""
@@ -177,29 +206,24 @@ class DailyPrices:
         if not found:
             return
         number = max(found)
-        self._count(self._days[number], event, -1)
+        self._take_back(self._days[number], event)
         if number < self._open_day:
             terms = self._terms[event.instrument]
             if terms.key is not None:
                 self._publish_index(terms.key, number)
             self._publish_settlement(event.instrument, number)
 
-    def _count(self, day: _Day, event: Event, sign: int) -> None:
+    def _take_back(self, day: _Day, event: Event) -> None:
         terms = self._terms.get(event.instrument)
         if terms is None:
             return
-        taker = self._groups.get(event.account, event.account)
-        maker = self._groups.get(event.counter_account, event.counter_account)
+        taker, maker = self._group(event.account), self._group(event.counter_account)
         buyer, seller = (taker, maker) if event.side == _BUY else (maker, taker)
         if terms.key is not None:
             tally = day.tallies.setdefault(terms.key, Tally())
-            tally.add(buyer, seller, event.quantity_lots * terms.lot_units, event.amount, sign)
+            tally.add(buyer, seller, event.quantity_lots * terms.lot_units, event.amount, -1)
         trading = day.trading.setdefault(event.instrument, Trading())
-        if buyer == seller:
-            return
-        if sign > 0:
-            trading.add(event.time_ns, event.trade_id, event.price_ticks, event.quantity_lots)
-        else:
+        if buyer != seller:
             trading.take_back(event.trade_id, event.price_ticks, event.quantity_lots)
 
     def _close(self) -> None:

@@ -11,9 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from exchange.core.types import DAY_NS, DAY_OFFSET_NS, SECOND_NS
+from exchange.marketdata.folds.prices import LAST_MAX, WINDOW_LOTS, WINDOW_VALUE, total
 
 WINDOW_NS = 30 * 60 * SECOND_NS
-LAST_TRADES_MAX = 64  # remembered of an instrument and day, for when the last one is undone
+LAST_TRADES_MAX = LAST_MAX  # remembered of an instrument and day, for when the last one is undone
 
 
 class Tier(StrEnum):
@@ -57,25 +58,18 @@ class Trading:
         self._window_id = 0  # of the first trade in the window
         self._last: deque[tuple[int, int]] = deque(maxlen=LAST_TRADES_MAX)  # (trade id, price)
 
-    def add(self, time_ns: int, trade_id: int, price_ticks: int, lots: int) -> None:
-        """Count a trade."""
-        self.trade_count += 1
-        self._last.append((trade_id, price_ticks))
-        if is_in_window(time_ns):
-            self._window_id = self._window_id or trade_id
-            self._count(price_ticks, lots, 1)
-
-    def add_many(self, times: np.ndarray, trade_ids: np.ndarray, prices: np.ndarray, lots: np.ndarray) -> None:
-        """Count many trades of one day, at least one."""
-        self.trade_count += len(times)
-        last = slice(-LAST_TRADES_MAX, None)
-        self._last.extend(zip(trade_ids[last].tolist(), prices[last].tolist(), strict=True))
-        if not is_in_window(int(times[-1])):
-            return
-        inside = (times + DAY_OFFSET_NS) % DAY_NS >= DAY_NS - WINDOW_NS
-        self._window_id = self._window_id or int(trade_ids[inside][0])
-        for price, count in zip(prices[inside].tolist(), lots[inside].tolist(), strict=True):
-            self._count(price, count, 1)
+    def add_sums(self, book: np.void) -> None:
+        """Count trades that were summed up already, and come behind all that were counted."""
+        count = int(book["trade_count"])
+        self.trade_count += count
+        oldest = count % LAST_MAX if count > LAST_MAX else 0  # the last ones stand in a ring
+        for place in range(oldest, oldest + min(count, LAST_MAX)):
+            at = place % LAST_MAX
+            self._last.append((int(book["last_ids"][at]), int(book["last_ticks"][at])))
+        self._window_id = self._window_id or int(book["window_id"])
+        self.window_count += int(book["window_count"])
+        self.window_lots += total(book["sums"][WINDOW_LOTS])
+        self._window_value += total(book["sums"][WINDOW_VALUE])
 
     def take_back(self, trade_id: int, price_ticks: int, lots: int) -> None:
         """Undo a trade; ids rise with time."""
@@ -83,7 +77,9 @@ class Trading:
         if (trade_id, price_ticks) in self._last:
             self._last.remove((trade_id, price_ticks))
         if self._window_id and trade_id >= self._window_id:
-            self._count(price_ticks, lots, -1)
+            self.window_count -= 1
+            self.window_lots -= lots
+            self._window_value -= price_ticks * lots
 
     def row(self, symbol: str, day: int, version: int, previous: SettlementRow | None) -> SettlementRow:
         """Return what is published for a day."""
@@ -91,11 +87,6 @@ class Trading:
         return SettlementRow(
             day, symbol, version, price, tier.value, self.trade_count, self.window_count, self.window_lots
         )
-
-    def _count(self, price_ticks: int, lots: int, sign: int) -> None:
-        self.window_count += sign
-        self.window_lots += sign * lots
-        self._window_value += sign * price_ticks * lots
 
     def _price(self, previous: SettlementRow | None) -> tuple[int, Tier]:
         if self.window_lots:

@@ -2,7 +2,6 @@
 
 from fractions import Fraction
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -162,12 +161,3 @@ def test_the_price_is_of_a_million_units_and_rounded_half_up():
 def test_a_symbol_says_what_it_counts_in(symbol, name):
     key = key_of(symbol, 1)
     assert (key and key.name) == name
-
-
-@given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 1 << 61), st.integers(0, 1 << 61))))
-def test_many_trades_at_once_are_those_trades_one_by_one(trades):
-    one_by_one, at_once = Tally(), Tally()
-    for trade in trades:
-        one_by_one.add(*trade)
-    at_once.add_many(*np.array(trades, np.int64).reshape(-1, 4).T)
-    assert at_once.row(KEY, 1, 2, None) == one_by_one.row(KEY, 1, 2, None)

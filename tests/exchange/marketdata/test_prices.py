@@ -4,7 +4,6 @@ import pytest
 
 from exchange.core import commands
 from exchange.core.types import EventKind, Side
-from exchange.marketdata import prices
 from exchange.marketdata.indices import IndexKey, IndexRow, Quality
 from exchange.marketdata.market import MarketData
 from exchange.marketdata.prices import KEPT_DAYS, DailyPrices
@@ -101,9 +100,7 @@ def test_a_day_is_published_when_it_is_over(week):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("few", [0, prices.FEW_EVENTS])
-def test_every_event_and_any_cut_of_the_tape_publish_the_same(week, few, monkeypatch):
-    monkeypatch.setattr(prices, "FEW_EVENTS", few)
+def test_every_event_and_any_cut_of_the_tape_publish_the_same(week):
     for price in (101, 99, 103):
         week.pass_days(1)
         trades = full_day(week, price)
@@ -112,7 +109,7 @@ def test_every_event_and_any_cut_of_the_tape_publish_the_same(week, few, monkeyp
     week.bust(trades[-1])
     week.pass_days(2)
     close(week)
-    for size in (2, 7, len(week.tape)):
+    for size in (1, 7, len(week.tape)):
         data = MarketData()
         again = DailyPrices(data, SYMBOLS.get)
         for start in range(0, len(week.tape), size):

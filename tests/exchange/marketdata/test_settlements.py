@@ -3,12 +3,23 @@
 import numpy as np
 import pytest
 
+from exchange.marketdata.folds.prices import BOOK, WINDOW_LOTS, WINDOW_VALUE
 from exchange.marketdata.settlements import LAST_TRADES_MAX, Quote, Tier, Trading, clamped, day_of, is_in_window
 from tests.exchange.marketdata.builders import MINUTE_NS
 
 DAY_NS = 24 * 60 * MINUTE_NS
 NOON = DAY_NS * 20_000 + 4 * 60 * MINUTE_NS  # in China
 LATE = NOON + 11 * 60 * MINUTE_NS + 30 * MINUTE_NS  # 23:30
+
+
+def add(trading, time_ns, trade_id, price_ticks, lots):
+    """Let a day have another trade, summed up by itself."""
+    book = np.zeros(1, BOOK)[0]
+    book["trade_count"], book["last_ids"][0], book["last_ticks"][0] = 1, trade_id, price_ticks
+    if is_in_window(time_ns):
+        book["window_count"], book["window_id"] = 1, trade_id
+        book["sums"]["low"][[WINDOW_LOTS, WINDOW_VALUE]] = lots, lots * price_ticks
+    trading.add_sums(book)
 
 
 def price(trading, previous=None):
@@ -29,9 +40,9 @@ def test_the_window_is_the_last_half_hour():
 
 def test_the_mean_of_the_window_comes_first():
     trading = Trading()
-    trading.add(NOON, 1, 900, 50)
-    trading.add(LATE, 2, 100, 1)
-    trading.add(LATE + 1, 3, 103, 1)
+    add(trading, NOON, 1, 900, 50)
+    add(trading, LATE, 2, 100, 1)
+    add(trading, LATE + 1, 3, 103, 1)
     assert price(trading) == (102, Tier.WINDOW)  # 101.5 rounded up
     row = trading.row("TA.X", 20_000, 3, None)
     assert (row.trade_count, row.window_count, row.window_lots, row.version) == (3, 2, 2, 3)
@@ -43,8 +54,8 @@ def test_the_mean_of_the_window_comes_first():
 
 def test_then_the_last_trade_between_bid_and_ask():
     trading = Trading()
-    trading.add(NOON, 1, 100, 1)
-    trading.add(NOON + 1, 2, 110, 1)
+    add(trading, NOON, 1, 100, 1)
+    add(trading, NOON + 1, 2, 110, 1)
     assert price(trading) == (110, Tier.LAST)
     trading.closing = Quote(90, 105)
     assert price(trading) == (105, Tier.LAST)
@@ -54,7 +65,7 @@ def test_then_the_last_trade_between_bid_and_ask():
 
 def test_then_what_it_was_before():
     trading = Trading()
-    trading.add(NOON, 1, 100, 1)
+    add(trading, NOON, 1, 100, 1)
     before = trading.row("TA.X", 19_999, 1, None)
     trading.take_back(1, 100, 1)
     assert price(trading, before) == (100, Tier.PREVIOUS)
@@ -72,21 +83,6 @@ def test_a_price_is_put_between_what_there_is(ticks, bid, ask, wanted):
 def test_only_so_many_trades_are_remembered():
     trading = Trading()
     for number in range(1, LAST_TRADES_MAX + 3):
-        trading.add(NOON, number, number, 1)
+        add(trading, NOON, number, number, 1)
     trading.take_back(1, 1, 1)
     assert price(trading) == (LAST_TRADES_MAX + 2, Tier.LAST)
-
-
-@pytest.mark.parametrize("begin_ns", [NOON, LATE - 10 * MINUTE_NS, LATE + MINUTE_NS])
-def test_many_trades_at_once_are_those_trades_one_by_one(begin_ns):
-    trades = [
-        (begin_ns + number * MINUTE_NS // 6, number, 100 + number % 7, 1 + number % 3) for number in range(1, 100)
-    ]
-    one_by_one, at_once = Trading(), Trading()
-    for trade in trades:
-        one_by_one.add(*trade)
-    at_once.add_many(*np.array(trades).T)
-    for trading in (one_by_one, at_once):
-        trading.take_back(99, 101, 1)
-    assert at_once.row("X", 1, 1, None) == one_by_one.row("X", 1, 1, None)
-    assert at_once._last == one_by_one._last
