@@ -148,6 +148,8 @@ class Walk:
                 self._attribute(function, owner, name)
             elif name == "commands_of":
                 self._rejections(_REGISTER)
+            elif name == "_NEW_ORDER":  # the kind of a command that is packed in place
+                self._rejections(_ENTER)
             else:
                 self.follow(function.__globals__.get(name))
         self._each(cell.cell_contents for cell in function.__closure__ or ())
