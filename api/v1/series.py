@@ -5,13 +5,14 @@ from api.v1.datasets import refuse_issue
 from api.v1.desk import Action, Caller, Desk, ask, register, submit
 from api.v1.problems import (
     COLLATERAL_SHORT,
+    GATE_CLOSED,
     NOT_AN_ALLOWANCE,
     NOT_ITS_ISSUER,
     OTHER_TERMS,
     amount_units,
     refused_document,
 )
-from api.v1.purses import CASH
+from api.v1.purses import CASH, movable
 from api.v1.schemas import IssueRequest, TransferAnswer
 from api.v1.seriesschemas import (
     CapacityRequest,
@@ -24,7 +25,7 @@ from api.v1.seriesschemas import (
     SeriesRequest,
 )
 from exchange.core import commands
-from exchange.core.types import AssetKind, TransferPurpose
+from exchange.core.types import AssetKind, TradingState, TransferPurpose
 from exchange.expiry import standing
 from exchange.registry.allowances import headroom
 from exchange.registry.documents import AccountNamed, Role, Scope, encode
@@ -45,6 +46,7 @@ from exchange.registry.units import format_units
 
 MILLISECOND_NS, SECOND_NS = 1_000_000, 1_000_000_000
 GREEN = {"G0": 0, "G80": 8_000, "G100": 10_000}
+_STOPPED = (TradingState.GATE_CLOSED, TradingState.EXPIRED)
 PARTS = 7  # TA, issuer, grade, direction, hub, window, green share and firmness
 
 
@@ -109,6 +111,7 @@ async def issue(desk: Desk, caller: Caller, request: IssueRequest) -> TransferAn
     elif asset.issuer_account != caller.account:
         raise RequestError(NOT_ITS_ISSUER)
     else:
+        _refuse_when_over(desk, asset, series)
         async with desk.registrations:
             document = IssueBacked(asset.index, units, request.certificates)
             _check(desk, document)
@@ -121,6 +124,14 @@ async def issue(desk: Desk, caller: Caller, request: IssueRequest) -> TransferAn
         sequence=events[0].sequence,
         time=events[0].time_ns // MILLISECOND_NS,
     )
+
+
+def _refuse_when_over(desk: Desk, asset: Asset, series: SeriesNamed) -> None:
+    """Refuse an issue behind the gate, or after a default: nobody would burn its units again."""
+    instrument = desk.exchange.registry.instrument(asset.name)
+    is_stopped = instrument is not None and instrument.trading_state in _STOPPED
+    if is_stopped or not movable(series, desk.exchange.clock.now_ns()):
+        raise RequestError(GATE_CLOSED)
 
 
 async def release_collateral(desk: Desk, caller: Caller, request: SeriesQuery) -> CollateralAnswer:

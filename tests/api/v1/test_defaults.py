@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from api.v1.problems import NO_INDEX, NOT_AN_ALLOWANCE
+from api.v1.problems import GATE_CLOSED, NO_INDEX, NOT_AN_ALLOWANCE
 from tests.api.v1.office import SYMBOL, Office, office
 
 END_MS = 4_000_000_000_000
@@ -59,6 +59,7 @@ def test_a_default_ends_the_series_and_pays_all(desk: Office) -> None:
     assert (paid["paid"], paid["burned"]) == ("17.600000", "10.000000")
     assert _cash(desk) == pytest.approx(before + 17.6)
     assert desk.exchange.registry.instrument(SYMBOL).trading_state.name == "GATE_CLOSED"
+    assert desk.issuer.post("/v1/issues", asset=SYMBOL, amount="1").json()["code"] == GATE_CLOSED.code
     released = desk.issuer.post("/v1/collateral-releases", symbol=SYMBOL).json()
     assert (released["outstanding"], released["released"]) == ("0.000000", "77.998240")
 

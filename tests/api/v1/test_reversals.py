@@ -89,6 +89,7 @@ def test_units_that_are_over_come_back_as_they_would_have_rolled(tmp_path: Path)
         assert [_report(desk, name, LOT)["tokens"] for name in ("wrong", "other")] == [LOT, LOT]
         clock.time_ns += 26 * HOUR_MS * 10**6
         _until_expired(desk, today)
+        assert desk.issuer.post("/v1/issues", asset=today, amount="1").json()["code"] == GATE_CLOSED.code
         told = desk.issuer.post("/v1/usage-reversals", ids=["wrong"]).json()["results"][0]
         assert (told["status"], told["tokens"], told["expired"]) == ("REVERSED", LOT // 4, LOT - LOT // 4)
         assert {asset: left for asset, left in _purse(desk).items() if left != "0.000000"} == {tomorrow: "0.250000"}
