@@ -11,7 +11,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from exchange.registry.entry import canonical
 
-KEY_BYTES = 32
 ENTITLEMENT, REVOCATIONS, CERTIFICATE = "entitlement", "revocations", "certificate"
 
 

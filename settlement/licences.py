@@ -19,12 +19,6 @@ from settlement import config
 from settlement.register import StaleError
 from settlement.seats import Burned, note_burned
 
-_ARRIVED = {  # the step that is due where all transfers are there
-    Escrow.DUE: Step.HOLD,
-    Escrow.VOID: Step.HOLD,
-    Escrow.RELEASING: Step.PAID,
-    Escrow.REFUNDING: Step.RETURNED,
-}
 _CLERK = frozenset((Party.CLERK,))
 _ESCROW = (
     "e.trade, e.trade_id, e.sequence, e.time_ns, e.instrument, e.buyer, e.seller, e.lots, e.quote, e.proceeds,"

@@ -19,12 +19,9 @@ _USUAL = bytes((TEXT, 126 + _MASKED))  # how nearly every request begins
 _NOT_WHOLE = (0, b"", 0)
 _new = tuple.__new__  # half the time of a NamedTuple's own constructor
 
-NORMAL = 1000
 GOING_AWAY = 1001
-UNSUPPORTED_DATA = 1003
 INVALID_DATA = 1007
 POLICY_VIOLATION = 1008
-TRY_AGAIN_LATER = 1013
 
 
 def text_frame(payload: bytes) -> bytes:

@@ -37,7 +37,6 @@ TradingStateName = Literal[
     "GATE_CLOSED",
     "EXPIRED",
 ]
-KindName = Literal["CASH", "ALLOWANCE", "LICENCE"]
 TradedKindName = Literal["ALLOWANCE", "LICENCE"]
 PreventionName = Literal["NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", "DECREMENT"]
 

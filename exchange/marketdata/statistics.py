@@ -8,8 +8,6 @@ from typing import NamedTuple
 from exchange.marketdata.candles import Candle, Candles, merge
 from exchange.marketdata.intervals import DAY_MS, MINUTE_MS
 
-WINDOW_MINUTES = DAY_MS // MINUTE_MS
-
 
 class Statistics(NamedTuple):
     """What traded in the window; without a trade in it all prices are the last one and trade ids are -1.

@@ -1,7 +1,9 @@
 """Short functions, short files, a docstring on all that is public, imports at the top, no swallowed exception."""
 
 import ast
-from collections.abc import Callable, Iterator
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from tests.house.sources import FOLDERS, PACKAGES, Function, Source, code_lines, function_length, functions, sources
 
@@ -39,6 +41,28 @@ def swallowed(source: Source) -> list[str]:
 
 def changed_globals(source: Source) -> list[str]:
     return [f"{source.path}:{node.lineno}" for node in ast.walk(source.tree) if isinstance(node, ast.Global)]
+
+
+def without_a_test(source: Source) -> list[str]:
+    names = [function.name for function in functions(source.tree)]
+    tests = any(name.startswith("test_") for name in names) or ".TestCase" in source.text
+    return [] if tests else [source.path]
+
+
+def left_over(source: Source, texts: Mapping[str, int]) -> list[str]:
+    """Name the constants that no line but their own has; `texts` counts the words of all files."""
+    targets = [target for node in source.tree.body for target in _assigned(node)]
+    wanted = [name for name in targets if not name.startswith(("__", "Test"))]  # pytest finds the latter
+    return [f"{source.path}: {name}" for name in wanted if texts[name] < 2]
+
+
+def _assigned(node: ast.stmt) -> list[str]:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def _words(texts: Iterable[str]) -> Counter[str]:
+    return Counter(word for text in texts for word in re.findall(r"\w+", text))
 
 
 def _swallows(node: ast.AST) -> bool:
@@ -85,6 +109,17 @@ def test_every_test_file_says_what_it_is_about() -> None:
     assert [source.path for source in sources(("tests",)) if not ast.get_docstring(source.tree)] == []
 
 
+def test_every_test_file_tests_something() -> None:
+    files = [source for source in sources(("tests",)) if source.path.rpartition("/")[2].startswith("test_")]
+    assert [path for source in files for path in without_a_test(source)] == []
+
+
+def test_no_constant_is_left_over() -> None:
+    texts = [source.text for source in sources()]
+    everywhere = _words(texts)
+    assert [offence for source in sources() for offence in left_over(source, everywhere)] == []
+
+
 def test_imports_stand_at_the_top() -> None:
     assert _offences(late_imports) == []
 
@@ -109,4 +144,6 @@ def test_the_rules_find_what_they_look_for() -> None:
     assert not swallowed(_source("for x in y:\n    try:\n        f()\n    except KeyError:\n        continue\n"))
     assert swallowed(_source("with suppress(Exception):\n    f()\n"))
     assert not swallowed(_source("with suppress(ProcessLookupError):\n    f()\n"))
+    assert without_a_test(_source("def check(): ...\n"))
+    assert left_over(_source("SPARE = 1\nUSED = 2\nf(USED)\n"), _words(["SPARE = 1\nUSED = 2\nf(USED)\n"]))
     assert changed_globals(_source("def f():\n    global x\n    x = 1\n"))

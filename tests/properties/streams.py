@@ -196,7 +196,6 @@ OPERATIONS = weighted(
 SIDES = st.sampled_from([Side.BUY, Side.SELL])
 FEW = mostly(st.integers(1, 9), 0, -1, 40, 1_000)
 NEAR = mostly(st.integers(97, 103), 0, 1, 130)
-SHORT_SPANS_NS = mostly(st.sampled_from([1, SECOND_NS, 60 * SECOND_NS]), 0, -1)
 POLICIES = st.sampled_from(SelfTradePrevention)
 WAITING_LIVES = st.sampled_from([TimeInForce.GTC, TimeInForce.GTC, TimeInForce.DAY])
 LIMITS = mostly(st.sampled_from([0, 0, 1, 2, 5]), -1, 1 << 31)

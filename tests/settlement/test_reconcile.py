@@ -18,7 +18,6 @@ from tests.settlement.posting import contents, fetch, forge, post_all
 FIRST_TRADE_CHANGED = (
     "UPDATE ledger.trades SET price_ticks = price_ticks + 1 WHERE seq = (SELECT min(seq) FROM ledger.trades)"
 )
-ALL_TABLES = ("trades", "entries", "movements", "balance_log", "batches")
 
 
 def _report(exchange_dir: Path, dsn: str, published: bytes | None = None) -> Report:
@@ -126,8 +125,6 @@ def test_it_says_how_far_it_is(exchange_dir: Path, settled: str) -> None:
 
 # faults in the ledger
 
-A_TRADE = "(SELECT min(seq) + 12 FROM ledger.trades)"
-LAST = "(SELECT max(batch) FROM ledger.batches)"
 FORGERIES = {
     "a changed amount": (
         "UPDATE ledger.movements SET amount = amount - 1, fee = fee + 1 WHERE movement_id = {movement}",

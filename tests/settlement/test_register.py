@@ -13,7 +13,6 @@ from tests.settlement.conftest import recreate
 from tests.settlement.posting import forge
 from tests.settlement.registers import OPERATOR, VENDOR, drafted, entry, with_register
 
-ALL_STATES = tuple(State)
 TABLES = (
     "history",
     "signers",

@@ -19,8 +19,6 @@ from tests.api.stream.serving import until
 from tests.api.stream.talk import ask, farewell, hear, hear_until, joined, order, signed, talk
 from tests.api.venue import ALICE, BOB, CNY, KEYS, TOKENS, Venue, secret, venue
 
-LOT = 1_000_000
-
 
 @pytest.fixture(scope="module")
 def open_venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:

@@ -17,6 +17,7 @@ from exchange.core.types import AssetKind, CommandKind, EventKind, RejectReason,
 
 ENGINES = (Reference, Engine)
 both_engines = pytest.mark.parametrize("market", ENGINES, indirect=True)  # a test of what holds for either
+each_engine = pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.__name__)  # of one made by the test
 TINY = Capacity(
     accounts=6,
     assets=4,

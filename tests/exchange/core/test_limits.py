@@ -4,6 +4,7 @@ import pytest
 
 from exchange.core import commands
 from exchange.core.engine import Engine
+from exchange.core.reference import Reference
 from exchange.core.jit import entry
 from exchange.core.limits import immature
 from exchange.core.state import TEST
@@ -33,6 +34,7 @@ from tests.exchange.core.builders import (
     TINY,
     Market,
     both_engines,
+    each_engine,
     reasons,
 )
 
@@ -40,7 +42,7 @@ RULED = 3
 OK = RejectReason.NONE
 
 
-def ruled(engine: Engine | None = None, **rules: int) -> Market:
+def ruled(engine: Engine | Reference | None = None, **rules: int) -> Market:
     """Return a market with a book of licences under rules; Bob issues them, and Alice has ten."""
     market = Market(engine or Engine(TEST))
     market.do(
@@ -168,8 +170,9 @@ def test_what_was_bought_before_midnight_in_china_is_a_day_old_after_it():
     assert told + reasons(market.sell(CAROL, 5, 20, instrument=RULED)) == [RejectReason.NOT_YET_TRANSFERABLE, OK]
 
 
-def test_what_was_bought_is_passed_on_when_its_days_are_over():
-    market = ruled(turnaround_days=2)
+@each_engine
+def test_what_was_bought_is_passed_on_when_its_days_are_over(engine):
+    market = ruled(engine(TEST), turnaround_days=2)
     assert bought(market, ALICE, 5) == OK
     told = []
     for day in range(3):
@@ -238,8 +241,9 @@ def test_what_was_bought_in_an_auction_waits_as_well():
     assert locked(market, CAROL) == 5
 
 
-def test_so_many_may_hold_units_and_no_more():
-    market = ruled(holders_max=2)
+@each_engine
+def test_so_many_may_hold_units_and_no_more(engine):
+    market = ruled(engine(TEST), holders_max=2)
     assert [bought(market, account, 1) for account in (CAROL, DAVE, ALICE)] == [OK, RejectReason.HOLDER_LIMIT, OK]
     market.do(commands.expire_units(CAROL, LICENCES))
     assert bought(market, DAVE, 1) == OK
@@ -319,14 +323,16 @@ def test_an_account_has_a_limit_of_open_orders_of_its_own_even_where_the_book_ha
     assert reasons(market.buy(BOB, 1, 10)) == [OK]
 
 
-def test_days_of_acquisition_need_room():
-    market = ruled(Engine(TEST._replace(acquisitions=1)), turnaround_days=1)
+@each_engine
+def test_days_of_acquisition_need_room(engine):
+    market = ruled(engine(TEST._replace(acquisitions=1)), turnaround_days=1)
     assert [bought(market, account, 1) for account in (CAROL, DAVE, CAROL)] == [OK, RejectReason.ACQUISITIONS_FULL, OK]
     assert reasons(market.buy(BOB, 1, 5, instrument=RULED)) == [OK]
 
 
-def test_conditions_need_room():
-    market = Market(Engine(TINY))
+@each_engine
+def test_conditions_need_room(engine):
+    market = Market(engine(TINY))
     market.do(commands.set_price_band(PLAIN, 1, 200))
     told = [
         market.buy(BOB, 5, 99, display_lots=1),

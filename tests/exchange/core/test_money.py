@@ -3,7 +3,6 @@
 import pytest
 
 from exchange.core import commands
-from exchange.core.engine import Engine
 from exchange.core.types import (
     AMOUNT_MAX,
     DAY_NS,
@@ -35,6 +34,7 @@ from tests.exchange.core.builders import (
     Market,
     altered,
     both_engines,
+    each_engine,
     fact,
     reasons,
 )
@@ -122,8 +122,9 @@ def test_a_refused_redemption_does_not_use_its_id_up(market):
     assert reasons(told) == [RejectReason.INSUFFICIENT_BALANCE, 0]
 
 
-def test_usage_ids_and_balances_run_out():
-    market = Market(Engine(TINY))
+@each_engine
+def test_usage_ids_and_balances_run_out(engine):
+    market = Market(engine(TINY))
     redeem = commands.redeem(ALICE, TOKENS, 1, USAGE)
     told = market.do(*(altered(redeem, words=[number, 0, 0, 0, 0]) for number in range(1, 5)))
     assert reasons(told) == [0, 0, 0, RejectReason.RECENT_IDS_FULL]
@@ -176,8 +177,9 @@ def test_a_transfer_tells_whose_what_and_why_and_happens_once_for_its_id(market)
     assert (market.available(BOB), market.available(CAROL)) == (0, 2 * CASH_EACH)
 
 
-def test_a_transfer_needs_room_for_a_balance_and_for_its_id():
-    market = Market(Engine(TINY))
+@each_engine
+def test_a_transfer_needs_room_for_a_balance_and_for_its_id(engine):
+    market = Market(engine(TINY))
     names = [commands.transfer(BOB, CAROL, CNY, 1, TransferPurpose.ROYALTY, bytes([1] * 15 + [i])) for i in range(4)]
     assert reasons(market.do(*names)) == [0, 0, 0, RejectReason.RECENT_IDS_FULL]
     market.do(commands.create_asset(4, AssetKind.CASH), *(commands.deposit(account, 4, 1) for account in (0, 1, 2, 3)))
@@ -229,8 +231,9 @@ def test_a_bust_is_refused_for_its_reason(market, fields, reason):
     assert market.engine.balance_rows().tolist() == before
 
 
-def test_a_bust_needs_room_for_its_id():
-    market = Market(Engine(TINY))
+@each_engine
+def test_a_bust_needs_room_for_its_id(engine):
+    market = Market(engine(TINY))
     market.do(*(commands.redeem(ALICE, TOKENS, 1, bytes([1] * 15 + [i])) for i in range(3)))
     assert reasons(market.do(BUST)) == [RejectReason.RECENT_IDS_FULL]
 

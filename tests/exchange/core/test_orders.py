@@ -34,11 +34,11 @@ from tests.exchange.core.builders import (
     Market,
     altered,
     both_engines,
+    each_engine,
     fact,
     reasons,
 )
 
-BUY_ONE = commands.new_order(BOB, PLAIN, Side.BUY, 100, 1)
 POST_ONLY = OrderFlag.POST_ONLY
 MARKET = {"order_type": OrderType.MARKET, "time_in_force": TimeInForce.IOC}
 
@@ -108,15 +108,16 @@ def test_a_market_order_is_not_asked_for_its_price(market):
     assert reasons(market.buy(BOB, 1, -5, order_type=OrderType.MARKET))[0] == RejectReason.NONE
 
 
-def test_orders_balances_and_names_run_out():
-    market = Market(Engine(TINY))
+@each_engine
+def test_orders_balances_and_names_run_out(engine):
+    market = Market(engine(TINY))
     for name in "abc":
         market.buy(BOB, 1, 100, client_order_id=name)
     assert reasons(market.buy(BOB, 1, 100, client_order_id="d")) == [RejectReason.RECENT_IDS_FULL]
     market.do(commands.create_asset(4, AccountState.ACTIVE))
     market.do(*(commands.deposit(account, 4, 1) for account in (ALICE, BOB, CAROL)))
     assert reasons(market.buy(BOB, 1, 100, client_order_id="d")) == [RejectReason.BALANCES_FULL]
-    market = Market(Engine(TINY))
+    market = Market(engine(TINY))
     told = [market.buy(BOB, 1, 100) for _ in range(TINY.orders + 1)]
     assert reasons(told[-1]) == [RejectReason.ORDERS_FULL]
 
@@ -326,8 +327,9 @@ def test_a_replaced_order_that_expires_was_not_on_the_book(market):
     assert (expired.kind, expired.fields.get("flags", 0)) == (EventKind.ORDER_EXPIRED, 0)
 
 
-def test_slots_are_freed_maker_first_taker_last():
-    market = Market(Engine(TEST))
+@each_engine
+def test_slots_are_freed_maker_first_taker_last(engine):
+    market = Market(engine(TEST))
     for _ in range(2):
         market.sell(ALICE, 1, 100)
     market.buy(BOB, 2, 100)

@@ -6,7 +6,6 @@ from exchange.core import commands
 from exchange.core.reference import Reference
 from exchange.core.types import (
     BPS,
-    COUNT_MAX,
     NOTIONAL_MAX,
     PRICE_TICKS_MAX,
     TICK_VALUE_MAX,
@@ -14,13 +13,11 @@ from exchange.core.types import (
     AssetKind,
     EventKind,
     RejectReason,
-    TradingMode,
     TradingState,
 )
 from tests.exchange.core.builders import (
     BOB,
     CNY,
-    COARSE,
     LICENCES,
     NOBODY,
     PLAIN,
@@ -148,29 +145,3 @@ def test_an_operation_is_refused_for_its_reason(market, command, reason):
 )
 def test_the_outermost_values_are_admitted(market, command):
     assert reasons(market.do(command)) == [RejectReason.NONE]
-
-
-SETTINGS = [
-    (commands.set_trading_state(COARSE, TradingState.UNCROSSING), RejectReason.INVALID_TRANSITION),
-    (commands.set_trading_state(PLAIN, TradingState.EXPIRED), RejectReason.INVALID_TRANSITION),
-    (altered(commands.set_mode(COARSE, TradingMode.CALL), state=3), RejectReason.MALFORMED_COMMAND),
-    (commands.set_mode(9, TradingMode.CALL), RejectReason.UNKNOWN_INSTRUMENT),
-    (commands.set_mode(COARSE, TradingMode.CALL), RejectReason.INVALID_TRANSITION),
-    (commands.set_mode(PLAIN, TradingMode.CALL), RejectReason.INVALID_TRANSITION),
-    (commands.set_guards(9, 1, 1), RejectReason.UNKNOWN_INSTRUMENT),
-    (commands.set_guards(PLAIN, -1, 1), RejectReason.INVALID_PARAMETER),
-    (commands.set_guards(PLAIN, 1, BPS + 1), RejectReason.INVALID_PARAMETER),
-    (commands.set_guards(PLAIN, 1, 1, PRICE_TICKS_MAX + 1), RejectReason.INVALID_PARAMETER),
-    (commands.set_instrument_limits(9), RejectReason.UNKNOWN_INSTRUMENT),
-    (commands.set_instrument_limits(PLAIN, open_orders_max=COUNT_MAX + 1), RejectReason.INVALID_PARAMETER),
-    (commands.set_instrument_limits(PLAIN, notional_max=-1), RejectReason.INVALID_PARAMETER),
-    (commands.set_instrument_limits(PLAIN, position_bps=BPS + 1), RejectReason.INVALID_PARAMETER),
-    (commands.set_account_limits(NOBODY), RejectReason.UNKNOWN_ACCOUNT),
-    (commands.set_account_limits(BOB, order_rate_max=COUNT_MAX + 1), RejectReason.INVALID_PARAMETER),
-    (commands.set_account_limits(BOB, notional_max=NOTIONAL_MAX + 1), RejectReason.INVALID_PARAMETER),
-    (commands.set_venue_rules(9), RejectReason.UNKNOWN_INSTRUMENT),
-    (commands.set_venue_rules(PLAIN), RejectReason.INVALID_TRANSITION),
-    (altered(commands.set_venue_rules(COARSE), words=[2, 0, 0, 0, 0]), RejectReason.INVALID_PARAMETER),
-    (commands.set_venue_rules(COARSE, turnaround_days=32), RejectReason.INVALID_PARAMETER),
-    (commands.set_venue_rules(COARSE, holders_max=1), RejectReason.INVALID_PARAMETER),
-]

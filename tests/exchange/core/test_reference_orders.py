@@ -3,8 +3,6 @@
 import pytest
 
 from exchange.core import commands, reference_limits
-from exchange.core.reference import Reference
-from exchange.core.state import TEST
 from exchange.core.types import (
     AccountState,
     CommandKind,
@@ -25,7 +23,6 @@ from tests.exchange.core.builders import (
     LICENCES,
     NOBODY,
     PLAIN,
-    TINY,
     TOKENS,
     Fact,
     Market,
@@ -124,19 +121,6 @@ def test_an_account_may_have_so_many_open_orders(market, monkeypatch):
     assert reasons(market.buy(BOB, 1, 100)) == [RejectReason.NONE]
 
 
-def test_orders_balances_and_names_run_out():
-    market = Market(Reference(TINY))
-    for name in "abc":
-        market.buy(BOB, 1, 100, client_order_id=name)
-    assert reasons(market.buy(BOB, 1, 100, client_order_id="d")) == [RejectReason.RECENT_IDS_FULL]
-    market.do(commands.create_asset(4, AccountState.ACTIVE))
-    market.do(*(commands.deposit(account, 4, 1) for account in (ALICE, BOB, CAROL)))
-    assert reasons(market.buy(BOB, 1, 100, client_order_id="d")) == [RejectReason.BALANCES_FULL]
-    market = Market(Reference(TINY))
-    told = [market.buy(BOB, 1, 100) for _ in range(TINY.orders + 1)]
-    assert reasons(told[-1]) == [RejectReason.ORDERS_FULL]
-
-
 def test_a_refused_order_makes_no_balance():
     market = Market(setup=(commands.create_account(1),))
     assert reasons(market.buy(1, 1, 100)) == [RejectReason.UNKNOWN_INSTRUMENT]
@@ -146,18 +130,6 @@ def test_a_refused_order_makes_no_balance():
 def replaced(market: Market, price_ticks: int = 0, quantity_lots: int = 0, flags: int = 0) -> list[Fact]:
     """Replace Bob's first order."""
     return market.do(commands.replace_order(BOB, market.order_id(1), price_ticks, quantity_lots, flags=flags))
-
-
-def test_slots_are_freed_maker_first_taker_last():
-    market = Market(Reference(TEST))
-    for _ in range(2):
-        market.sell(ALICE, 1, 100)
-    market.buy(BOB, 2, 100)
-    before = [order_id & 0x3FFFFF for order_id in market.order_ids]
-    for _ in range(3):
-        market.sell(ALICE, 1, 100)
-    after = [order_id & 0x3FFFFF for order_id in market.order_ids[3:]]
-    assert after == [before[2], before[1], before[0]]
 
 
 AUCTION = {"order_type": OrderType.MARKET, "time_in_force": TimeInForce.AT_AUCTION}
