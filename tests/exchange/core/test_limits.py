@@ -4,9 +4,9 @@ import pytest
 
 from exchange.core import commands
 from exchange.core.engine import Engine
-from exchange.core.reference import Reference
 from exchange.core.jit import entry
 from exchange.core.limits import immature
+from exchange.core.reference import Reference
 from exchange.core.state import TEST
 from exchange.core.types import (
     DAY_NS,
