@@ -149,4 +149,8 @@ def _refuse_decision(tables: Tables, document: ProposalDecided | ProposalActed) 
     found = _find(tables.entries.people, document.number)
     if found is None or found.state is not ProposalState.OPEN or document.at_ns >= found.expires_ns:
         return DocumentRefusal.NOT_OPEN
-    return DocumentRefusal.OWN_MATTER if found.by == document.by else None
+    if found.by == document.by:
+        return DocumentRefusal.OWN_MATTER
+    proposer = tables.participants.get(found.by)
+    is_stale = isinstance(document, ProposalActed) and (proposer is None or not may_have_accounts(proposer))
+    return DocumentRefusal.NOT_LET_IN if is_stale else None
