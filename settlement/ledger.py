@@ -140,9 +140,16 @@ class Ledger:
         rows = await self.pool.fetch("SELECT * FROM ledger.trial_balance ORDER BY asset")
         return [TrialBalance(*row) for row in rows]
 
-    async def trial_balance_at(self, seq: int) -> list[TrialBalance]:
-        """Return where the units of every asset of a shard were behind one of its events."""
-        rows = await self.pool.fetch("SELECT * FROM ledger.trial_balance_at($1) ORDER BY asset", seq)
+    async def trial_balance_at(
+        self, seq: int, after: int = 0, limit: int = config.TRIAL_ROWS_MAX
+    ) -> list[TrialBalance]:
+        """Return where the units of at most `limit` assets behind one were, behind an event of a shard."""
+        rows = await self.pool.fetch(
+            "SELECT * FROM ledger.trial_balance_at($1) WHERE asset > $2 ORDER BY asset LIMIT $3",
+            seq,
+            after,
+            min(limit, config.TRIAL_ROWS_MAX),
+        )
         return [TrialBalance(*row) for row in rows]
 
     async def tape(self, after: int = 0, instrument: int = 0, limit: int = config.TAPE_MAX) -> list[TapeTrade]:

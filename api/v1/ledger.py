@@ -81,13 +81,6 @@ class LedgerFillsAnswer(BaseModel):
     next: int | None
 
 
-class LedgerEventRequest(BaseModel):
-    """An event."""
-
-    model_config = REQUEST
-    event: int | None = EventNumber
-
-
 class LedgerTrialRow(BaseModel):
     """Where the units of one asset are; the total is zero."""
 
@@ -99,11 +92,21 @@ class LedgerTrialRow(BaseModel):
     total: str
 
 
+class LedgerTrialRequest(BaseModel):
+    """A page of assets behind an event, oldest first."""
+
+    model_config = REQUEST
+    event: int | None = EventNumber
+    after: int = Field(0, ge=0, lt=1 << 31, description="Number of an asset: `next` of the page before.")
+    limit: int = Field(500, ge=1, le=ROWS_MAX)
+
+
 class LedgerTrialAnswer(BaseModel):
-    """The trial balance behind an event."""
+    """A page of the trial balance behind an event."""
 
     event: int
     assets: list[LedgerTrialRow]
+    next: int | None
 
 
 class LedgerTapeRequest(BaseModel):
@@ -176,12 +179,13 @@ async def fills(desk: Desk, caller: Caller, request: LedgerFillsRequest) -> Ledg
     return LedgerFillsAnswer(account=account, fills=rows, next=rows[-1].entry if is_full else None)
 
 
-async def trial_balance(desk: Desk, caller: Caller, request: LedgerEventRequest) -> LedgerTrialAnswer:
-    """Return where all units of every asset were behind an event: every total is zero."""
+async def trial_balance(desk: Desk, caller: Caller, request: LedgerTrialRequest) -> LedgerTrialAnswer:
+    """Return where all units of every asset were behind an event, page by page: every total is zero."""
     ledger = _ledger(desk)
     event = await _reached(ledger, request.event)
-    found = await _asked(ledger.trial_balance_at(event))
-    return LedgerTrialAnswer(event=event, assets=[_trial(desk.exchange.registry, row) for row in found])
+    found = await _asked(ledger.trial_balance_at(event, request.after, request.limit))
+    rows = [_trial(desk.exchange.registry, row) for row in found]
+    return LedgerTrialAnswer(event=event, assets=rows, next=found[-1].asset if len(found) == request.limit else None)
 
 
 async def tape(desk: Desk, caller: Caller, request: LedgerTapeRequest) -> LedgerTapeAnswer:
@@ -292,7 +296,7 @@ _ALL = (Scope.OPERATE, Scope.AUDIT)
 ACTIONS = (
     Action("GET", "/v1/ledger/balances", balances, LedgerBalancesRequest, LedgerBalancesAnswer, _OWN, weight=20),
     Action("GET", "/v1/ledger/fills", fills, LedgerFillsRequest, LedgerFillsAnswer, _OWN, weight=20),
-    Action("GET", "/v1/ledger/trial-balance", trial_balance, LedgerEventRequest, LedgerTrialAnswer, _ALL, weight=50),
+    Action("GET", "/v1/ledger/trial-balance", trial_balance, LedgerTrialRequest, LedgerTrialAnswer, _ALL, weight=50),
     Action("GET", "/v1/ledger/tape", tape, LedgerTapeRequest, LedgerTapeAnswer, weight=20),
     Action("GET", "/v1/ledger/entry", entry, LedgerEntryRequest, LedgerEntryAnswer, _ALL, weight=5),
 )

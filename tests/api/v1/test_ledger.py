@@ -106,6 +106,9 @@ def test_the_trial_balance_is_zero_now_and_then(desk: Office) -> None:
     assert {float(row["total"]) for row in now["assets"]} == {0.0}
     cash = next(row for row in now["assets"] if row["asset"] == "CNY")
     assert (cash["outside"], float(cash["exchange"]) > 0) == ("-1000000.000000", True)
+    first = desk.operator.get("/v1/ledger/trial-balance", limit=1).json()
+    rest = desk.operator.get("/v1/ledger/trial-balance", after=first["next"]).json()
+    assert (first["assets"] + rest["assets"], rest["next"]) == (now["assets"], None)
     early = desk.operator.get("/v1/ledger/trial-balance", event=0).json()
     assert (early["event"], early["assets"]) == (0, [])
 
