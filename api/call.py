@@ -12,6 +12,7 @@ from api.errors import (
     RequestError,
 )
 from api.limits import Limiter, Limits
+from api.packing import takes_gzip
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -42,6 +43,7 @@ class Call(msgspec.Struct):
     content_type: bytes = b""
     if_none_match: bytes = b""
     time_unit_ns: int = MILLISECOND_NS
+    takes_gzip: bool = False
     body: bytes = b""
     account: int = 0  # of the key, once authenticated
     texts: dict[str, str] = {}  # the parameters, once parsed
@@ -50,7 +52,8 @@ class Call(msgspec.Struct):
 
     def again(self, address: str, now_ns: int) -> "Call":
         """Return a call with the same headers."""
-        return Call(address, self.query, now_ns, self.key, self.content_type, self.if_none_match, self.time_unit_ns)
+        kept = (self.key, self.content_type, self.if_none_match, self.time_unit_ns, self.takes_gzip)
+        return Call(address, self.query, now_ns, *kept)
 
     def tell_used(self) -> None:
         """Make headers of what was used."""
@@ -89,6 +92,8 @@ def read_headers(call: Call, headers: Iterable[tuple[bytes, bytes]]) -> None:
             call.time_unit_ns = _TIME_UNITS.get(value.upper(), 0)
         elif name == b"if-none-match":
             call.if_none_match = value
+        elif name == b"accept-encoding":
+            call.takes_gzip = takes_gzip(value)
 
 
 def unchanged(call: Call, tag: str) -> Answer | None:

@@ -6,6 +6,7 @@ from api.binance import replies
 from api.binance.directory import Directory
 from api.call import encoded
 from api.limits import Limits
+from api.packing import Part
 from api.schemas import ORDER_TYPES, PREVENTION_MODES
 from api.version import own_version
 from exchange.core.types import NOTIONAL_MAX, OPEN_ORDERS_MAX
@@ -18,7 +19,7 @@ class InstrumentBodies:
     def __init__(self, directory: Directory) -> None:
         """Read a directory."""
         self._directory = directory
-        self._pages: list[tuple[tuple[int, int], bytes]] = []  # (how many, latest change), text
+        self._pages: list[tuple[tuple[int, int], Part]] = []  # (how many, latest change), text
         self._version = own_version()
 
     def tag(self, sequence: int, limits: Limits) -> str:
@@ -29,14 +30,14 @@ class InstrumentBodies:
         """Return one instrument."""
         return encoded(instrument_body(instrument, self._directory))
 
-    def page(self, number: int, instruments: list[Instrument]) -> tuple[bytes, bool]:
+    def page(self, number: int, instruments: list[Instrument]) -> tuple[Part, bool]:
         """Return a page of the list of all, and whether it had to be encoded."""
         facts = (len(instruments), max(one.changed_sequence for one in instruments))
         if number < len(self._pages) and self._pages[number][0] == facts:
             return self._pages[number][1], False
-        text = b",".join([self.body(one) for one in instruments])
-        self._pages[number : number + 1] = [(facts, text)]
-        return text, True
+        page = Part(b",".join([self.body(one) for one in instruments]))
+        self._pages[number : number + 1] = [(facts, page)]
+        return page, True
 
 
 def instrument_body(instrument: Instrument, directory: Directory) -> dict[str, Any]:

@@ -9,13 +9,16 @@ from api.call import Answer, Call, encoded, unchanged
 from api.door import Services, charge
 from api.errors import BAD_COMBINATION, RequestError
 from api.limits import Limits
+from api.packing import Part, gzipped
 from api.schemas import validated
 from exchange.registry.entries import Instrument
 from exchange.registry.units import format_units
 
 INSTRUMENTS_PER_TURN = 200
+UNPACKED_MAX = 200  # instruments that are not worth compressing
 FEE_DECIMALS = 8  # of rates: basis points have four
 BPS_DECIMALS = 4
+_COMMA, _END = Part(b","), Part(b"]}")
 
 
 async def time(services: Services, call: Call) -> bytes:
@@ -44,26 +47,33 @@ async def exchange_info(services: Services, call: Call) -> bytes | Answer:
         found = [one for one in found if replies.STATES[one.trading_state] == request.symbol_status]
     charge(services, call, len(found))
     is_whole = not (request.symbol or request.symbols or request.symbol_status)
-    bodies = await (_pages(services, found) if is_whole else _bodies(services, found))
     head = {
         "timezone": "UTC",
         "serverTime": call.stamp(call.now_ns),
         "rateLimits": rate_limits(services.limiter.limits),
         "exchangeFilters": [],
     }
-    return b"".join((encoded(head)[:-1], b',"symbols":[', b",".join(bodies), b"]}"))
+    begin = encoded(head)[:-1] + b',"symbols":['
+    if not is_whole:
+        return b"".join((begin, b",".join(await _bodies(services, found)), b"]}"))
+    pages = await _pages(services, found)
+    if not call.takes_gzip or len(found) <= UNPACKED_MAX:
+        return b"".join((begin, b",".join([page.text for page in pages]), b"]}"))
+    behind = [part for page in pages[1:] for part in (_COMMA, page)]
+    body = await gzipped([Part(begin), *pages[:1], *behind, _END])
+    return Answer(200, body, [*call.headers_out, (b"content-encoding", b"gzip"), (b"vary", b"accept-encoding")])
 
 
-async def _pages(services: Services, found: list[Instrument]) -> list[bytes]:
+async def _pages(services: Services, found: list[Instrument]) -> list[Part]:
     """Return all instruments, letting others have their turn behind each page that had to be encoded."""
-    texts = []
+    pages = []
     for begin in range(0, len(found), INSTRUMENTS_PER_TURN):
         page = found[begin : begin + INSTRUMENTS_PER_TURN]
-        text, was_encoded = services.instrument_bodies.page(begin // INSTRUMENTS_PER_TURN, page)
-        texts.append(text)
+        made, was_encoded = services.instrument_bodies.page(begin // INSTRUMENTS_PER_TURN, page)
+        pages.append(made)
         if was_encoded:
             await asyncio.sleep(0)
-    return texts
+    return pages
 
 
 async def _bodies(services: Services, found: list[Instrument]) -> list[bytes]:

@@ -26,13 +26,13 @@ def test_a_page_is_kept_until_a_fact_of_its_instruments_changes():
     bodies = InstrumentBodies(directory)
     instruments = directory.listed()
     first = bodies.page(0, instruments)
-    assert first == (b",".join(map(bodies.body, instruments)), True)
+    assert (first[0].text, first[1]) == (b",".join(map(bodies.body, instruments)), True)
     assert bodies.page(0, instruments) == (first[0], False)
     assert bodies.page(1, instruments[1:])[1]
     floor.act(commands.set_price_band(INSTRUMENT, 5, 50))
-    text, was_encoded = bodies.page(0, instruments)
+    page, was_encoded = bodies.page(0, instruments)
     assert was_encoded
-    banded = json.loads(b"[" + text + b"]")[0]
+    banded = json.loads(b"[" + page.text + b"]")[0]
     texts = directory.texts(INSTRUMENT)
     assert (banded["filters"][0]["minPrice"], banded["filters"][0]["maxPrice"]) == (texts.price(5), texts.price(50))
     assert not bodies.page(1, instruments[1:])[1]

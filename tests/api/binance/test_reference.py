@@ -134,3 +134,18 @@ def test_unchanged_instruments_are_not_sent_again(market):
     market.submit(commands.set_fees(TOKENS, -1, 5))
     assert changed.status_code == 200
     assert changed.headers["etag"] != tag
+
+
+def test_many_instruments_are_compressed_for_those_who_take_it(market, monkeypatch):
+    http, path = market.client("alice")._http, "/api/v3/exchangeInfo"
+    plain = http.get(path)
+    monkeypatch.setattr(reference, "UNPACKED_MAX", 1)
+    monkeypatch.setattr(reference, "INSTRUMENTS_PER_TURN", 2)
+    for _ in range(2):
+        packed = http.get(path, headers={"accept-encoding": "gzip"})
+        assert (packed.headers["content-encoding"], packed.headers["vary"]) == ("gzip", "accept-encoding")
+        assert packed.json()["symbols"] == plain.json()["symbols"]
+    for kept in (http.get(path, headers={"accept-encoding": "identity"}), http.get(path, params={"symbol": SYMBOL})):
+        assert "content-encoding" not in kept.headers
+    known = http.get(path, headers={"if-none-match": packed.headers["etag"]})
+    assert (known.status_code, known.content) == (304, b"")
