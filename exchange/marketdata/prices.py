@@ -17,7 +17,7 @@ from exchange.core.types import DAY_NS, DAY_OFFSET_NS, EventKind, Side
 from exchange.events import Event, Events
 from exchange.marketdata.folds.compiled import address
 from exchange.marketdata.folds.pool import Pool
-from exchange.marketdata.folds.prices import BOOK, PART, STATE, fold
+from exchange.marketdata.folds.prices import BOOK, GROUPS_MAX, PART, STATE, fold
 from exchange.marketdata.indices import IndexKey, IndexRow, Tally, key_of
 from exchange.marketdata.market import MarketData
 from exchange.marketdata.settlements import WINDOW_NS, Quote, SettlementRow, Trading, day_of
@@ -141,7 +141,8 @@ class DailyPrices:
                 self._settle()
                 self._bust(event)
             case _:
-                self._set_groups(2 * max(event.account, event.counter_account, len(self._groups) // 2))
+                named = [number for number in (event.account, event.counter_account) if number < GROUPS_MAX]
+                self._set_groups(2 * max(*named, len(self._groups) // 2) + 2)
                 return 0
         return 1
 

@@ -109,16 +109,15 @@ def _has_fired(state: Record, event: Record) -> bool:
 def fold(state_at: int, events_at: int, start: int, end: int) -> int:
     """Apply events from `start` while there is room; return the first one not applied."""
     state = record_at(state_at, STATE)
+    accounts = int64(state.pools[ACCOUNTS].capacity) - 1
     for index in range(start, end):
         event = event_at(events_at, index)
-        accounts = int64(state.pools[ACCOUNTS].capacity) - 1
-        is_known = int64(event.account) < accounts and int64(event.counter_account) < accounts
-        kind = event.kind
-        if kind == EventKind.COMMAND_REJECTED and not is_known:  # a refusal may name what there is not
-            state.event_count += 1
-            continue
-        if not is_known or room_of(state.pools[LEAVES]) < LEAVES_OF_EVENT:
-            return index
+        kind, is_of_two = event.kind, _is_of_two(event)
+        is_known = int64(event.account) < accounts
+        if is_of_two or _is_of_one(kind):
+            has_room = is_known and not (is_of_two and int64(event.counter_account) >= accounts)
+            if not has_room or room_of(state.pools[LEAVES]) < LEAVES_OF_EVENT:
+                return index
         state.event_count += 1
         if _is_of_one(kind):
             _note(state, int64(event.account))
@@ -126,9 +125,9 @@ def fold(state_at: int, events_at: int, start: int, end: int) -> int:
                 _account(state, event.account).deadman_ns = event.amount
             elif kind == EventKind.ORDER_CANCELED and event.reason == EndReason.DEADMAN:
                 _account(state, event.account).deadman_ns = 0
-        elif _is_of_two(event):
+        elif is_of_two:
             _note(state, int64(event.account))
             _note(state, int64(event.counter_account))
-        elif kind == EventKind.COMMAND_REJECTED and _has_fired(state, event):
+        elif kind == EventKind.COMMAND_REJECTED and is_known and _has_fired(state, event):  # it may name nobody
             _note(state, int64(event.account))
     return end

@@ -280,6 +280,9 @@ def _end(state: Record, event: Record) -> None:
 
 @kernel
 def _has_room(state: Record, event: Record) -> bool:
+    """Tell whether an order or a trade can be taken in; what else happens concerns those that are there."""
+    if event.kind != EventKind.ORDER_ACCEPTED and event.kind != EventKind.TRADED:
+        return True
     accounts, orders = int64(state.pools[ACCOUNTS].capacity) - 1, state.pools[ORDERS]
     return (
         int64(event.account) < accounts
@@ -296,10 +299,10 @@ def fold(state_at: int, events_at: int, start: int, end: int) -> int:
     state = record_at(state_at, STATE)
     for index in range(start, end):
         event = event_at(events_at, index)
-        kind = event.kind
-        if kind != EventKind.COMMAND_REJECTED and not _has_room(state, event):  # a refusal may name what there is not
+        if not _has_room(state, event):
             return index
         state.event_count += 1
+        kind = event.kind
         if kind == EventKind.ORDER_ACCEPTED:
             _accept(state, event)
         elif kind == EventKind.TRADED:

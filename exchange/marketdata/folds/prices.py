@@ -12,6 +12,7 @@ from exchange.marketdata.folds.books import word_at
 from exchange.marketdata.folds.compiled import Record, entry, event_at, int64, kernel, record_at, routine
 from exchange.marketdata.folds.pool import POOL, row_at
 
+GROUPS_MAX = 1 << 22  # a group is numbered by an account; one of a higher number counts as none
 LAST_MAX = 64  # trades of an instrument that are remembered
 LOW_BITS = 32
 _LOW = (1 << LOW_BITS) - 1
@@ -109,7 +110,8 @@ def _count(state: Record, book: Record, event: Record) -> None:
 
 @kernel
 def _has_room(state: Record, event: Record) -> bool:
-    return max(int64(event.account), int64(event.counter_account)) < int64(state.group_count)
+    other = int64(event.counter_account)
+    return int64(event.account) < int64(state.group_count) and (other < int64(state.group_count) or other >= GROUPS_MAX)
 
 
 @entry
@@ -123,7 +125,8 @@ def fold(state_at: int, events_at: int, start: int, end: int) -> int:
             if not _has_room(state, event):
                 return index
             if kind == EventKind.ACCOUNT_CREATED:
-                word_at(state.groups, int64(event.account)).value = event.counter_account
+                if int64(event.counter_account) < GROUPS_MAX:
+                    word_at(state.groups, int64(event.account)).value = event.counter_account
                 continue
             if state.first_trade_id == 0:
                 state.first_trade_id = event.trade_id

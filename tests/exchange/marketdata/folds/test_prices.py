@@ -46,3 +46,12 @@ def test_sums_are_those_of_the_trades_one_by_one() -> None:
     last = [trade.price_ticks for trade in told if trade.instrument == 1 and trade.account != trade.counter_account]
     settled = next(row for row in prices.published_after(0) if getattr(row, "symbol", "") == SYMBOLS[1])
     assert settled.price_ticks in last[-3:]
+
+
+def test_a_group_of_a_number_that_no_account_has_costs_no_memory() -> None:
+    prices = DailyPrices(MarketData(), SYMBOLS.get)
+    size = len(prices._groups)
+    prices.apply([event(EventKind.ACCOUNT_CREATED, 0, account=5, counter_account=2**32 - 1)])
+    assert (len(prices._groups), prices._group(5)) == (size, 5)
+    prices.apply([event(EventKind.ACCOUNT_CREATED, 0, account=size + 1, counter_account=4)])
+    assert prices._group(size + 1) == 4
