@@ -2,11 +2,12 @@
 
     python -m benchmarks.latency [--seconds 3] [--loads 10 50 90] [--rounds 5] [--json]
 
-First two websocket sessions send as fast as answers come: that is the capacity of this run. Then orders leave at a part
-of it, by the clock whether or not answers have come, and every latency counts from the moment at which the order was
-due, so that waiting is not left out. A seller and a buyer send in turn at one price: every second order trades. Each
-order's report, each trade's report and each public trade must come, once. `rest` is one connection, one signed order
-at a time. `parts` is the processor time of authentication and parsing alone, in this process, without sockets.
+First two websocket sessions, which hear their reports, send as fast as answers come, beside a reader of the trades:
+that is the capacity of this run. Then orders leave at a part of it, by the clock whether or not answers have come, and
+every latency counts from the moment at which the order was due, so that waiting is not left out. A seller and a buyer
+send in turn at one price: every second order trades. Each order's report, each trade's report and each public trade
+must come, once. `rest` is one connection, one signed order at a time. `parts` is the processor time of authentication
+and parsing alone, in this process, without sockets.
 """
 
 import argparse
@@ -19,7 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,7 +34,7 @@ from api.auth import Credential, Signer
 from api.limits import Limiter
 from api.orders import decode
 from api.shapes import Shapes
-from benchmarks.entry import Entry, json_requests, logon, masked
+from benchmarks.entry import logon, masked
 from benchmarks.httpload import HttpLoad
 from benchmarks.machine import describe, fdatasync_us
 from benchmarks.processes import Cpu
@@ -40,6 +42,7 @@ from benchmarks.rest import BUYER, KEYS, SCOPES, SECRET, SELLER, SYMBOL, UNLIMIT
 from benchmarks.websocket import STREAM, Client, connected
 
 IN_FLIGHT = 128  # of each session, while the capacity is measured
+RATE_MAX = 20_000  # orders a second of each session that are made beforehand
 TICK_S = 0.001  # orders that fall due within it leave together
 PRICE = "12.1000"
 PATIENCE_S = 20.0
@@ -68,6 +71,9 @@ class Session(Client):
         super().__init__("/ws-api/v3")
         self._account = account
         self._answered = asyncio.Event()
+        self.answer_count = 0
+        self.unanswered = 0  # of those that were pumped
+        self._waiting: Iterator[bytes] = iter(())
         self.reported_s: dict[bytes, float] = {}  # by name
         self.traded: dict[int, bytes] = {}  # trade to the name of the order that came in
 
@@ -89,10 +95,29 @@ class Session(Client):
         }  # fmt: skip
         return masked(Opcode.TEXT, orjson.dumps({"id": name, "method": "order.place", "params": params}))
 
+    def pump(self, frames: Iterable[bytes], in_flight: int) -> None:
+        """Send frames, so many at once and then one for each answer."""
+        self._waiting = iter(frames)
+        self._send(in_flight)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, and send one frame for each answer in it."""
+        before = self.answer_count
+        super().data_received(data)
+        self.unanswered -= min(self.unanswered, self.answer_count - before)
+        self._send(self.answer_count - before)
+
+    def _send(self, count: int) -> None:
+        frames = list(islice(self._waiting, count))
+        if frames:
+            self.unanswered += len(frames)
+            self.transport.write(b"".join(frames))
+
     def hear(self, payload: bytes) -> None:
         """Note when a report came; answers are looked at only for refusals."""
         if b'"executionReport"' not in payload[:80]:
             assert b'"status":200' in payload or b'"subscriptionId"' in payload, payload
+            self.answer_count += 1
             self._answered.set()
             return
         name = _NAME(payload)
@@ -122,15 +147,24 @@ class Tape(Client):
 
 
 async def capacity(port: int, seconds: float) -> float:
-    """Return how many orders a second two sessions get answered."""
-    clients = [Entry(account, json_requests(account), IN_FLIGHT) for account in (BUYER, SELLER)]
-    for client in clients:
-        await client.open(port)
-    await asyncio.gather(*[client.run(seconds / 3) for client in clients])
-    begin = time.perf_counter()
-    await asyncio.gather(*[client.run(seconds) for client in clients])
-    count, elapsed = sum(len(client.latencies_s) for client in clients), time.perf_counter() - begin
-    for client in clients:
+    """Return how many orders a second two sessions get answered that hear their reports, beside a reader of trades."""
+    sessions, tape = [Session(SELLER), Session(BUYER)], Tape()
+    for session in sessions:
+        await session.open(port)
+    await connected(port, tape)
+    numbers = range(int(RATE_MAX * seconds))
+    made = [[session.order(f"{place}-{n}") for n in numbers] for place, session in enumerate(sessions)]
+    for session, frames in zip(sessions, made, strict=True):
+        session.pump(frames, IN_FLIGHT)
+    await asyncio.sleep(seconds / 3)
+    begun, begin = sum(session.answer_count for session in sessions), time.perf_counter()
+    await asyncio.sleep(seconds)
+    count, elapsed = sum(session.answer_count for session in sessions) - begun, time.perf_counter() - begin
+    for session in sessions:
+        session.pump((), 0)
+    while any(session.unanswered for session in sessions):
+        await asyncio.sleep(0.02)
+    for client in (*sessions, tape):
         client.transport.abort()
     return count / elapsed
 
