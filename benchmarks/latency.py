@@ -45,7 +45,7 @@ IN_FLIGHT = 128  # of each session, while the capacity is measured
 RATE_MAX = 20_000  # orders a second of each session that are made beforehand
 TICK_S = 0.001  # orders that fall due within it leave together
 PRICE = "12.1000"
-PATIENCE_S = 20.0
+PATIENCE_S, PAUSE_S = 20.0, 0.02
 PARTS_ORDERS, STRETCH_ORDERS = 20_000, 50
 _NAME = re.compile(rb'"c":"([^"]+)"').search
 _TRADE = re.compile(rb'"t":([0-9]+)').search
@@ -162,8 +162,10 @@ async def capacity(port: int, seconds: float) -> float:
     count, elapsed = sum(session.answer_count for session in sessions) - begun, time.perf_counter() - begin
     for session in sessions:
         session.pump((), 0)
-    while any(session.unanswered for session in sessions):
-        await asyncio.sleep(0.02)
+    for _ in range(int(PATIENCE_S / PAUSE_S)):
+        if not any(session.unanswered for session in sessions):
+            break
+        await asyncio.sleep(PAUSE_S)
     for client in (*sessions, tape):
         client.transport.abort()
     return count / elapsed
@@ -214,7 +216,7 @@ async def _all_heard(sessions: Sequence[Session], tape: Tape, count: int) -> Non
         trades = sum(len(session.traded) for session in sessions)
         if reports == count and trades == len(tape.heard_s) == count // 2:
             return
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(PAUSE_S)
     raise SystemExit(f"{reports} reports of {count} orders, {len(tape.heard_s)} trades of {count // 2}")
 
 
