@@ -17,7 +17,12 @@ from exchange.core.state import TEST
 from tests.conftest import ROOT
 
 START_S = 60
-SLEEP = "import time; time.sleep(600)"
+SLEEP = """
+import sys, time
+from settlement.child import die_with
+die_with(int(sys.argv[1]), 9)
+time.sleep(600)
+"""  # like the compile: long, and over with its parent
 SERVE = f"""
 import sys
 from api import cli, compose, kernel
