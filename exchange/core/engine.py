@@ -239,13 +239,12 @@ def _program(capacity: Capacity) -> Callable[[int, int, int, int, int], int]:
 class _Output:
     """Where the kernel writes events, and what Python needs to read them there."""
 
-    __slots__ = ("at", "count", "memory", "references", "rows", "told")
+    __slots__ = ("at", "bytes", "count", "memory", "references", "rows")
 
     def __init__(self) -> None:
-        self.memory = np.zeros(OUTPUT.itemsize, np.uint8)
-        start = _EVENTS_START
-        self.rows = self.memory[start:].view(EVENT)
-        self.told = self.memory[start:].data
+        self.bytes = bytearray(OUTPUT.itemsize)  # the quickest to copy a few events from
+        self.memory = np.frombuffer(self.bytes, np.uint8)
+        self.rows = self.memory[_EVENTS_START:].view(EVENT)
         self.count = self.memory[:4].view(np.uint32)
         self.at = self.memory.ctypes.data
         self.references = getrefcount(self.memory)  # whoever has events has one more
@@ -310,10 +309,10 @@ class Engine:
     def _apply(self, commands_at: int, done: int, count: int) -> bytearray:
         output = self._output
         done = self._run(self._state_at, commands_at, done, count, output.at)
-        events = bytearray(output.told[: output.count.item() * _EVENT_BYTES])
+        events = output.bytes[_EVENTS_START : _EVENTS_START + output.count.item() * _EVENT_BYTES]
         while done < count:
             done = self._run(self._state_at, commands_at, done, count, output.at)
-            events += output.told[: output.count.item() * _EVENT_BYTES]
+            events += output.bytes[_EVENTS_START : _EVENTS_START + output.count.item() * _EVENT_BYTES]
         return events
 
     def _idle_output(self) -> "_Output":
