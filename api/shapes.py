@@ -83,7 +83,7 @@ class Shapes:
         """Remember what the general reader made of a form body whose last parameter is the signature."""
         if list(texts)[-1] != "signature":
             return
-        parts = [f"{name}={_part(name, text, _IN_BODY)}" for name, text in texts.items()]
+        parts = [f"{re.escape(name)}={_part(name, text, _IN_BODY)}" for name, text in texts.items()]
         self._learn(body, "&".join(parts), [name for name in texts if name not in _WORDS], order)
 
     def learn_request(self, message: bytes, params: Mapping[str, Any], order: OrderTexts) -> None:
@@ -91,9 +91,9 @@ class Shapes:
         parts = []
         for name, value in params.items():
             if type(value) is int:
-                parts.append(f'"{name}": ?({_NUMBER})')
+                parts.append(f'"{re.escape(name)}": ?({_NUMBER})')
             elif type(value) is str:
-                parts.append(f'"{name}": ?"{_part(name, value, _IN_JSON)}"')
+                parts.append(f'"{re.escape(name)}": ?"{_part(name, value, _IN_JSON)}"')
             else:
                 return
         pattern = f'{{"id": ?({_ID}), ?"method": ?"order\\.place", ?"params": ?{{{", ?".join(parts)}}}}}'
@@ -117,4 +117,4 @@ class Shapes:
 
 def _part(name: str, text: str, pattern: str) -> str:
     """Return what the value of a name must be: the same word, or whatever differs."""
-    return text if name in _WORDS else f"({_PATTERNS.get(name, pattern)})"
+    return re.escape(text) if name in _WORDS else f"({_PATTERNS.get(name, pattern)})"
