@@ -133,6 +133,7 @@ class Exchange:
         await self.sequencer.stop()
         self.journal.close()
         self.events.close()
+        gc.unfreeze()  # a process may open others after it
 
     def submit(self, commands: bytes, document: bytes = b"") -> "asyncio.Future[list[Event]]":
         """Put commands into the one order: see Sequencer.submit."""

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import shutil
 import sys
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -238,6 +239,16 @@ def test_threads_give_way_soon_and_the_collector_looks_rarely(tmp_path) -> None:
     interval, threshold, config = run(tmp_path, drive)
     assert interval == pytest.approx(config.thread_switch_us / 1e6)
     assert threshold == config.collector_objects
+
+
+def test_an_exchange_that_has_stopped_leaves_its_memory(tmp_path) -> None:
+    async def drive(exchange):
+        await asyncio.sleep(0)
+        return weakref.ref(exchange)
+
+    reference = run(tmp_path, drive)
+    gc.collect()
+    assert reference() is None
 
 
 async def done(question, *, tries: int = 100):
