@@ -129,13 +129,20 @@ def calm(floor: Venue) -> dict[str, Any]:
 
 
 def settled(floor: Venue, before: dict[str, Any]) -> None:
-    """Wait until all is as it was."""
+    """Wait until nothing is left that was not there before; what was may have gone meanwhile."""
     deadline = time.monotonic() + PATIENCE_S
-    while (now := standing(floor)) != before:
-        assert time.monotonic() < deadline, {
-            name: (before[name], now[name]) for name in now if now[name] != before[name]
-        }
+    while left := {name: (before[name], now) for name, now in standing(floor).items() if is_more(now, before[name])}:
+        assert time.monotonic() < deadline, left
         time.sleep(0.1)
+
+
+def is_more(now: Any, before: Any) -> bool:
+    """Tell whether a count, or one of several, has grown, or something else is another."""
+    if isinstance(now, dict):
+        return bool(Counter(now) - Counter(before))
+    if isinstance(now, list):
+        return any(one > other for one, other in zip(now, before, strict=True))
+    return now > before if isinstance(now, int) else now != before
 
 
 def memory(floor: Venue) -> int:
