@@ -260,7 +260,7 @@ class ApiSession:
             assert own is not None
             return encoded(own(call))
         if endpoint.scope is not None:
-            self._authenticate(call, endpoint.scope, is_signed=endpoint.is_signed, changes=endpoint.method != "GET")
+            self._authenticate(call, endpoint.scope, is_signed=endpoint.is_signed, changes=endpoint.changes)
         self._strip(call)
         reply = await endpoint.handler(self._services, call)
         assert isinstance(reply, bytes), "only HTTP has conditional requests"

@@ -97,6 +97,15 @@ def test_a_replayed_order_with_a_name_is_the_first_one_again(market):
     assert first == second
 
 
+def test_a_trial_uses_no_signature_up_but_an_order_does(market):
+    alice = market.client("alice")
+    text = alice.sign(ORDER)
+    paths = ("/api/v3/order/test", "/api/v3/order/test", "/api/v3/order", "/api/v3/order")
+    answers = [alice.send("POST", path, text) for path in paths]
+    assert [answer.status_code for answer in answers[:3]] == [200, 200, 200]
+    assert refused(answers[3])[1] == -8124
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [

@@ -192,8 +192,7 @@ def api(traders: Traders, symbol: str, base: str) -> Found:
         "ping": ask(client.ping_connectivity),
         "time": ask(client.server_time)["serverTime"],
         "info": ask(client.exchange_info, symbol=symbol)["symbols"][0]["symbol"],
-        # another quantity than the order's: signed alike in the same millisecond, they would be one request
-        "test": ask(client.new_order_test, symbol, "BUY", "LIMIT", **terms | {"quantity": 3}),
+        "test": ask(client.new_order_test, symbol, "BUY", "LIMIT", **terms),
         "placed": ask(client.new_order, symbol, "BUY", "LIMIT", **terms),
         "named": ask(client.new_order, symbol, "BUY", "LIMIT", **terms, newClientOrderId="connector-ws"),
         "book": ask(client.order_book, symbol, limit=5)["bids"],
