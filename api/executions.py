@@ -8,7 +8,8 @@ order had since, and however long ago.
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from exchange.core.types import EventKind
+from exchange.asked import Asked
+from exchange.core.types import CommandKind, EventKind
 from exchange.events import Event
 from exchange.marketdata.orders import OrderView
 
@@ -99,6 +100,22 @@ def executions(entries: Sequence[Entry], find: FindOrder) -> list[Execution | No
         standing.take_back(event)
     found.reverse()
     return found
+
+
+def is_refused_order(event: Event) -> bool:
+    """Return whether an account's event is the refusal of an order that was to take another one's place."""
+    return event.kind == EventKind.COMMAND_REJECTED and event.state == CommandKind.NEW_ORDER
+
+
+def refused_order(entry: Entry, asked: Asked, order_id: int) -> Execution:
+    """Return the refusal of an order, under the id that a dialect has for those that never were one."""
+    event = entry.event
+    order = OrderView(
+        order_id, event.account, event.instrument, event.side, event.order_type, event.time_in_force,
+        event.self_trade_prevention, event.flags, event.price_ticks, event.quantity_lots, event.time_ns, event.time_ns,
+        asked.client_order_id, stop_ticks=asked.stop_ticks, display_lots=asked.display_lots, until_ns=asked.until_ns,
+    )  # fmt: skip
+    return Execution(entry, order, 0, 0, event.quantity_lots, event.price_ticks)
 
 
 def entries_of(account: int, numbered: Sequence[tuple[int, int]], row_of: Callable[[int], Event]) -> list[Entry]:

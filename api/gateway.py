@@ -87,9 +87,13 @@ class Gateway:
         self.bodies = Shapes("signature")  # of orders over REST
         self.requests = Shapes("id")  # and over the websocket API, of sessions that have logged on
 
-    async def place(self, account: int, order: OrderTexts, instrument: Instrument) -> Placed:
-        """Place an order. A client order id that was used before returns what became of the order that has it."""
-        return self.outcome(await self._turn.submit(self.command(account, order, instrument)), order, instrument)
+    async def place(self, account: int, order: OrderTexts, instrument: Instrument, replaced: int = 0) -> Placed:
+        """Place an order. A client order id that was used before returns what became of the order that has it.
+
+        `replaced` is the order that was cancelled for it: a refusal that repeats it is told to the owner.
+        """
+        made = self.command(account, order, instrument, replaced)
+        return self.outcome(await self._turn.submit(made), order, instrument)
 
     def begin(self, account: int, order: OrderTexts, instrument: Instrument, receiver: Receiver) -> None:
         """Place an order whose events a receiver takes: `outcome` says what they mean."""
@@ -193,7 +197,7 @@ class Gateway:
             filled_lots=filled, status=OrderStatus.CANCELED,
         )  # fmt: skip
 
-    def command(self, account: int, order: OrderTexts, instrument: Instrument) -> bytes:
+    def command(self, account: int, order: OrderTexts, instrument: Instrument, replaced: int = 0) -> bytes:
         """Return the command of a new order, or refuse a number that only its text shows to be wrong."""
         check_gate(self._registry, account, order.side, instrument)
         ticks, lots = self._numbers(order, instrument)
@@ -201,7 +205,7 @@ class Gateway:
         return _PACK(
             0, 0, _NEW_ORDER, order.side, order.order_type, order.time_in_force,
             instrument.self_trade_prevention if prevention is None else prevention, order.flags, 0, 0,
-            account, instrument.index, 0, 0, 0, ticks, lots,
+            account, instrument.index, 0, 0, replaced, ticks, lots,
             self.amount(order, instrument) if order.amount else 0,
             order.client_order_id.encode("ascii"),
             order.until_ns,

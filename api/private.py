@@ -17,6 +17,7 @@ from api.errors import Problem
 from api.executions import Entry, Execution, entries_of, executions
 from api.stream.backlog import Message
 from api.stream.hub import Connection, Hub, Topic
+from exchange.asked import AskedOrders
 from exchange.core.engine import Engine
 from exchange.core.types import EventKind
 from exchange.events import Event, EventLog, Events, rows
@@ -82,6 +83,10 @@ class Accounts(Protocol):
     @property
     def events(self) -> EventLog:
         """Return the event log."""
+
+    @property
+    def asked(self) -> AskedOrders:
+        """Return what orders asked for that no event tells."""
 
     @property
     def registry(self) -> Registry:

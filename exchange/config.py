@@ -58,3 +58,4 @@ class Config:
     trades_max: int = 10_000  # kept per instrument
     candles_max: int = 10_000  # kept per instrument and interval
     notices_max: int = 10_000  # kept of all instruments together
+    asked_orders_max: int = 65_536  # whose commands were looked up in the journal

@@ -15,6 +15,7 @@ from typing import Self, TypeVar
 import numpy as np
 import structlog
 
+from exchange.asked import AskedOrders
 from exchange.clock import Clock, SystemClock
 from exchange.config import EVENT_FOLDER, JOURNAL_FOLDER, SNAPSHOT_FOLDER, Config
 from exchange.core.engine import Engine
@@ -80,6 +81,7 @@ class Exchange:
         self.orders = OrderHistory(config.closed_orders_max, config.fills_max, config.order_fills_max)
         self.notices = Notices(config.notices_max)
         self.account_events = AccountEvents(config.closed_orders_max)  # each closes an order at most: all are known
+        self.asked = AskedOrders(journal, config.asked_orders_max)
         self.timers = Timers(self._is_open)
         self.usage = UsageIndex(config.capacity.usage_ids)
         self.expiry = Expiry(self.registry, self.submit, self.query)
@@ -175,6 +177,7 @@ class Exchange:
             self.registry.apply(document, sequence)
         self.registry.apply_events(batch.rows)
         self._show(batch.rows)
+        self.asked.hear(batch.commands)
         self.usage.apply(batch.events, batch.first_event_number)
 
     def _show(self, rows: Events) -> None:

@@ -31,6 +31,7 @@ class _Half(NamedTuple):
 
     body: object = None
     problem: Problem | None = None
+    order_id: int = 0  # that was cancelled
 
     @property
     def word(self) -> str:
@@ -54,11 +55,13 @@ async def cancel_replace(services: Services, call: Call) -> bytes:
     cancelling = {name: text for name, text in call.texts.items() if name in _CANCEL_NAMES}
     part = validated(CancelPart, cancelling | {"symbol": order.symbol})
     instrument = services.directory.instrument(order.symbol)
+    services.gateway.command(call.account, order, instrument)  # what is refused here ends no order
     canceled = await _canceled(services, call, part, instrument)
     placed = _Half()
     if canceled.problem is None or part.cancel_replace_mode == "ALLOW_FAILURE":
         try:
-            result = await services.gateway.place(call.account, order, instrument)
+            replaced = canceled.order_id if canceled.problem is None else 0
+            result = await services.gateway.place(call.account, order, instrument, replaced)
             placed = _Half(answered(services, call, order, instrument, result))
         except RequestError as error:
             placed = _Half(problem=error.problem)
@@ -105,4 +108,5 @@ async def _canceled(services: Services, call: Call, part: CancelPart, instrument
     except RequestError as error:
         return _Half(problem=error.problem)
     name = part.cancel_new_client_order_id or own_name(order.order_id)
-    return _Half(replies.canceled(ended, services.directory.texts(instrument.index), call.stamp, name))
+    body = replies.canceled(ended, services.directory.texts(instrument.index), call.stamp, name)
+    return _Half(body, order_id=order.order_id)

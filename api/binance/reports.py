@@ -9,7 +9,7 @@ from typing import Any
 from api.binance.replies import PREVENTIONS, SIDES, TIMES_IN_FORCE, shown_ticks, type_name
 from api.binance.texts import InstrumentTexts
 from api.executions import Entry, Execution
-from exchange.core.types import AccountState, EndReason, EventKind, OrderType, Side, TimeInForce
+from exchange.core.types import AccountState, EndReason, EventKind, OrderType, RejectReason, Side, TimeInForce
 
 MILLISECOND_NS = 1_000_000
 Body = dict[str, Any]
@@ -22,15 +22,29 @@ _REPORTED = {
     EventKind.ORDER_REPLACED: "REPLACED",
     EventKind.MATCH_PREVENTED: "TRADE_PREVENTION",
     EventKind.ORDER_TRIGGERED: "NEW",  # it is on its way to the book now
+    EventKind.COMMAND_REJECTED: "REJECTED",
 }
+# where the dialect has a word for a refusal; others go by ours
+_REASONS = {
+    RejectReason.INSUFFICIENT_BALANCE: "INSUFFICIENT_BALANCES",
+    RejectReason.WOULD_TRIGGER: "STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY",
+    RejectReason.WOULD_TAKE: "WOULD_MATCH_IMMEDIATELY",
+}
+REJECTED_ID = -1  # of an order that never was one
 
+_LAST_WORDS = frozenset((EventKind.ORDER_CANCELED, EventKind.COMMAND_REJECTED))
 _STOPS = frozenset((OrderType.STOP, OrderType.STOP_LIMIT))
 
 
 def execution_report(
-    execution: Execution, name: str, texts: InstrumentTexts, fee_asset: str, unit_ns: int = MILLISECOND_NS
+    execution: Execution,
+    name: str,
+    texts: InstrumentTexts,
+    fee_asset: str,
+    unit_ns: int = MILLISECOND_NS,
+    amount: int = 0,
 ) -> Body:
-    """Return one executionReport; `name` is the client order id that the order goes by."""
+    """Return one executionReport; `name` is what the order goes by, `amount` what a market order was to spend."""
     event, order = execution.entry.event, execution.order
     kind, status = kind_and_status(execution)
     body = {
@@ -38,11 +52,11 @@ def execution_report(
         "E": event.time_ns // unit_ns,
         "s": texts.symbol,
         "c": name,
-        **_terms(execution, texts, unit_ns),
+        **_terms(execution, texts, unit_ns, amount),
         "C": name if kind == "CANCELED" else "",
         "x": kind,
         "X": status,
-        "r": "NONE",
+        "r": _reason(event.reason) if kind == "REJECTED" else "NONE",
         "i": order.order_id,
         "z": texts.quantity(execution.filled_lots),
         "Z": texts.amount(execution.quote_filled),
@@ -55,6 +69,11 @@ def execution_report(
     return body | _prevention(execution, texts) if event.kind == EventKind.MATCH_PREVENTED else body
 
 
+def _reason(reason: int) -> str:
+    found = RejectReason(reason)
+    return _REASONS.get(found, found.name)
+
+
 def _rests(execution: Execution) -> bool:
     """Return whether the order is on the book by this event, or on its way there: a sleeping stop is not."""
     order = execution.order
@@ -63,7 +82,7 @@ def _rests(execution: Execution) -> bool:
     return is_priced and not is_immediate and _working_ns(execution) is not None
 
 
-def _terms(execution: Execution, texts: InstrumentTexts, unit_ns: int) -> Body:
+def _terms(execution: Execution, texts: InstrumentTexts, unit_ns: int, amount: int) -> Body:
     """Return what the order asks for, and the terms of the dialect that no order here has."""
     order = execution.order
     working_ns = _working_ns(execution)
@@ -77,15 +96,17 @@ def _terms(execution: Execution, texts: InstrumentTexts, unit_ns: int) -> Body:
         "F": texts.quantity(order.display_lots),
         "g": -1,
         "O": order.time_ns // unit_ns,
-        "Q": texts.amount(0),
+        "Q": texts.amount(amount),
         "V": PREVENTIONS[order.self_trade_prevention],
     }
     return body if working_ns is None else body | {"W": working_ns // unit_ns}
 
 
 def _working_ns(execution: Execution) -> int | None:
-    """Return since when an order may trade, None for a stop that is still asleep."""
+    """Return since when an order may trade, None for a stop that is still asleep and for what was refused."""
     order, event = execution.order, execution.entry.event
+    if event.kind == EventKind.COMMAND_REJECTED:
+        return None
     if order.order_type not in _STOPS:
         return order.time_ns
     is_new = event.kind == EventKind.ORDER_ACCEPTED
@@ -117,8 +138,8 @@ def kind_and_status(execution: Execution) -> tuple[str, str]:
     """Return the dialect's words for what happened, and for how the order stood then."""
     event = execution.entry.event
     kind = _REPORTED[EventKind(event.kind)]
-    if event.kind == EventKind.ORDER_CANCELED:
-        return kind, "CANCELED"
+    if event.kind in _LAST_WORDS:
+        return kind, kind
     if event.kind == EventKind.ORDER_EXPIRED:
         is_prevented = event.reason == EndReason.SELF_TRADE
         return ("TRADE_PREVENTION", "EXPIRED_IN_MATCH") if is_prevented else (kind, "EXPIRED")

@@ -42,9 +42,9 @@ class ExecutionReport(
         "filled_amount": "Z",
         "last_amount": "Y",
         "quote_order_quantity": "Q",
-        "working_time": "W",
         "self_trade_prevention_mode": "V",
         "sequence": "sq",
+        "working_time": "W",
         "prevented_match_id": "v",
         "counter_order_id": "U",
         "last_prevented_quantity": "B",
@@ -52,8 +52,10 @@ class ExecutionReport(
 ):
     """One event of one order of the account, and how the order stood right after it.
 
-    `execution_type` is NEW, TRADE, CANCELED, REPLACED, EXPIRED or TRADE_PREVENTION; `execution_id` is the number of the
-    event in the event log. The last three are of a prevented match alone.
+    `execution_type` is NEW, TRADE, CANCELED, REPLACED, REJECTED, EXPIRED or TRADE_PREVENTION; `execution_id` is the
+    number of the event in the event log. An order that was to take the place of one that is cancelled, and was refused,
+    is REJECTED, without an id: `reject_reason` says why. A stop that is asleep and an order that was refused have no
+    `working_time`; the last three are of a prevented match alone.
     """
 
     event_time: int
@@ -87,9 +89,9 @@ class ExecutionReport(
     filled_amount: Decimal
     last_amount: Decimal
     quote_order_quantity: Decimal
-    working_time: int
     self_trade_prevention_mode: str
     sequence: int
+    working_time: int | None = None
     prevented_match_id: int | None = None
     counter_order_id: int | None = None
     last_prevented_quantity: Decimal | None = None

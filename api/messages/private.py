@@ -15,7 +15,7 @@ class Welcome(msgspec.Struct, frozen=True, tag_field="type", tag="WELCOME"):
 
 
 class PrivateOrder(msgspec.Struct, frozen=True):
-    """How an order stood right after an event."""
+    """How an order stood right after an event; one that was refused has the id 0."""
 
     order_id: int
     client_order_id: str

@@ -2,22 +2,26 @@
 
 from api.binance.directory import Directory
 from api.binance.reports import kind_and_status
-from api.executions import Entry, Execution
+from api.executions import Entry, Execution, is_refused_order, refused_order
 from api.orders import name_of
 from api.private import Accounts, Body, PrivateStreams
 from api.stream.hub import Hub
+from exchange.asked import AskedOrders
 from exchange.core.types import (
     AccountState,
     EndReason,
     EventKind,
     OrderFlag,
     OrderType,
+    RejectReason,
     Side,
     TimeInForce,
     TransferPurpose,
 )
+from exchange.events import Event
 
 MILLISECOND_NS = 1_000_000
+REJECTED_ID = 0  # of an order that never was one
 DIALECT = "v1"
 _ENDS = frozenset((EventKind.ORDER_CANCELED, EventKind.ORDER_EXPIRED))
 _LOSSES = frozenset((EventKind.WITHDRAWN, EventKind.REDEEMED, EventKind.UNITS_EXPIRED))
@@ -27,16 +31,19 @@ _PRICED = frozenset((OrderType.LIMIT, OrderType.STOP_LIMIT))
 class PrivateWords:
     """Each event by its own name, with its sequence and its number in event log and ledger."""
 
-    def __init__(self, directory: Directory) -> None:
-        """Take names and numbers of what is traded."""
+    def __init__(self, directory: Directory, asked: AskedOrders) -> None:
+        """Take names and numbers of what is traded, and what orders asked for."""
         self._directory = directory
+        self._asked = asked
 
     def event(self, entry: Entry, execution: Execution | None) -> Body:
         """Tell one event of an account."""
         event = entry.event
         kind = EventKind(event.kind)
+        if is_refused_order(event):
+            execution = refused_order(entry, self._asked.of(event.sequence), REJECTED_ID)
         body: Body = {
-            "type": "DEADMAN_FIRED" if kind is EventKind.COMMAND_REJECTED else kind.name,
+            "type": _type(event),
             "sequence": entry.sequence,
             "event": entry.number,
             "time": event.time_ns // MILLISECOND_NS,
@@ -80,6 +87,8 @@ class PrivateWords:
         body: Body = {"order": self._order(execution)}
         if event.kind == EventKind.TRADED:
             body["fill"] = self._trade(execution.entry, event.instrument)
+        elif event.kind == EventKind.COMMAND_REJECTED:
+            body["reason"] = RejectReason(event.reason).name
         elif event.kind in _ENDS:
             body["reason"] = EndReason(event.reason).name
         elif event.kind == EventKind.ORDER_REPLACED:
@@ -94,7 +103,7 @@ class PrivateWords:
         is_priced = order.order_type in _PRICED
         return {
             "order_id": order.order_id,
-            "client_order_id": name_of(order),
+            "client_order_id": name_of(order) if order.order_id else order.client_order_id,
             "symbol": texts.symbol,
             "side": Side(order.side).name,
             "type": OrderType(order.order_type).name,
@@ -136,6 +145,14 @@ class PrivateWords:
         return body
 
 
+def _type(event: Event) -> str:
+    """Return what an event goes by; a refusal is none of the account's events unless it is one of these."""
+    if is_refused_order(event):
+        return "ORDER_REJECTED"
+    kind = EventKind(event.kind)
+    return "DEADMAN_FIRED" if kind is EventKind.COMMAND_REJECTED else kind.name
+
+
 def private_streams(hub: Hub, exchange: Accounts, directory: Directory) -> PrivateStreams:
     """Return the private streams of an exchange in this dialect."""
-    return PrivateStreams(hub, exchange, PrivateWords(directory), DIALECT)
+    return PrivateStreams(hub, exchange, PrivateWords(directory, exchange.asked), DIALECT)

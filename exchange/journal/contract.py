@@ -55,6 +55,9 @@ class Journal(Protocol):
     def tail(self, after: int) -> Iterator[Record]:
         """Yield the records behind `after` that are there by now, whoever wrote them."""
 
+    def command(self, sequence: int) -> bytes | None:
+        """Return one command, None if there is none of that number or it was trimmed away."""
+
     def claim(self) -> int:
         """Begin a new epoch as the only writer, durably, and return it; needed before the first append."""
 

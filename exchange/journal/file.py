@@ -8,6 +8,7 @@ import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -19,6 +20,7 @@ from exchange.journal.contract import (
     JournalTrimmedError,
 )
 from exchange.journal.frame import End, Head, Record, RecordKind
+from exchange.journal.lookup import Lookup
 
 SUFFIX = ".journal"
 SPARE = "next.spare"
@@ -35,6 +37,7 @@ class FileJournal:
         self._segment_bytes = segment_bytes
         self._lock = lock
         self._segments = segments(directory)
+        self._lookup = Lookup(partial(segment_path, directory))
         self._file = -1
         self._claimed = False
         self._workers = ThreadPoolExecutor(1, "journal-spare")
@@ -100,6 +103,10 @@ class FileJournal:
         """Yield the records behind `after` that are there by now."""
         return tail(self._directory, after)
 
+    def command(self, sequence: int) -> bytes | None:
+        """Return one command, None if there is none of that number or it was trimmed away."""
+        return self._lookup.command(self._segments, sequence)
+
     def claim(self) -> int:
         """Cut what is torn, begin a new epoch durably, and return it."""
         (self._directory / SPARE).unlink(missing_ok=True)
@@ -149,6 +156,7 @@ class FileJournal:
     def close(self) -> None:
         """Close the files and let other processes in."""
         self._workers.shutdown()
+        self._lookup.close()
         self._claimed = False
         if self._file >= 0:
             os.close(self._file)

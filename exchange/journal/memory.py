@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from exchange.core.records import COMMAND_STRUCT
 from exchange.journal import frame
 from exchange.journal.contract import JournalFailedError, JournalTrimmedError
 from exchange.journal.frame import Record, RecordKind
@@ -40,6 +41,17 @@ class MemoryJournal:
     def tail(self, after: int) -> Iterator[Record]:
         """Yield the records behind `after`, those of other writers on the same list included."""
         return iter([record for record in self._records if record.position > after])
+
+    def command(self, sequence: int) -> bytes | None:
+        """Return one command, None if there is none of that number or it was trimmed away."""
+        size = COMMAND_STRUCT.size
+        for record in self._records:
+            if record.kind is RecordKind.COMMANDS:
+                first = int.from_bytes(record.payload[:8], "little", signed=True)
+                begin = (sequence - first) * size
+                if 0 <= begin < len(record.payload):
+                    return record.payload[begin : begin + size]
+        return None
 
     def claim(self) -> int:
         """Begin a new epoch and return it."""

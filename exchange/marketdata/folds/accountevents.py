@@ -105,6 +105,12 @@ def _has_fired(state: Record, event: Record) -> bool:
     return True
 
 
+@kernel
+def _is_replacement(event: Record) -> bool:
+    """Tell whether what was refused is an order that was to stand in the place of a cancelled one."""
+    return event.state == CommandKind.NEW_ORDER and event.order_id != 0
+
+
 @entry
 def fold(state_at: int, events_at: int, start: int, end: int) -> int:
     """Apply events from `start` while there is room; return the first one not applied."""
@@ -114,7 +120,8 @@ def fold(state_at: int, events_at: int, start: int, end: int) -> int:
         event = event_at(events_at, index)
         kind, is_of_two = event.kind, _is_of_two(event)
         is_known = int64(event.account) < accounts
-        if is_of_two or _is_of_one(kind):
+        is_refusal = kind == EventKind.COMMAND_REJECTED and is_known  # it may name nobody
+        if is_of_two or is_refusal or _is_of_one(kind):
             has_room = is_known and not (is_of_two and int64(event.counter_account) >= accounts)
             if not has_room or room_of(state.pools[LEAVES]) < LEAVES_OF_EVENT:
                 return index
@@ -128,6 +135,6 @@ def fold(state_at: int, events_at: int, start: int, end: int) -> int:
         elif is_of_two:
             _note(state, int64(event.account))
             _note(state, int64(event.counter_account))
-        elif kind == EventKind.COMMAND_REJECTED and is_known and _has_fired(state, event):  # it may name nobody
+        elif is_refusal and (_is_replacement(event) or _has_fired(state, event)):
             _note(state, int64(event.account))
     return end

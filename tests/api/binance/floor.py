@@ -11,6 +11,7 @@ from api.binance.channels import Sources
 from api.binance.directory import Directory
 from api.stream.config import StreamConfig
 from api.stream.hub import Connection, Hub
+from exchange.asked import AskedOrders
 from exchange.clock import ManualClock
 from exchange.core import commands
 from exchange.core.records import COMMAND
@@ -104,6 +105,8 @@ class Floor:
         self.notices = Notices()
         self.account_events = AccountEvents()
         self.events = Log()
+        self.commands: list[bytes] = []
+        self.asked = AskedOrders(self, 100)  # type: ignore[arg-type]  # all that is asked of a journal
         self.event_count = 0
         self.sequence = 0
         self.listeners: list[Callable[[Batch], None]] = []
@@ -147,11 +150,17 @@ class Floor:
         self.notices.apply(found)
         self.account_events.apply(found)
         self.events.append(events)
+        self.commands += [row.tobytes() for row in batch]
+        self.asked.hear(batch)
         heard = Batch(batch, events, Events(events), self.event_count + 1, ())
         self.event_count += len(found)
         for listener in self.listeners:
             listener(heard)
         return heard
+
+    def command(self, sequence: int) -> bytes | None:
+        """Return a command as the journal does."""
+        return self.commands[sequence - 1] if 0 < sequence <= len(self.commands) else None
 
     @property
     def sources(self) -> Sources:
@@ -202,3 +211,10 @@ def sell(price: int, lots: int, *, account: int = BOB, instrument: int = INSTRUM
     """Return an order to sell."""
     terms.setdefault("self_trade_prevention", SelfTradePrevention.EXPIRE_TAKER)
     return commands.new_order(account, instrument, Side.SELL, price, lots, **terms)
+
+
+def in_place_of(order_id: int, order: bytes) -> bytes:
+    """Return an order that is to take the place of one that was cancelled for it."""
+    made = np.frombuffer(bytearray(order), COMMAND)
+    made["order_id"] = order_id
+    return made.tobytes()

@@ -1,10 +1,13 @@
 """Orders changed over real sockets: cancelled for another one, or made smaller."""
 
+import asyncio
+
 import pytest
 
 from api.binance import schema
 from tests.api.binance.test_trading import PRICE, done, refused
-from tests.api.venue import SYMBOL
+from tests.api.stream.talk import ask, hear_until, joined, signed, talk
+from tests.api.venue import SYMBOL, venue
 
 NEW = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": 2, "price": "11.0000"}
 
@@ -58,6 +61,67 @@ def test_the_new_order_may_be_refused_alone(market):
     response = replace(alice, cancelOrderId=old["orderId"], quantity=10_001)
     assert refused_in_parts(response) == (409, -2021, "SUCCESS", "FAILURE")
     assert open_ids(alice) == []
+
+
+def test_numbers_that_cannot_be_are_refused_before_anything_ends(market):
+    alice = market.client("alice")
+    old = alice.order("BUY", 1, PRICE).json()
+    response = replace(alice, "ALLOW_FAILURE", cancelOrderId=old["orderId"], price="11.00001")
+    assert refused(response) == (400, -1013, "Filter failure: PRICE_FILTER")
+    assert open_ids(alice) == [old["orderId"]]
+
+
+def test_a_refused_replacement_is_reported_on_every_private_stream(market):
+    alice = market.client("alice")
+
+    def act():
+        """Let one replacement fail after the cancellation, and one before it and after it, as another order may."""
+        old = alice.order("BUY", 1, PRICE).json()
+        half = replace(alice, "ALLOW_FAILURE", cancelOrderId=old["orderId"], newClientOrderId="mine", quantity=10_001)
+        both = replace(alice, "ALLOW_FAILURE", cancelOrderId=99, quantity=10_001)
+        alone = alice.order("BUY", 10_001, PRICE)
+        alice.order("BUY", 1, PRICE)
+        return [response.status_code for response in (half, both, alone)]
+
+    async def reports(client, event_of):
+        """Return the reports up to that of the second order that stays, with their numbers."""
+        heard = [event_of(await hear_until(client, lambda one: event_of(one).get("i"))) for _ in range(4)]
+        return [(one["sq"], one["x"], one["X"], one["r"], one["c"]) for one in heard]
+
+    async def conversation():
+        key = alice.send("POST", "/api/v3/userDataStream", "").json()["listenKey"]
+        async with joined(market, "/ws-api/v3") as subscribed, joined(market, f"/ws/{key}") as listening:
+            await ask(subscribed, "session.logon", signed("alice"))
+            begun = await ask(subscribed, "userDataStream.subscribe")
+            assert await asyncio.to_thread(act) == [409, 400, 400]
+            told = await reports(subscribed, lambda one: one.get("event", one))
+            assert await reports(listening, lambda one: one) == told
+        async with joined(market, "/ws-api/v3") as again:
+            after = signed("alice", fromSequence=begun["result"]["sequence"])
+            await ask(again, "userDataStream.subscribe.signature", after)
+            assert await reports(again, lambda one: one.get("event", one)) == told
+        return begun["result"]["sequence"], told
+
+    first, told = talk(conversation)
+    assert [number for number, *_ in told] == list(range(first + 1, first + 5))
+    assert [kind for _, kind, *_ in told] == ["NEW", "CANCELED", "REJECTED", "NEW"]
+    assert told[2] == (first + 3, "REJECTED", "REJECTED", "INVALID_QUANTITY", "mine")
+
+
+def test_a_refused_replacement_is_told_again_after_a_restart(tmp_path):
+    async def whole(served):
+        async with joined(served, "/ws-api/v3") as client:
+            await ask(client, "userDataStream.subscribe.signature", signed("alice", fromSequence=0))
+            return [await hear_until(client, lambda one: "sq" in one.get("event", {})) for _ in range(4)]
+
+    with venue(tmp_path) as served:
+        old = served.client("alice").order("BUY", 1, PRICE).json()
+        terms = {"quantity": 10_001, "newClientOrderId": "mine"}
+        assert replace(served.client("alice"), cancelOrderId=old["orderId"], **terms).status_code == 409
+        before = talk(lambda: whole(served))
+    with venue(tmp_path) as served:
+        assert talk(lambda: whole(served)) == before
+    assert (before[-1]["event"]["x"], before[-1]["event"]["c"]) == ("REJECTED", "mine")
 
 
 def test_or_both(market):

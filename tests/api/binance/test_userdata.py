@@ -10,10 +10,24 @@ from api.binance.directory import Directory
 from api.binance.userdata import user_data
 from api.stream.hub import Connection
 from exchange.core import commands
-from exchange.core.types import SelfTradePrevention
+from exchange.core.types import OrderFlag, OrderType, SelfTradePrevention, TimeInForce
 from exchange.events import Event
 from exchange.sequencer import Stopped
-from tests.api.binance.floor import ALICE, ALLOWANCE, BOB, CAROL, CNY, LOT, SYMBOL, Floor, Wire, buy, sell
+from tests.api.binance.floor import (
+    ALICE,
+    ALLOWANCE,
+    BOB,
+    CAROL,
+    CNY,
+    LOT,
+    START_MS,
+    SYMBOL,
+    Floor,
+    Wire,
+    buy,
+    in_place_of,
+    sell,
+)
 
 
 class Private(Floor):
@@ -21,7 +35,7 @@ class Private(Floor):
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: list[tuple[asyncio.Future[Any], Callable[[Any], Any]]] = []
+        self.questions: list[tuple[asyncio.Future[Any], Callable[[Any], Any]]] = []
         self.stopped = False
         texts_of = Directory(self.registry).texts
         self.query = self.ask  # type: ignore[method-assign]
@@ -32,7 +46,7 @@ class Private(Floor):
         if self.stopped:
             raise Stopped
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self.asked.append((future, function))
+        self.questions.append((future, function))
         return future
 
     def subscribe(self, account: int, prefix: bytes = b"") -> tuple[Connection, Wire]:
@@ -42,7 +56,7 @@ class Private(Floor):
 
     async def answer(self) -> None:
         """Let the engine answer what was asked."""
-        future, function = self.asked.pop(0)
+        future, function = self.questions.pop(0)
         future.set_result(function(self.engine))
         await asyncio.sleep(0)
 
@@ -96,11 +110,11 @@ def test_balances_are_asked_once_while_an_answer_is_on_its_way() -> None:
         _, wire = floor.subscribe(ALICE)
         for _ in range(10):
             floor.act(buy(1_000, 1))
-        assert len(floor.asked) == 1
+        assert len(floor.questions) == 1
         await floor.answer()
-        assert len(floor.asked) == 1
+        assert len(floor.questions) == 1
         await floor.answer()
-        assert floor.asked == []
+        assert floor.questions == []
 
         positions = [body for body in floor.said(wire) if body["e"] == "outboundAccountPosition"]
         assert len(positions) == 2
@@ -154,7 +168,7 @@ def test_what_changes_no_order_and_no_balance_is_not_told() -> None:
 
         floor.act(buy(100, 1, client_order_id="a"))
 
-        assert (floor.said(wire), floor.asked) == ([], [])
+        assert (floor.said(wire), floor.questions) == ([], [])
 
     asyncio.run(scenario())
 
@@ -171,7 +185,7 @@ def test_a_stream_ends_with_its_last_reader_even_while_balances_are_asked() -> N
 
         await floor.answer()
 
-        assert floor.asked == []
+        assert floor.questions == []
         assert floor.said(wire) == []
         floor.act(buy(100, 1))
 
@@ -183,7 +197,7 @@ def test_the_end_of_the_exchange_ends_the_questions() -> None:
         floor = Private()
         _, wire = floor.subscribe(ALICE)
         floor.act(buy(100, 1))
-        floor.asked.pop()[0].set_exception(Stopped())
+        floor.questions.pop()[0].set_exception(Stopped())
         await asyncio.sleep(0)
         floor.stopped = True
         floor.act(buy(100, 1))
@@ -220,10 +234,56 @@ def test_a_prefix_wraps_private_messages() -> None:
     asyncio.run(scenario())
 
 
+def test_an_order_that_was_refused_in_the_place_of_another_is_reported_field_for_field() -> None:
+    async def scenario() -> None:
+        floor = Private()
+        floor.are_refusals_failures = False
+        floor.act(sell(100, 1))
+        _, wire = floor.subscribe(ALICE)
+        order = buy(100, 2, flags=OrderFlag.POST_ONLY, client_order_id="mine")
+        floor.act(buy(10**7, 1), in_place_of(7, order))  # of the first, which names no other, nothing is said
+
+        (report,) = floor.said(wire)
+        assert report == {
+            "e": "executionReport", "E": START_MS, "s": SYMBOL, "c": "mine", "S": "BUY", "o": "LIMIT_MAKER",
+            "f": "GTC", "q": "2", "p": "1.00", "P": "0.00", "F": "0", "g": -1, "O": START_MS, "Q": "0.000000",
+            "V": "EXPIRE_TAKER", "C": "", "x": "REJECTED", "X": "REJECTED", "r": "WOULD_MATCH_IMMEDIATELY", "i": -1,
+            "z": "0", "Z": "0.000000", "T": START_MS, "I": floor.event_count, "sq": 2, "w": False, "l": "0",
+            "L": "0.00", "n": "0.000000", "Y": "0.000000", "N": None, "t": -1, "m": False, "M": False,
+        }  # fmt: skip
+
+    asyncio.run(scenario())
+
+
+MARKET = {"order_type": OrderType.MARKET, "time_in_force": TimeInForce.IOC}
+
+
+def test_a_report_says_the_amount_that_a_market_order_named_live_and_again() -> None:
+    async def scenario() -> None:
+        floor = Private()
+        floor.are_refusals_failures = False
+        floor.act(sell(100, 5))
+        _, live = floor.subscribe(ALICE)
+        floor.act(buy(0, 1, **MARKET), buy(0, 0, amount=2_500_000, **MARKET))
+        floor.act(in_place_of(7, buy(0, 0, amount=9, **MARKET)))
+        floor.act(buy(90, 1))
+        told = [body for body in floor.said(live) if body["e"] == "executionReport"]
+        assert [(body["x"], body["Q"]) for body in told] == [
+            ("NEW", "0.000000"), ("TRADE", "0.000000"), ("NEW", "2.500000"), ("TRADE", "2.500000"),
+            ("REJECTED", "0.000009"), ("NEW", "0.000000"),
+        ]  # fmt: skip
+
+        connection, again = floor.connect()
+        await floor.data.follow(connection, ALICE, 1)
+        assert [body for body in floor.said(again) if body["e"] == "executionReport"] == told
+
+    asyncio.run(scenario())
+
+
 def test_nobody_listening_costs_nothing() -> None:
     floor = Private()
     floor.act(buy(100, 1))
 
-    assert floor.asked == []
+    assert floor.questions == []
     assert floor.data.topic_name(ALICE) == "account 1 binance"
     assert isinstance(floor.act(buy(100, 1)).rows[0], Event)

@@ -9,7 +9,20 @@ from api.executions import entries_of, executions
 from api.v1.privatewords import PrivateWords
 from exchange.core import commands
 from exchange.core.types import AccountState, OrderType, SelfTradePrevention, Side, TransferPurpose
-from tests.api.binance.floor import ALICE, ALLOWANCE, BOB, CAROL, CNY, LOT, START_MS, SYMBOL, Floor, buy, sell
+from tests.api.binance.floor import (
+    ALICE,
+    ALLOWANCE,
+    BOB,
+    CAROL,
+    CNY,
+    LOT,
+    START_MS,
+    SYMBOL,
+    Floor,
+    buy,
+    in_place_of,
+    sell,
+)
 
 
 @pytest.fixture
@@ -22,7 +35,7 @@ def told(floor: Floor, account: int, *made: bytes) -> list[dict[str, Any]]:
     batch = floor.act(*made)
     first = batch.first_event_number
     entries = entries_of(account, floor.account_events.since(account, first), lambda number: batch.rows[number - first])
-    words = PrivateWords(Directory(floor.registry))
+    words = PrivateWords(Directory(floor.registry), floor.asked)
     return [words.event(*pair) for pair in zip(entries, executions(entries, floor.orders.order), strict=True)]
 
 
@@ -112,7 +125,7 @@ def test_the_account_itself_is_told_of(floor: Floor) -> None:
 
 
 def test_balances_are_told_by_name(floor: Floor) -> None:
-    words = PrivateWords(Directory(floor.registry))
+    words = PrivateWords(Directory(floor.registry), floor.asked)
     assert words.balances(START_MS * 1_000_000, START_MS * 1_000_000, 7, [(CNY, 5, 6)]) == {
         "type": "BALANCES",
         "after": 7,
@@ -120,3 +133,12 @@ def test_balances_are_told_by_name(floor: Floor) -> None:
         "time": START_MS,
         "balances": [{"asset": "CNY", "available": "0.000005", "held": "0.000006"}],
     }
+
+
+def test_an_order_that_was_to_take_another_s_place_and_was_refused_is_told_with_its_reason(floor: Floor) -> None:
+    floor.are_refusals_failures = False
+    (rejected,) = told(floor, ALICE, in_place_of(7, buy(10**7, 3, client_order_id="mine")))
+    assert (rejected["type"], rejected["reason"]) == ("ORDER_REJECTED", "PRICE_OUTSIDE_BAND")
+    order = rejected["order"]
+    assert (order["order_id"], order["client_order_id"], order["status"]) == (0, "mine", "REJECTED")
+    assert (order["side"], order["price"], order["quantity"], order["filled"]) == ("BUY", "100000.00", "3", "0")

@@ -109,6 +109,16 @@ def test_a_tail_sees_what_was_appended_since(open_journal) -> None:
     assert [record.payload for record in journal.tail(4)] == [b"later"]
 
 
+def test_a_command_is_found_by_its_number_whatever_record_it_is_in(open_journal) -> None:
+    journal = open_journal()
+    journal.claim()
+    made = [number.to_bytes(8, "little") + bytes([number]) * 120 for number in range(1, 14)]
+    for begin, end in ((0, 1), (1, 5), (5, 6), (6, 9), (9, 13)):
+        journal.append([(RecordKind.DOCUMENT, b"{}"), (RecordKind.COMMANDS, b"".join(made[begin:end]))])
+    assert [journal.command(number) for number in range(15)] == [None, *made, None]
+    assert [open_journal().command(number) for number in range(15)] == [None, *made, None]
+
+
 def test_an_append_needs_a_claim(open_journal) -> None:
     with pytest.raises(JournalFailedError):
         open_journal().append([(RecordKind.COMMANDS, b"early")])

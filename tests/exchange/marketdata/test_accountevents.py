@@ -76,5 +76,14 @@ def test_a_timer_that_fired_without_an_order_is_told_once(before: list[Event], c
     assert view.latest(1) - latest == counts
 
 
+def test_an_order_refused_in_the_place_of_another_is_one_of_the_account_s_events() -> None:
+    refused = event(EventKind.COMMAND_REJECTED, state=CommandKind.NEW_ORDER, order_id=7)
+    cancel = event(EventKind.COMMAND_REJECTED, state=CommandKind.CANCEL_ORDER, order_id=7)
+    nobody = event(EventKind.COMMAND_REJECTED, 10**6, state=CommandKind.NEW_ORDER, order_id=7)
+    assert applied(cancel, refused, nobody, refused).after(1, 0) == [(1, 2), (2, 4)]
+    many = applied(*[refused] * 10_000, kept_max=10_000)  # memory grows for refusals as for all else
+    assert many.after(1, 0) == [(number, number) for number in range(1, 10_001)]
+
+
 def test_another_refusal_is_none_of_the_account_s_events() -> None:
     assert applied(event(EventKind.COMMAND_REJECTED, state=CommandKind.NEW_ORDER)).latest(1) == 0
