@@ -35,6 +35,7 @@ from api.gate import check_gate
 from api.orders import OrderTexts, Placed
 from api.shapes import Shapes
 from api.turn import Receiver, Turn
+from exchange.asked import NOTHING
 from exchange.core import commands
 from exchange.core.types import (
     PRICE_TICKS_MAX,
@@ -281,7 +282,14 @@ class Gateway:
             return False
         ticks, lots = self._numbers(order, instrument)
         same_price = order.order_type not in _PRICED or ticks == accepted.price_ticks
+        if order.order_type is OrderType.MARKET and not self._names_amount(order, instrument, accepted.sequence):
+            return False
         return same_price and (not order.quantity or lots == accepted.quantity_lots)
+
+    def _names_amount(self, order: OrderTexts, instrument: Instrument, sequence: int) -> bool:
+        """Return whether a market order names the amount, if any, that the order of a command named."""
+        asked = self._exchange.asked.of(sequence)
+        return asked == NOTHING or asked.amount == (self.amount(order, instrument) if order.amount else 0)
 
     def _named(self, account: int, name: str) -> OrderView | None:
         digits = name.removeprefix(parameters.OWN_NAME)

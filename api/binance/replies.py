@@ -124,8 +124,8 @@ def _conditions(order: Placed | OrderView, texts: InstrumentTexts) -> Body:
     return body
 
 
-def order_view(order: OrderView, texts: InstrumentTexts, stamp: Stamp) -> Body:
-    """Say how an order stands."""
+def order_view(order: OrderView, texts: InstrumentTexts, stamp: Stamp, amount: int = 0) -> Body:
+    """Say how an order stands; `amount` is what a market order named to spend."""
     asleep = order.flags & _SLEEPING
     time = stamp(order.time_ns)
     return {
@@ -147,7 +147,7 @@ def order_view(order: OrderView, texts: InstrumentTexts, stamp: Stamp) -> Body:
         "updateTime": stamp(order.update_ns),
         "isWorking": not asleep,
         "workingTime": -1 if asleep else stamp(order.triggered_ns or order.time_ns),
-        "origQuoteOrderQty": texts.amount(0),
+        "origQuoteOrderQty": texts.amount(amount),
         "selfTradePreventionMode": PREVENTIONS[order.self_trade_prevention],
     }
 

@@ -1,5 +1,6 @@
 """Orders: place, test, look up, cancel."""
 
+import asyncio
 from collections.abc import Sequence
 
 from msgspec import Raw
@@ -11,8 +12,12 @@ from api.door import Services
 from api.errors import ORDER_NOT_FOUND, UNKNOWN_ORDER, RequestError
 from api.orders import OrderTexts, Placed, decode, own_name
 from api.schemas import validated
+from exchange.core.types import OrderType
+from exchange.events import rows
 from exchange.marketdata.orders import OrderView
 from exchange.registry.entries import Instrument
+
+AMOUNTS_AT_ONCE = 32  # looked up before others have their turn
 
 
 async def place(services: Services, call: Call) -> bytes:
@@ -44,7 +49,8 @@ async def find(services: Services, call: Call) -> bytes:
     order = services.gateway.find(call.account, instrument, request.order_id, request.orig_client_order_id)
     if order is None:
         raise RequestError(ORDER_NOT_FOUND)
-    return encoded(replies.order_view(order, services.directory.texts(instrument.index), call.stamp))
+    texts = services.directory.texts(instrument.index)
+    return encoded(replies.order_view(order, texts, call.stamp, _amount(services, order)))
 
 
 async def cancel(services: Services, call: Call) -> bytes:
@@ -74,7 +80,7 @@ async def open_orders(services: Services, call: Call) -> bytes:
     """Say how the open orders on one instrument, or on all, stand."""
     request = validated(OpenOrdersRequest, call.texts)
     index = services.directory.instrument(request.symbol).index if request.symbol else 0
-    return _listed(services, call, services.exchange.orders.open_orders(call.account, index))
+    return await _listed(services, call, services.exchange.orders.open_orders(call.account, index))
 
 
 async def all_orders(services: Services, call: Call) -> bytes:
@@ -89,12 +95,27 @@ async def all_orders(services: Services, call: Call) -> bytes:
         end_ms=request.end_time,
         limit=request.limit,
     )
-    return _listed(services, call, found)
+    return await _listed(services, call, found)
 
 
-def _listed(services: Services, call: Call, found: Sequence[OrderView]) -> bytes:
-    texts = services.directory.texts
-    return encoded([replies.order_view(order, texts(order.instrument), call.stamp) for order in found])
+async def _listed(services: Services, call: Call, found: Sequence[OrderView]) -> bytes:
+    texts, amounts = services.directory.texts, dict.fromkeys([order.order_id for order in found], 0)
+    market = [order for order in found if order.order_type == OrderType.MARKET]
+    for place, order in enumerate(market, 1):
+        amounts[order.order_id] = _amount(services, order)
+        if place % AMOUNTS_AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return encoded([
+        replies.order_view(order, texts(order.instrument), call.stamp, amounts[order.order_id]) for order in found
+    ])  # fmt: skip
+
+
+def _amount(services: Services, order: OrderView) -> int:
+    """Return what a market order named to spend or to earn, which its command alone says."""
+    if order.order_type != OrderType.MARKET:
+        return 0
+    accepted = rows(services.exchange.events.read(order.event_number - 1, 1))[0]
+    return services.exchange.asked.of(accepted.sequence).amount
 
 
 def answered(services: Services, call: Call, order: OrderTexts, instrument: Instrument, result: Placed) -> Raw:

@@ -158,9 +158,37 @@ def test_a_market_order_spends_an_amount(market):
     done(bob.order("SELL", 9, "2.0000"), schema.Full)
     bought = done(alice.order("BUY", None, type="MARKET", quoteOrderQty="7"), schema.Full)
     assert (bought["status"], bought["executedQty"], bought["cummulativeQuoteQty"]) == ("FILLED", "3", "6.000000")
+    assert bought["origQuoteOrderQty"] == "7.000000"
     little = alice.order("BUY", None, type="MARKET", quoteOrderQty="0.5")
     assert refused(little) == (400, -1013, "Filter failure: NOTIONAL")
     assert refused(alice.order("BUY", None, type="MARKET", quoteOrderQty="0"))[1:] == (-1013, "Invalid quoteOrderQty.")
+
+
+def test_a_market_order_says_the_amount_it_was_given_whenever_it_is_looked_up(market):
+    alice, bob = market.client("alice"), market.client("bob")
+    done(bob.order("SELL", 9, "2.0000"), schema.Full)
+    by_amount = done(alice.order("BUY", None, type="MARKET", quoteOrderQty="7"), schema.Full)["orderId"]
+    by_quantity = done(alice.order("BUY", 1, None, type="MARKET"), schema.Full)["orderId"]
+    limit = done(alice.order("BUY", 1, "1.0000"), schema.Full)["orderId"]  # no longer the last commands
+    assert done(get(alice, orderId=by_amount), schema.Order)["origQuoteOrderQty"] == "7.000000"
+    listed = alice.signed("GET", "/api/v3/allOrders", symbol=SYMBOL, orderId=by_amount).json()
+    assert [(order["orderId"], order["origQuoteOrderQty"]) for order in listed] == [
+        (by_amount, "7.000000"),
+        (by_quantity, "0.000000"),
+        (limit, "0.000000"),
+    ]
+    found = alice.signed("GET", "/api/v3/openOrders", symbol=SYMBOL).json()
+    assert [order["origQuoteOrderQty"] for order in found] == ["0.000000"]
+
+
+def test_a_retry_that_names_another_amount_is_another_order(market):
+    alice, bob = market.client("alice"), market.client("bob")
+    done(bob.order("SELL", 9, "2.0000"), schema.Full)
+    terms = {"type": "MARKET", "newClientOrderId": f"retry-{time.time_ns()}"}
+    first = done(alice.order("BUY", None, quoteOrderQty="7", **terms), schema.Full)
+    assert done(alice.order("BUY", None, quoteOrderQty="7.0", **terms), schema.Full) == first
+    for quantity, amount in ((None, "8"), (first["executedQty"], None)):
+        assert refused(alice.order("BUY", quantity, quoteOrderQty=amount, **terms))[:2] == (400, -2010)
 
 
 def test_a_self_trade_is_prevented_and_told(market):
