@@ -85,7 +85,7 @@ class Exchange:
         self.timers = Timers(self._is_open)
         self.usage = UsageIndex(config.capacity.usage_ids)
         self.expiry = Expiry(self.registry, self.submit, self.query)
-        self.prices = DailyPrices(self.market, self._symbol_of)
+        self.prices = DailyPrices(self.market, self._symbol_of, self.registry.methodology_on)
         self.watch = Watch()
         self.follower = Follower(self.watch, events, clock, config.watch_share_percent, config.watch_idle_ms)
         self._tasks: list[asyncio.Task[None]] = []

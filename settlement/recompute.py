@@ -1,7 +1,7 @@
 """Recompute every published price from the tape, and compare: bit for bit, whatever was published must come out.
 
-Names come from the documents of the journal, whose chain of hashes is checked on the way; trades come from the event
-log. Works beside a running exchange: what happens meanwhile is folded in, and looked at once more.
+Names and methodologies come from the documents of the journal, whose chain of hashes is checked on the way; trades come
+from the event log. Works beside a running exchange: what happens meanwhile is folded in, and looked at once more.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ class _Fold:
                 self._registry.apply(record.payload)
         self._log = EventReader(data_dir / EVENT_FOLDER)
         self._market = MarketData()
-        self._prices = DailyPrices(self._market, self._symbol_of)
+        self._prices = DailyPrices(self._market, self._symbol_of, self._registry.methodology_on)
         self._made: _Known = {}
         self._published_count = 0
         self.event_count = 0

@@ -21,6 +21,7 @@ class PublishedIndex(msgspec.Struct, frozen=True, tag_field="e", tag="index", re
     capped_count: int
     coverage_bps: int
     units: int
+    methodology: int
 
 
 class PublishedSettlement(
@@ -37,3 +38,4 @@ class PublishedSettlement(
     trade_count: int
     window_count: int
     window_lots: int
+    methodology: int

@@ -14,6 +14,7 @@ GRAVE_ACTS = frozenset((  # where four eyes are required, one operator proposes 
     "PUT /v1/guards",
     "PUT /v1/instrument-limits",
     "PUT /v1/meter-factors",
+    "PUT /v1/methodology",
     "PUT /v1/price-band",
     "PUT /v1/tier",
     "PUT /v1/trading-mode",
@@ -29,6 +30,7 @@ REASONED_ACTS = frozenset((
     "POST /v1/kill-switch",
     "POST /v1/proposals",
     "PUT /v1/account-state",
+    "PUT /v1/methodology",
     "PUT /v1/standing",
 ))  # fmt: skip
 """Acts against somebody's will, or that others decide on: they are not done without a reason."""

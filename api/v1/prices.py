@@ -1,4 +1,4 @@
-"""Published prices: indices, settlement prices, reference prices, and the methodology they follow."""
+"""Published prices: indices, settlement prices, reference prices; each says which methodology it follows."""
 
 from datetime import date
 from typing import Annotated, Any
@@ -8,24 +8,26 @@ from pydantic import BaseModel, Field
 
 from api.errors import RequestError
 from api.v1.desk import Action, Caller, Desk, ask
+from api.v1.methodologies import DATASET_DECIMALS, FIRST_DAY, methodology_of
 from api.v1.problems import NO_LEDGER, UNKNOWN_SYMBOL
-from api.v1.schemas import REQUEST, Nothing, SymbolName
+from api.v1.schemas import REQUEST, SymbolName
 from exchange.core.engine import Engine
 from exchange.core.types import BPS, AssetKind
 from exchange.marketdata import indices, reference
-from exchange.marketdata.indices import CARRIED_DAYS_MAX, COUNTERPARTIES_MIN, GROUPS_MIN, TRADES_MIN, IndexKey, key_of
+from exchange.marketdata.indices import IndexKey, key_of
 from exchange.marketdata.reference import Factors
-from exchange.marketdata.settlements import WINDOW_NS
+from exchange.methodology import METHODOLOGIES_MAX, MethodologySet
 from exchange.registry.entries import Instrument
 from exchange.registry.units import format_steps, format_units
 from settlement.connect import PASSING_ERRORS
 from settlement.publications import INDEX, ROWS_MAX, SETTLEMENT, Publication, history, of_day, publication
 
-FIRST_DAY = date(1970, 1, 1).toordinal()
 DAY_MAX = date.max.toordinal() - FIRST_DAY
-DATASET_DECIMALS = 6  # of an appraisal, in yuan
 _Share = Annotated[int, Field(ge=0, le=BPS, description="Basis points.")]
 _Limit = Annotated[int, Field(ge=1, le=ROWS_MAX)]
+_Version = Annotated[
+    int | None, Field(ge=1, le=METHODOLOGIES_MAX, description="Of the methodology; without one that of today.")
+]
 _Day = Annotated[date | None, Field(description="A trading day, such as 2027-01-31.")]
 
 
@@ -55,6 +57,7 @@ class IndexAnswer(BaseModel):
     capped: int
     coverage_bps: int
     units: int
+    methodology: int = Field(description="The version that made it.")
 
 
 class IndicesAnswer(BaseModel):
@@ -85,6 +88,7 @@ class SettlementPriceAnswer(BaseModel):
     trades: int
     window_trades: int
     window_lots: int
+    methodology: int = Field(description="The version that made it.")
 
 
 class SettlementPricesAnswer(BaseModel):
@@ -94,10 +98,11 @@ class SettlementPricesAnswer(BaseModel):
 
 
 class ReferencePriceRequest(BaseModel):
-    """An instrument."""
+    """An instrument, and the version to compute with."""
 
     model_config = REQUEST
     symbol: SymbolName
+    methodology: _Version = None
 
 
 class ReferencePriceAnswer(BaseModel):
@@ -130,6 +135,7 @@ class AppraisalRequest(BaseModel):
     authenticity: _Share = BPS // 2
     compliance: _Share = BPS // 2
     benchmark_gain: _Share = BPS // 2
+    methodology: _Version = None
 
 
 class AppraisalAnswer(BaseModel):
@@ -141,25 +147,6 @@ class AppraisalAnswer(BaseModel):
     scenario_bps: int
     value: str
     methodology: int
-
-
-class MethodologyAnswer(BaseModel):
-    """Every figure that published prices depend on."""
-
-    version: int
-    quality_bps: dict[str, int]
-    green_bps: dict[str, int]
-    hub_bps: dict[str, int]
-    scenario_bps: dict[str, int]
-    quality_weights: dict[str, int]
-    dataset_base: str
-    bytes_per_token: int
-    scarce_from_bps: int
-    index_trades_min: int
-    index_counterparties_min: int
-    index_groups_min: int
-    index_carried_days_max: int
-    settlement_window_minutes: int
 
 
 async def list_indices(desk: Desk, caller: Caller, request: IndicesRequest) -> IndicesAnswer:
@@ -188,50 +175,33 @@ async def reference_price(desk: Desk, caller: Caller, request: ReferencePriceReq
     instrument = desk.exchange.registry.instrument(request.symbol)
     if instrument is None or not instrument.is_listed:
         raise RequestError(UNKNOWN_SYMBOL)
+    version = methodology_of(desk, request.methodology)
+    rules = version.rules
     issued, burned = await ask(desk, lambda engine: _issued(engine, instrument.base))
-    scarcity = reference.scarcity_bps(issued, burned)
+    scarcity = reference.scarcity_bps(rules, issued, burned)
     key = key_of(instrument.symbol, instrument.quote)
-    base_key = None if key is None else key._replace(grade=reference.base_grade(key.grade), hub=reference.BASE_HUB)
+    base_key = None if key is None else key._replace(grade=reference.base_grade(rules, key.grade), hub=rules.base_hub)
     found = None if base_key is None else desk.exchange.prices.index(base_key)
     if base_key is not None and found is not None and found.price:
-        factors = reference.allowance_factors(instrument.symbol, scarcity)
-        return _reference(desk, instrument, found.price, base_key, factors)
+        factors = reference.allowance_factors(rules, instrument.symbol, scarcity)
+        return _reference(desk, instrument, version, found.price, base_key, factors)
     base = instrument.reference_ticks * instrument.tick_value
-    return _reference(desk, instrument, base, None, Factors(scarcity=scarcity))
+    return _reference(desk, instrument, version, base, None, Factors(scarcity=scarcity))
 
 
 async def appraise(desk: Desk, caller: Caller, request: AppraisalRequest) -> AppraisalAnswer:
     """Return what access to a dataset is worth by the methodology."""
-    tokens = request.tokens or request.bytes // reference.BYTES_PER_TOKEN
-    vector = {name: getattr(request, name) for name in reference.QUALITY_WEIGHTS}
-    found = reference.appraise(tokens, vector, request.scenario, request.alike)
+    version = methodology_of(desk, request.methodology)
+    tokens = request.tokens or request.bytes // version.rules.bytes_per_token
+    vector = {name: getattr(request, name) for name in version.rules.quality_weights}
+    found = reference.appraise(version.rules, tokens, vector, request.scenario, request.alike)
     return AppraisalAnswer(
         base=format_units(found.base, DATASET_DECIMALS),
         quality_bps=found.factors.quality,
         scarcity_bps=found.factors.scarcity,
         scenario_bps=found.factors.scenario,
         value=format_units(found.value, DATASET_DECIMALS),
-        methodology=found.methodology,
-    )
-
-
-async def methodology(desk: Desk, caller: Caller, request: Nothing) -> MethodologyAnswer:
-    """Return every figure that published prices depend on, and the version of them."""
-    return MethodologyAnswer(
-        version=reference.METHODOLOGY_VERSION,
-        quality_bps=dict(reference.QUALITY_BPS),
-        green_bps=dict(reference.GREEN_BPS),
-        hub_bps=dict(reference.HUB_BPS),
-        scenario_bps=dict(reference.SCENARIO_BPS),
-        quality_weights=dict(reference.QUALITY_WEIGHTS),
-        dataset_base=format_units(reference.DATASET_BASE, DATASET_DECIMALS),
-        bytes_per_token=reference.BYTES_PER_TOKEN,
-        scarce_from_bps=reference.SCARCE_FROM_BPS,
-        index_trades_min=TRADES_MIN,
-        index_counterparties_min=COUNTERPARTIES_MIN,
-        index_groups_min=GROUPS_MIN,
-        index_carried_days_max=CARRIED_DAYS_MAX,
-        settlement_window_minutes=WINDOW_NS // 60_000_000_000,
+        methodology=version.version,
     )
 
 
@@ -269,7 +239,7 @@ def _index(desk: Desk, row: Publication) -> IndexAnswer:
         buyers=body["buyer_count"],
         sellers=body["seller_count"],
         capped=body["capped_count"],
-        **{name: body[name] for name in ("quality", "age_days", "coverage_bps", "units")},
+        **{name: body[name] for name in ("quality", "age_days", "coverage_bps", "units", "methodology")},
     )
 
 
@@ -286,11 +256,17 @@ def _settlement_price(desk: Desk, row: Publication) -> SettlementPriceAnswer:
         trades=body["trade_count"],
         window_trades=body["window_count"],
         window_lots=body["window_lots"],
+        methodology=body["methodology"],
     )
 
 
 def _reference(
-    desk: Desk, instrument: Instrument, base: int, base_of: IndexKey | None, factors: Factors
+    desk: Desk,
+    instrument: Instrument,
+    version: MethodologySet,
+    base: int,
+    base_of: IndexKey | None,
+    factors: Factors,
 ) -> ReferencePriceAnswer:
     quote = desk.exchange.registry.asset_at(instrument.quote)
     asset = desk.exchange.registry.asset_at(instrument.base)
@@ -305,7 +281,7 @@ def _reference(
         base_of="OWN" if base_of is None else base_of.name,
         **{f"{name}_bps": factor for name, factor in factors._asdict().items()},
         price=format_units(price, quote.decimals),
-        methodology=reference.METHODOLOGY_VERSION,
+        methodology=version.version,
     )
 
 
@@ -326,5 +302,4 @@ ACTIONS = (
     ),
     Action("GET", "/v1/reference-prices", reference_price, ReferencePriceRequest, ReferencePriceAnswer, weight=20),
     Action("GET", "/v1/appraisals", appraise, AppraisalRequest, AppraisalAnswer),
-    Action("GET", "/v1/methodology", methodology, Nothing, MethodologyAnswer),
 )

@@ -55,6 +55,10 @@ NO_REASON = Problem(400, -8098, "Say why in the query string's 'reason', or in '
 REASON_TOO_LONG = Problem(400, -8094, "The reason is too long: say it in 500 characters.")
 UNKNOWN_CASE = Problem(404, -8093, "No alert makes such a case: GET /v1/cases lists all.")
 NOT_A_GRAVE_ACT = Problem(400, -8091, "No act of this name needs approval: give method and path, as 'PUT /v1/fees'.")
+UNKNOWN_METHODOLOGY = Problem(404, -8099, "No such version: GET /v1/methodologies lists all.")
+NOT_AHEAD = Problem(
+    400, -8096, "A methodology begins on a day that has not begun yet in China Standard Time: name a later one."
+)
 COLLATERAL_SHORT = Problem(409, -8047, "Available cash does not cover the collateral: deposit, or issue less.")
 
 BAD_PUBLIC_KEY = Problem(

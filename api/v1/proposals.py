@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from api.call import Answer
 from api.errors import OVERLOADED, STATUS_UNKNOWN, STOPPED, RequestError
-from api.v1 import admission, defaults, funds, instruments, licences, series, tiers, transfers, venue
+from api.v1 import admission, defaults, funds, instruments, licences, methodologies, series, tiers, transfers, venue
 from api.v1.admissionschemas import (
     DecisionRequest,
     FourEyesRequest,
@@ -175,7 +175,7 @@ ACTIONS = (
     Action("GET", "/v1/proposals", list_proposals, ProposalsRequest, ProposalsAnswer, _SEE),
 )
 _PASSING = (OVERLOADED, STATUS_UNKNOWN, STOPPED)  # the proposal stays open
-_MODULES = (admission, defaults, funds, instruments, licences, series, tiers, transfers, venue)
+_MODULES = (admission, defaults, funds, instruments, licences, methodologies, series, tiers, transfers, venue)
 _ACTS: dict[str, Action] = {
     name: action
     for actions in (ACTIONS, *[module.ACTIONS for module in _MODULES])

@@ -2,7 +2,8 @@
 
 Trades within an account group and trades that were undone do not count. Each trade weighs twice: once for the buyer's
 group, once for the seller's, by its units; the price of the day is the mean of what the groups paid and got, by weight,
-with no group above a quarter of it. It does not depend on the order of trades, and only its end is rounded, half up.
+with no group above its cap, a quarter of it unless the methodology says otherwise. It does not depend on the order of
+trades, and only its end is rounded, half up.
 """
 
 from collections.abc import Iterable
@@ -14,12 +15,9 @@ import numpy as np
 
 from exchange.core.types import BPS
 from exchange.marketdata.folds.prices import OWN_UNITS, UNITS, total
+from exchange.methodology import Methodology, MethodologySet
 
 INDEX_UNITS = 1_000_000  # base units that an index is the price of, in quote units
-TRADES_MIN = 5
-COUNTERPARTIES_MIN = 3  # groups that bought, and groups that sold
-GROUPS_MIN = 4  # one group may weigh a quarter: fewer of them cannot all obey
-CARRIED_DAYS_MAX = 31  # an index without an eligible trade lapses after this
 _SYMBOL_PARTS = 7  # TA.issuer.grade.direction.hub.window.flags
 _DIRECTIONS = frozenset(("IN", "OUT", "BLEND"))
 
@@ -61,9 +59,10 @@ class IndexRow(NamedTuple):
     excluded_count: int
     buyer_count: int  # groups
     seller_count: int
-    capped_count: int  # groups that would have weighed more than a quarter
+    capped_count: int  # groups that would have weighed more than the cap
     coverage_bps: int  # eligible units of all units traded
     units: int  # eligible
+    methodology: int  # version
 
 
 class _Part:
@@ -121,14 +120,17 @@ class Tally:
             part.sold_units += total(found["sold"][0])
             part.amount += total(found["amount"][0])
 
-    def row(self, key: IndexKey, day: int, version: int, previous: IndexRow | None) -> IndexRow | None:
+    def row(
+        self, key: IndexKey, day: int, version: int, previous: IndexRow | None, methodology: MethodologySet
+    ) -> IndexRow | None:
         """Return what is published for a day, None if there is nothing to say."""
+        rules = methodology.rules
         parts = [part for part in self._parts.values() if part.weight]
         buyers = sum(part.bought_units > 0 for part in parts)
         sellers = sum(part.sold_units > 0 for part in parts)
-        is_full = self.trade_count >= TRADES_MIN and min(buyers, sellers) >= COUNTERPARTIES_MIN
-        limit = weight_limit([part.weight for part in parts]) if is_full and len(parts) >= GROUPS_MIN else 0
-        price, quality, age = self._price(parts, limit, previous)
+        is_full = self.trade_count >= rules.index_trades_min and min(buyers, sellers) >= rules.index_counterparties_min
+        limit = weight_limit([part.weight for part in parts], rules.index_cap_bps) if is_full else 0
+        price, quality, age = self._price(parts, limit, previous, rules)
         if quality is Quality.NONE and version == 1:
             return None
         total = self.units + self.excluded_units
@@ -147,12 +149,15 @@ class Tally:
             capped_count=sum(part.weight > limit for part in parts) if limit else 0,
             coverage_bps=self.units * BPS // total if total else 0,
             units=self.units,
+            methodology=methodology.version,
         )
 
-    def _price(self, parts: list[_Part], limit: int, previous: IndexRow | None) -> tuple[int, Quality, int]:
+    def _price(
+        self, parts: list[_Part], limit: int, previous: IndexRow | None, rules: Methodology
+    ) -> tuple[int, Quality, int]:
         if limit:
             return _mean(parts, limit), Quality.FULL, 0
-        if previous is not None and previous.price and previous.age_days < CARRIED_DAYS_MAX:
+        if previous is not None and previous.price and previous.age_days < rules.index_carried_days_max:
             return previous.price, Quality.PREVIOUS, previous.age_days + 1
         if parts:
             return _mean(parts, max(part.weight for part in parts)), Quality.THIN, 0
@@ -167,23 +172,29 @@ def key_of(symbol: str, quote: int) -> IndexKey | None:
     return IndexKey(parts[2], parts[3], parts[4], quote)
 
 
-def weight_limit(weights: Iterable[int]) -> int:
-    """Return the highest whole weight L such that L is at most a quarter of the sum of min(weight, L).
+def groups_min(cap_bps: int) -> int:
+    """Return how many groups there must be so that all can obey the cap."""
+    return -(-BPS // cap_bps)
 
-    The heaviest weight if it obeys as it is; 0 if there are fewer than four weights.
+
+def weight_limit(weights: Iterable[int], cap_bps: int) -> int:
+    """Return the highest whole weight L such that L is at most the cap's share of the sum of min(weight, L).
+
+    The heaviest weight if it obeys as it is; 0 if there are too few weights for all of them to obey.
     """
     falling = sorted(weights, reverse=True)
-    if len(falling) < GROUPS_MIN:
+    if len(falling) < groups_min(cap_bps):
         return 0
     rest, capped = sum(falling), 0
-    while falling[capped] > (limit := rest // (GROUPS_MIN - capped)):  # the fourth never is: it is part of the rest
+    # the last that is needed never is: it is part of the rest
+    while falling[capped] > (limit := rest * cap_bps // (BPS - capped * cap_bps)):
         rest -= falling[capped]
         capped += 1
     return limit if capped else falling[0]
 
 
 def _mean(parts: list[_Part], limit: int) -> int:
-    """Return the mean price by weights of at most `limit`; at most three of them are cut, so the sum stays small."""
+    """Return the mean price by weights of at most `limit`; few of them are cut, so the sum stays small."""
     amount, weight = Fraction(0), 0
     for part in parts:
         amount += part.amount if part.weight <= limit else Fraction(part.amount * limit, part.weight)

@@ -3,7 +3,7 @@
 A day ends with the first event of a later one, or when the clock says so while nothing happens: both come to the same.
 When a trade of one of the last days is undone, what it counted in is published again under the next version, and so is
 every later day that took its price over; what was published is never changed. All of it follows from the events
-alone, so whoever has the tape can compute it again.
+and from the methodology of each day, so whoever has the journal can compute it again.
 """
 
 from collections import deque
@@ -20,7 +20,8 @@ from exchange.marketdata.folds.pool import Pool
 from exchange.marketdata.folds.prices import BOOK, GROUPS_MAX, PART, STATE, fold
 from exchange.marketdata.indices import IndexKey, IndexRow, Tally, key_of
 from exchange.marketdata.market import MarketData
-from exchange.marketdata.settlements import WINDOW_NS, Quote, SettlementRow, Trading, day_of
+from exchange.marketdata.settlements import Quote, SettlementRow, Trading
+from exchange.methodology import MethodologySet, day_of, first_methodology
 
 KEPT_DAYS = 8  # days whose prices can still be corrected
 ROWS_KEPT_MAX = 200_000  # published rows that wait to be stored and told
@@ -52,14 +53,20 @@ class _Day:
 class DailyPrices:
     """The fold of all events since the first; the market data is at the same event."""
 
-    def __init__(self, market: MarketData, symbol_of: Callable[[int], str]) -> None:
-        """`symbol_of` names an instrument by its number, empty if nobody named it."""
+    def __init__(
+        self,
+        market: MarketData,
+        symbol_of: Callable[[int], str],
+        methodology_on: Callable[[int], MethodologySet] = first_methodology,
+    ) -> None:
+        """`symbol_of` names an instrument by its number, empty if nobody did; a day has one methodology for good."""
         self._market = market
         self._symbol_of = symbol_of
+        self._methodology_on = methodology_on
         self._states = np.zeros(1, STATE)
         self._state_at = address(self._states)
         self._first_trade_id = self._states["first_trade_id"]  # in place
-        self._states["window_ns"] = WINDOW_NS
+        self._window_ns = self._states["window_ns"]  # in place
         self._pool = Pool(self._states["books"][:, 0], BOOK)
         self._parts: dict[IndexKey, np.ndarray] = {}  # what groups traded since it was taken over
         self._groups = np.arange(0)  # by account
@@ -95,6 +102,7 @@ class DailyPrices:
         if events.kinds.isdisjoint(_HANDLED):
             return
         done, count = 0, len(events)
+        self._window_ns[0] = self._methodology_on(day_of(int(events.array["time_ns"][0]))).rules.window_ns
         while done < count:
             done = fold(self._state_at, events.address, done, count)
             if self._first_trade_id.item():
@@ -248,7 +256,9 @@ class DailyPrices:
         for number in range(first, self._open_day):
             known = rows.get(number)
             tally = self._days[number].tallies.get(key, Tally()) if number in self._days else Tally()
-            row = tally.row(key, number, known.version + 1 if known else 1, rows.get(number - 1))
+            row = tally.row(
+                key, number, known.version + 1 if known else 1, rows.get(number - 1), self._methodology_on(number)
+            )
             if row is None or (known is not None and row._replace(version=known.version) == known):
                 break
             rows[number] = row
@@ -267,7 +277,8 @@ class DailyPrices:
             known = rows.get(number)
             before = max((other for other in rows if other < number), default=None)
             previous = None if before is None else rows[before]
-            row = trading.row(symbol, number, known.version + 1 if known else 1, previous)
+            version = known.version + 1 if known else 1
+            row = trading.row(symbol, number, version, previous, self._methodology_on(number).version)
             if known is not None and row._replace(version=known.version) == known:
                 break
             rows[number] = row

@@ -1,47 +1,15 @@
 """Reference prices: what a thing would cost by its properties, for bands, collateral and ties of auctions.
 
 base x quality x scarcity x scenario x green x hub, each factor in basis points, multiplied exactly and rounded half up
-once. The factors are the methodology; it has a version, and docs/methodology.md explains it. A reference price never
-stands in for a market price.
+once. The factors are those of a version of the methodology; docs/methodology.md explains the first. A reference price
+never stands in for a market price.
 """
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import NamedTuple
 
 from exchange.core.types import BPS
-
-METHODOLOGY_VERSION = 1
-BASE_GRADE = "Q3"
-BASE_HUB = "NAT"
-DATASET_BASE = 20_000  # millionths of a yuan for a million tokens of an ordinary dataset
-BYTES_PER_TOKEN = 4  # of a dataset whose tokens nobody counted
-SCARCE_FROM_BPS = 5_000  # share of the issued units that is used up, above which the rest is scarce
-SCENARIO_DEFAULT = BPS
-QUALITY_BPS = MappingProxyType({"Q1": 7_000, "Q2": 8_500, "Q3": 10_000, "Q4": 12_000, "Q5": 15_000})
-GREEN_BPS = MappingProxyType({"G0": 10_000, "G80": 10_200, "G100": 10_500})
-HUB_BPS = MappingProxyType({
-    "NAT": 10_000,
-    "JJJ": 10_300,
-    "YRD": 10_300,
-    "GBA": 10_300,
-    "CY": 10_000,
-    "NM": 9_500,
-    "GZ": 9_500,
-    "GS": 9_500,
-    "NX": 9_500,
-    "EDGE": 11_000,
-})  # fmt: skip
-SCENARIO_BPS = MappingProxyType({"PT": 10_000, "FT": 12_000, "RAG": 11_000, "EVAL": 6_000})
-QUALITY_WEIGHTS = MappingProxyType({
-    "completeness": 15,
-    "accuracy": 20,
-    "consistency": 10,
-    "diversity": 15,
-    "authenticity": 15,
-    "compliance": 15,
-    "benchmark_gain": 10,
-})  # fmt: skip
+from exchange.methodology import Methodology
 
 
 class Factors(NamedTuple):
@@ -60,10 +28,6 @@ class Appraisal(NamedTuple):
     base: int
     factors: Factors
     value: int
-    methodology: int
-
-
-assert sum(QUALITY_WEIGHTS.values()) == 100
 
 
 def reference_price(base: int, factors: Factors) -> int:
@@ -75,41 +39,42 @@ def reference_price(base: int, factors: Factors) -> int:
     return (2 * product + whole) // (2 * whole)
 
 
-def scarcity_bps(issued_units: int, burned_units: int) -> int:
-    """Return how much dearer units are once more than half of those issued are used up: at most a quarter."""
+def scarcity_bps(rules: Methodology, issued_units: int, burned_units: int) -> int:
+    """Return how much dearer units are once more of those issued are used up than leaves plenty."""
     if not issued_units:
         return BPS
-    return BPS + max(0, burned_units * BPS // issued_units - SCARCE_FROM_BPS) // 2
+    above = max(0, burned_units * BPS // issued_units - rules.scarce_from_bps)
+    return BPS + above * rules.scarcity_bps // BPS
 
 
-def allowance_factors(symbol: str, scarcity: int) -> Factors:
-    """Return the factors of an allowance relative to its base: grade 3, no green power, national hub."""
+def allowance_factors(rules: Methodology, symbol: str, scarcity: int) -> Factors:
+    """Return the factors of an allowance relative to its base: the base grade, no green power, the base hub."""
     _, _, grade, _, hub, _, flags = symbol.split(".")
     return Factors(
-        quality=QUALITY_BPS.get(grade, BPS),
+        quality=rules.quality_bps.get(grade, BPS),
         scarcity=scarcity,
-        green=GREEN_BPS.get(flags[:-1], BPS),
-        hub=HUB_BPS.get(hub, BPS),
+        green=rules.green_bps.get(flags[:-1], BPS),
+        hub=rules.hub_bps.get(hub, BPS),
     )
 
 
-def base_grade(grade: str) -> str:
-    """Return the grade whose index is the base: grade 3 for graded tokens, the model itself for named ones."""
-    return BASE_GRADE if grade in QUALITY_BPS else grade
+def base_grade(rules: Methodology, grade: str) -> str:
+    """Return the grade whose index is the base: one for all graded tokens, the model itself for named ones."""
+    return rules.base_grade if grade in rules.quality_bps else grade
 
 
-def quality_bps(vector: Mapping[str, int]) -> int:
-    """Return the factor of a quality vector in basis points: 5,000 for none of anything, 15,000 for all of it."""
-    mean = sum(vector[name] * weight for name, weight in QUALITY_WEIGHTS.items()) // 100
-    return BPS // 2 + mean
+def quality_bps(rules: Methodology, vector: Mapping[str, int]) -> int:
+    """Return the factor of a quality vector: from that of none of anything to 10,000 more for all of it."""
+    weighted = sum(vector[name] * weight for name, weight in rules.quality_weights.items())
+    return rules.quality_floor_bps + weighted // 100
 
 
-def appraise(tokens: int, vector: Mapping[str, int], scenario: str, alike_count: int) -> Appraisal:
+def appraise(rules: Methodology, tokens: int, vector: Mapping[str, int], scenario: str, alike_count: int) -> Appraisal:
     """Return what access to a dataset is worth; `alike_count` other datasets could take its place."""
-    base = (2 * tokens * DATASET_BASE + 1_000_000) // 2_000_000
+    base = (2 * tokens * rules.dataset_base + 1_000_000) // 2_000_000
     factors = Factors(
-        quality=quality_bps(vector),
-        scarcity=BPS + BPS // (2 * (1 + alike_count)),
-        scenario=SCENARIO_BPS.get(scenario, SCENARIO_DEFAULT),
+        quality=quality_bps(rules, vector),
+        scarcity=BPS + rules.rarity_bps // (1 + alike_count),
+        scenario=rules.scenario_bps.get(scenario, BPS),
     )
-    return Appraisal(base, factors, reference_price(base, factors), METHODOLOGY_VERSION)
+    return Appraisal(base, factors, reference_price(base, factors))

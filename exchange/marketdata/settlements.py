@@ -1,4 +1,4 @@
-"""The settlement price of an instrument on a day: the mean of the day's last half hour, by quantity, rounded half up.
+"""The settlement price of an instrument on a day: the mean of a window at the day's end, by quantity, rounded half up.
 
 Without a trade in that time it is the last trade of the day, put between the best bid and ask at the day's end; and
 without a trade on the day, what it was before. Trades within an account group and trades that were undone do not count.
@@ -10,10 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from exchange.core.types import DAY_NS, DAY_OFFSET_NS, SECOND_NS
 from exchange.marketdata.folds.prices import LAST_MAX, WINDOW_LOTS, WINDOW_VALUE, total
 
-WINDOW_NS = 30 * 60 * SECOND_NS
 LAST_TRADES_MAX = LAST_MAX  # remembered of an instrument and day, for when the last one is undone
 
 
@@ -35,8 +33,9 @@ class SettlementRow(NamedTuple):
     price_ticks: int
     tier: str
     trade_count: int  # eligible trades of the day
-    window_count: int  # those of its last half hour
+    window_count: int  # those of the window at its end
     window_lots: int
+    methodology: int  # version
 
 
 class Quote(NamedTuple):
@@ -81,12 +80,13 @@ class Trading:
             self.window_lots -= lots
             self._window_value -= price_ticks * lots
 
-    def row(self, symbol: str, day: int, version: int, previous: SettlementRow | None) -> SettlementRow:
+    def row(
+        self, symbol: str, day: int, version: int, previous: SettlementRow | None, methodology: int
+    ) -> SettlementRow:
         """Return what is published for a day."""
         price, tier = self._price(previous)
-        return SettlementRow(
-            day, symbol, version, price, tier.value, self.trade_count, self.window_count, self.window_lots
-        )
+        counts = self.trade_count, self.window_count, self.window_lots
+        return SettlementRow(day, symbol, version, price, tier.value, *counts, methodology)
 
     def _price(self, previous: SettlementRow | None) -> tuple[int, Tier]:
         if self.window_lots:
@@ -96,16 +96,6 @@ class Trading:
         if previous is not None and previous.price_ticks:
             return previous.price_ticks, Tier.PREVIOUS
         return 0, Tier.NONE
-
-
-def day_of(time_ns: int) -> int:
-    """Return the trading day of a time: days of China Standard Time since 1970."""
-    return (time_ns + DAY_OFFSET_NS) // DAY_NS
-
-
-def is_in_window(time_ns: int) -> bool:
-    """Tell whether a time is in the last half hour of its trading day."""
-    return (time_ns + DAY_OFFSET_NS) % DAY_NS >= DAY_NS - WINDOW_NS
 
 
 def clamped(price_ticks: int, quote: Quote) -> int:

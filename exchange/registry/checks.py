@@ -4,6 +4,7 @@ import re
 from ipaddress import ip_network
 
 from exchange.core.types import BPS, NOTIONAL_MAX, PRICE_TICKS_MAX, TICK_VALUE_MAX, AssetKind
+from exchange.methodology import MethodologySet
 from exchange.registry.acts import CaseDecided, OperatorActed, is_too_long
 from exchange.registry.allowances import refuse_allowance
 from exchange.registry.conduct import SCOPES, may_have_accounts, refuse_people
@@ -25,6 +26,7 @@ from exchange.registry.documents import (
 )
 from exchange.registry.entries import Asset, Tables, next_announcement
 from exchange.registry.keys import refuse_change, refuse_proof
+from exchange.registry.methodologies import refuse_methodology
 from exchange.registry.people import ProposalActed
 from exchange.registry.refusals import DocumentRefusal
 from exchange.registry.units import DECIMALS_MAX, INT64_MAX
@@ -68,6 +70,8 @@ def refuse(tables: Tables, document: Document) -> DocumentRefusal | None:
             return _refuse_announcement(tables, document)
         case OperatorActed() | CaseDecided():
             return DocumentRefusal.TOO_LONG if is_too_long(document) else None
+        case MethodologySet():
+            return refuse_methodology(tables.entries.methodologies, document)
         case ProposalActed() if document.document:
             return refuse_people(tables, document) or refuse(tables, decode(document.document.encode()))
         case _:

@@ -63,8 +63,10 @@ def refuse_people(tables: Tables, document: Document) -> DocumentRefusal | None:
             return _refuse_decision(tables, document)
         case ProposalCutShort() | ProposalCarriedOut():
             found = _find(people, document.number)
-            approved = found is not None and found.state is ProposalState.APPROVED
-            return None if approved else DocumentRefusal.NOT_OPEN
+            waits = found is not None and found.state is ProposalState.APPROVED
+            if isinstance(document, ProposalCarriedOut) and found is not None:  # an act of a document alone is done
+                waits = waits or (found.state is ProposalState.DONE and not found.answer)
+            return None if waits else DocumentRefusal.NOT_OPEN
     return None
 
 

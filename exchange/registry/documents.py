@@ -12,6 +12,7 @@ import msgspec
 
 from exchange.core import commands
 from exchange.core.types import AssetKind, SelfTradePrevention, TradingMode
+from exchange.methodology import MethodologySet
 from exchange.registry.acts import ActDocument
 from exchange.registry.people import PeopleDocument
 from exchange.registry.series import AllowanceDocument
@@ -229,6 +230,7 @@ Document: TypeAlias = (
     | AnnouncementMade
     | PeopleDocument
     | ActDocument
+    | MethodologySet
 )
 _DECODER: msgspec.json.Decoder[Document] = msgspec.json.Decoder(Document)
 

@@ -15,6 +15,7 @@ from exchange.core.types import (
     TradingMode,
     TradingState,
 )
+from exchange.methodology import FIRST, MethodologySet
 from exchange.registry.acts import ActEntries
 from exchange.registry.documents import AnnouncementMade, Role, Scope
 from exchange.registry.gates import Gate
@@ -149,6 +150,7 @@ class Entries(msgspec.Struct):
     announcements: list[AnnouncementMade] = msgspec.field(default_factory=list)  # the latest
     people: PeopleEntries = msgspec.field(default_factory=PeopleEntries)
     acts: ActEntries = msgspec.field(default_factory=ActEntries)
+    methodologies: list[MethodologySet] = msgspec.field(default_factory=lambda: [FIRST])  # by version, from 1
 
 
 class Tables:

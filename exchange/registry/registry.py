@@ -13,6 +13,7 @@ from itertools import takewhile
 import msgspec
 
 from exchange.events import Event, Events
+from exchange.methodology import MethodologySet, in_force
 from exchange.registry.acts import ActEntries, CaseDecided, OperatorActed, add_act
 from exchange.registry.allowances import add_allowance
 from exchange.registry.checks import refuse
@@ -255,6 +256,15 @@ class Registry:
         return self._tables.entries.acts
 
     @property
+    def methodologies(self) -> Sequence[MethodologySet]:
+        """Return all versions of the methodology of prices, from 1."""
+        return self._tables.entries.methodologies
+
+    def methodology_on(self, day: int) -> MethodologySet:
+        """Return the methodology in force on a trading day."""
+        return in_force(self._tables.entries.methodologies, day)
+
+    @property
     def announcements(self) -> Sequence[AnnouncementMade]:
         """Return the latest announcements, the oldest first."""
         return self._tables.entries.announcements
@@ -309,6 +319,8 @@ class Registry:
     def _add_further(self, document: Document, sequence: int) -> None:
         add_allowance(self._tables.entries.allowances, document)
         add_people(self._tables, document, sequence)
+        if isinstance(document, MethodologySet):
+            self._tables.entries.methodologies.append(document)
         if isinstance(document, ProposalActed) and document.document:
             self._add(decode(document.document.encode()), sequence)
 

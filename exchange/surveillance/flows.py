@@ -7,9 +7,8 @@ ring, and a ring of two is a matched pair. In a real market hardly anybody has a
 
 from typing import NamedTuple
 
-from exchange.core.types import BPS, Side
+from exchange.core.types import BPS, DAY_NS, DAY_OFFSET_NS, SECOND_NS, Side
 from exchange.events import Event
-from exchange.marketdata.settlements import is_in_window
 from exchange.surveillance.alerts import AlertKind, Finding
 from exchange.surveillance.thresholds import (
     CLOSE_MOVE_BPS,
@@ -21,6 +20,7 @@ from exchange.surveillance.thresholds import (
     SHARE_BPS,
 )
 
+CLOSE_NS = 30 * 60 * SECOND_NS  # the end of a day that is watched, whichever window settlement prices are made of
 FLOWS_MAX = 100_000  # groups and instruments of one hour; later ones are not watched
 COUNTERPARTIES_MAX = 16  # told apart
 _BUY = int(Side.BUY)
@@ -107,7 +107,7 @@ class Flows:
         return found
 
     def _note_close(self, event: Event, taker: int) -> None:
-        if not is_in_window(event.time_ns):
+        if (event.time_ns + DAY_OFFSET_NS) % DAY_NS < DAY_NS - CLOSE_NS:
             return
         close = self._closes.get(event.instrument)
         if close is None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from exchange.core.types import SECOND_NS, EventKind
 from exchange.events import Event, Events, rows
-from exchange.marketdata.settlements import day_of
+from exchange.methodology import day_of
 from exchange.surveillance.alerts import AlertLog, Finding
 from exchange.surveillance.flows import Flows
 from exchange.surveillance.holdings import Holdings

@@ -15,11 +15,11 @@ OURS = frozenset(PACKAGES)
 ALLOWED = {
     "exchange/core": ({"exchange.core"}, {"numpy", "numba", "llvmlite", "sortedcontainers"}),
     "exchange/registry": (
-        {"exchange.core", "exchange.registry", "exchange.config", "exchange.events"},
+        {"exchange.core", "exchange.registry", "exchange.config", "exchange.events", "exchange.methodology"},
         {"msgspec", "numpy"},
     ),
     "exchange/marketdata": (
-        {"exchange.core", "exchange.marketdata", "exchange.config", "exchange.events"},
+        {"exchange.core", "exchange.marketdata", "exchange.config", "exchange.events", "exchange.methodology"},
         {"msgspec", "numpy", "sortedcontainers"},
     ),
     "exchange/marketdata/folds": ({"exchange.core", "exchange.marketdata.folds"}, {"numpy"}),

@@ -20,11 +20,11 @@ DAY = 20_000
 
 
 def index(day: int = DAY, version: int = 1, name: str = "Q3.OUT.GZ") -> IndexRow:
-    return IndexRow(day, name, 1, version, 7_000_000 + version, "FULL", 0, 9, 1, 3, 3, 0, 9_000, 99)
+    return IndexRow(day, name, 1, version, 7_000_000 + version, "FULL", 0, 9, 1, 3, 3, 0, 9_000, 99, 1)
 
 
 def settled(day: int = DAY, version: int = 1, symbol: str = "TA.X") -> SettlementRow:
-    return SettlementRow(day, symbol, version, 100 + version, "LAST", 3, 0, 0)
+    return SettlementRow(day, symbol, version, 100 + version, "LAST", 3, 0, 0, 1)
 
 
 async def stored(dsn: str, *rows: Any) -> None:

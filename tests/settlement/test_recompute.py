@@ -17,6 +17,7 @@ from exchange.core.records import EVENT
 from exchange.core.state import TEST
 from exchange.core.types import AssetKind, EventKind, Side, TradingState
 from exchange.marketdata.prices import Row
+from exchange.methodology import Methodology, MethodologySet
 from exchange.registry.documents import AssetNamed, InstrumentNamed, commands_of, encode
 from exchange.server import Exchange
 from settlement import publications
@@ -57,7 +58,7 @@ async def trade(exchange: Exchange, seller: int, buyer: int, price: int) -> Any:
 
 
 async def days(directory: Path) -> list[Row]:
-    """Run an exchange for some days, undo a trade, and return what it published."""
+    """Run an exchange for some days, change the methodology, undo a trade, and return what it published."""
     clock = ManualClock(20_000 * DAY_NS)
     exchange = Exchange.open(directory, CONFIG, clock)
     exchange.start(asyncio.get_running_loop())
@@ -65,6 +66,9 @@ async def days(directory: Path) -> list[Row]:
     for day in range(1, 4):
         clock.time_ns = (20_000 + day) * DAY_NS
         trades = [await trade(exchange, seller, seller % 6 + 1, 100 + day) for seller in TRADERS]
+        if day == 1:
+            rules = Methodology(index_cap_bps=10_000, settlement_window_minutes=720)
+            await exchange.submit(b"", encode(MethodologySet(2, 20_003, clock.time_ns, "half a day", rules)))
     last = trades[-1]
     clock.time_ns += 2 * DAY_NS
     parties, fees = (last.account, last.counter_account), (last.fee, last.counter_fee)
@@ -101,6 +105,8 @@ def test_every_published_price_comes_out(published: Path, dsn: str, venue: tuple
     assert (report.ok, report.difference, report.published_count) == (True, "", len(venue[1]))
     assert {row.version for row in venue[1]} == {1, 2}
     assert len(venue[1]) > 8
+    made = {(row.day < 20_003, row.methodology) for row in venue[1]}
+    assert made == {(True, 1), (False, 2)}
 
 
 def test_a_start_publishes_the_same(venue: tuple[Path, list[Row]]) -> None:

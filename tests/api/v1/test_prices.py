@@ -8,7 +8,7 @@ import pytest
 
 from api.v1.problems import NO_LEDGER, UNKNOWN_SYMBOL
 from exchange.core.types import DAY_NS
-from exchange.marketdata import reference
+from exchange.methodology import FIRST
 from settlement import publications
 from settlement.connect import POSTER_ROLE, connect
 from settlement.embedded import Embedded
@@ -63,7 +63,15 @@ def get(desk: Office, path: str, **parameters: Any) -> dict[str, Any]:
 def test_an_index_is_told_with_its_counts(desk: Office) -> None:
     (index,) = get(desk, "/v1/indices")["indices"]
     wanted = {"name": "Q3.BLEND.GZ", "quote": "CNY", "version": 1, "quality": "FULL", "trades": 11, "buyers": 6}
-    wanted |= {"sellers": 6, "excluded": 0, "coverage_bps": 10_000, "units": 70_000_000, "capped": 1, "age_days": 0}
+    wanted |= {
+        "sellers": 6,
+        "excluded": 0,
+        "coverage_bps": 10_000,
+        "units": 70_000_000,
+        "capped": 1,
+        "age_days": 0,
+        "methodology": 1,
+    }
     assert {name: index[name] for name in wanted} == wanted
     assert 2 < float(index["price"]) < 2.5
     assert get(desk, "/v1/indices", name="Q3.BLEND.GZ")["indices"] == [index]
@@ -96,7 +104,7 @@ def test_a_reference_price_follows_the_index_of_the_base_grade_or_the_own_refere
     desk.operator.put("/v1/guards", symbol=green, static_bps=0, dynamic_bps=0, reference_ticks=30_000)
     own = get(desk, "/v1/reference-prices", symbol=green)
     assert (own["base_of"], own["base"], own["price"]) == ("OWN", "3.000000", "3.000000")
-    assert (own["quality_bps"], own["methodology"]) == (10_000, reference.METHODOLOGY_VERSION)
+    assert (own["quality_bps"], own["methodology"]) == (10_000, FIRST.version)
     key = next(iter(desk.exchange.prices._indices))._replace(hub="NAT")
     days = next(iter(desk.exchange.prices._indices.values()))
     desk.exchange.prices._indices[key] = {day: row._replace(price=2_000_000) for day, row in days.items()}
@@ -114,9 +122,3 @@ def test_a_dataset_is_appraised(desk: Office) -> None:
     told = get(desk, "/v1/appraisals", bytes=4_000_000_000_000, scenario="FT", alike=1, accuracy=10_000)
     assert (told["base"], told["quality_bps"], told["scarcity_bps"]) == ("20000.000000", 11_000, 12_500)
     assert told["value"] == "33000.000000"
-
-
-def test_the_methodology_is_published(desk: Office) -> None:
-    told = get(desk, "/v1/methodology")
-    assert (told["version"], told["hub_bps"]["GZ"], told["dataset_base"]) == (1, 9_500, "0.020000")
-    assert (told["index_trades_min"], told["settlement_window_minutes"]) == (5, 30)

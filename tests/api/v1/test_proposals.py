@@ -60,6 +60,14 @@ def test_an_approved_act_is_done_and_everything_is_written_down(desk: Office) ->
     assert listed == [done]
 
 
+def test_an_act_that_only_writes_something_down_is_done_and_answered(desk: Office) -> None:
+    factors = {"issuer": desk.issuer.account, "cached": 5_000}
+    proposed = _propose(desk, "PUT /v1/meter-factors", **factors)
+    done = desk.second.post("/v1/decisions", number=proposed["number"], approve=True).json()
+    assert (done["state"], json.loads(done["answer"])["cached"]) == ("done", 5_000)
+    assert desk.second.post("/v1/decisions", number=proposed["number"], approve=True).json()["code"] == -8089
+
+
 def test_a_refused_act_is_not_done(desk: Office) -> None:
     proposed = _propose(desk, **FEES | {"taker_bps": 9})
     refused = desk.second.post("/v1/decisions", number=proposed["number"], approve=False).json()

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchange.marketdata.indices import CARRIED_DAYS_MAX, IndexKey, Quality, Tally, key_of, weight_limit
+from exchange.marketdata.indices import IndexKey, Quality, Tally, groups_min, key_of, weight_limit
+from exchange.methodology import FIRST, Methodology, MethodologySet
 
 KEY = IndexKey("Q3", "OUT", "GZ", 1)
 DAY = 20_000
@@ -24,8 +25,12 @@ def tally_of(trades):
     return tally
 
 
-def row_of(trades, version=1, previous=None):
-    return tally_of(trades).row(KEY, DAY, version, previous)
+def row_of(trades, version=1, previous=None, methodology=FIRST):
+    return tally_of(trades).row(KEY, DAY, version, previous, methodology)
+
+
+def ruled(**figures):
+    return MethodologySet(2, DAY, 0, "", Methodology(**figures))
 
 
 def ring(units=10, amount=70, groups=5):
@@ -33,9 +38,10 @@ def ring(units=10, amount=70, groups=5):
     return [(group, group % groups + 1, units, amount) for group in range(1, groups + 1)]
 
 
-def limit_by_search(weights):
+def limit_by_search(weights, cap_bps=2_500):
     """Return the limit by trying every whole number."""
-    fits = [limit for limit in range(max(weights) + 1) if 4 * limit <= sum(min(weight, limit) for weight in weights)]
+    kept = [sum(min(weight, limit) for weight in weights) for limit in range(max(weights) + 1)]
+    fits = [limit for limit, total in enumerate(kept) if 10_000 * limit <= cap_bps * total]
     return fits[-1]
 
 
@@ -53,18 +59,20 @@ def price_by_hand(trades):
     return int(worth * MILLION / sum(capped.values()) + Fraction(1, 2))
 
 
-@given(st.lists(st.integers(1, 1_000), min_size=4, max_size=12))
-def test_no_weight_is_above_a_quarter_and_none_is_cut_without_need(weights):
-    limit = weight_limit(weights)
-    assert limit == limit_by_search(weights)
+@given(st.lists(st.integers(1, 1_000), min_size=4, max_size=12), st.integers(2_500, 10_000))
+def test_no_weight_is_above_the_cap_and_none_is_cut_without_need(weights, cap_bps):
+    limit = weight_limit(weights, cap_bps)
+    assert limit == limit_by_search(weights, cap_bps)
     kept = [min(weight, limit) for weight in weights]
-    assert 4 * max(kept) <= sum(kept)
+    assert 10_000 * max(kept) <= cap_bps * sum(kept)
 
 
 def test_fewer_than_four_groups_cannot_obey():
-    assert weight_limit([1, 1, 1]) == weight_limit([]) == 0
-    assert weight_limit([9, 1, 1, 1]) == 1
-    assert weight_limit([4, 4, 4, 4]) == 4
+    assert weight_limit([1, 1, 1], 2_500) == weight_limit([], 2_500) == 0
+    assert weight_limit([9, 1, 1, 1], 2_500) == 1
+    assert weight_limit([4, 4, 4, 4], 2_500) == 4
+    assert [groups_min(cap_bps) for cap_bps in (500, 2_500, 3_000, 3_334, 5_000, 10_000)] == [20, 4, 4, 3, 2, 1]
+    assert (weight_limit([9, 1], 5_000), weight_limit([9], 10_000)) == (1, 9)
 
 
 @given(TRADES)
@@ -97,7 +105,7 @@ def test_an_undone_trade_was_never_there(trades, undone):
     tally = tally_of(trades + undone)
     for buyer, seller, units, amount in undone:
         tally.add(buyer, seller, units, amount, -1)
-    assert tally.row(KEY, DAY, 1, None) == row_of(trades)
+    assert tally.row(KEY, DAY, 1, None, FIRST) == row_of(trades)
 
 
 def test_one_group_moves_the_price_by_a_quarter_at_most():
@@ -131,9 +139,20 @@ def test_too_few_trades_or_groups_fall_back(trades):
 
 
 def test_a_price_is_carried_for_a_month():
-    old = row_of(ring())._replace(age_days=CARRIED_DAYS_MAX)
+    old = row_of(ring())._replace(age_days=31)
     assert row_of([], previous=old) is None
-    assert row_of([], previous=old._replace(age_days=CARRIED_DAYS_MAX - 1)).quality == Quality.PREVIOUS
+    assert row_of([], previous=old._replace(age_days=30)).quality == Quality.PREVIOUS
+    assert row_of([], previous=old, methodology=ruled(index_carried_days_max=32)).quality == Quality.PREVIOUS
+
+
+def test_the_rules_are_those_of_the_methodology():
+    four = ring(groups=4)
+    assert [row_of(four).quality, row_of(four, methodology=ruled(index_trades_min=4)).quality] == ["THIN", "FULL"]
+    assert row_of(ring(), methodology=ruled(index_counterparties_min=6)).quality == Quality.THIN
+    pushed = [*ring(), *[(9, group, 10**6, 10**9) for group in (1, 2, 3, 4)]]
+    loose, tight = (row_of(pushed, methodology=ruled(index_cap_bps=cap)) for cap in (10_000, 2_000))
+    assert (loose.capped_count, loose.methodology, row_of(pushed).methodology) == (0, 2, 1)
+    assert abs(loose.price - 10**9) < abs(tight.price - 10**9)
 
 
 def test_a_correction_that_leaves_nothing_says_so():

@@ -7,7 +7,8 @@ from exchange.core.types import EventKind, Side
 from exchange.marketdata.indices import IndexKey, IndexRow, Quality
 from exchange.marketdata.market import MarketData
 from exchange.marketdata.prices import KEPT_DAYS, DailyPrices
-from exchange.marketdata.settlements import SettlementRow, Tier, day_of
+from exchange.marketdata.settlements import SettlementRow, Tier
+from exchange.methodology import FIRST, Methodology, MethodologySet, day_of, in_force
 from tests.exchange.marketdata.builders import ALICE, BOB, CAROL, DAVE, INSTRUMENTS, MINUTE_NS, Market, new_order
 
 HOUR_NS = 60 * MINUTE_NS
@@ -24,11 +25,15 @@ class Week:
         self.market = Market()
         self.tape = []
         self.data = MarketData()
-        self.prices = DailyPrices(self.data, SYMBOLS.get)
+        self.versions = [FIRST]
+        self.prices = DailyPrices(self.data, SYMBOLS.get, self.methodology_on)
         self.market.time_ns = day_of(self.market.time_ns) * DAY_NS - 8 * HOUR_NS + 10 * HOUR_NS  # ten in the morning
         self.feed(self.market.setup_events)
         for account in range(5, 9):  # more groups: four sides of everything
             self.do(commands.create_account(account), commands.deposit(account, 1, 10**12))
+
+    def methodology_on(self, day):
+        return in_force(self.versions, day)
 
     def feed(self, rows):
         self.tape += rows
@@ -74,6 +79,18 @@ def full_day(week, price):
     return made + [week.trade(ALICE, buyer, price, 2) for buyer in (5, 6, 7, 8)]
 
 
+def folded_again(week, size):
+    """Return what the tape publishes, cut into parts of a size."""
+    data = MarketData()
+    prices = DailyPrices(data, SYMBOLS.get, week.methodology_on)
+    for start in range(0, len(week.tape), size):
+        for part in prices.parts(week.tape[start : start + size]):
+            data.apply(part)
+            prices.apply(part)
+    prices.close_until(week.market.time_ns)
+    return prices.published_after(0)
+
+
 @pytest.fixture
 def week():
     return Week()
@@ -110,14 +127,7 @@ def test_every_event_and_any_cut_of_the_tape_publish_the_same(week):
     week.pass_days(2)
     close(week)
     for size in (1, 7, len(week.tape)):
-        data = MarketData()
-        again = DailyPrices(data, SYMBOLS.get)
-        for start in range(0, len(week.tape), size):
-            for part in again.parts(week.tape[start : start + size]):
-                data.apply(part)
-                again.apply(part)
-        again.close_until(week.market.time_ns)
-        assert again.published_after(0) == week.prices.published_after(0)
+        assert folded_again(week, size) == week.prices.published_after(0)
     assert len(week.rows()) >= 7
 
 
@@ -141,6 +151,33 @@ def test_a_week_has_an_index_each_day(week):
     ]
     days = [row.day for row in week.rows()]
     assert days == list(range(days[0], days[0] + 8))
+
+
+def test_a_methodology_that_begins_in_mid_week_makes_the_prices_of_its_days_alone(week):
+    begin = day_of(week.market.time_ns)
+    # in force from the third day on: one group may weigh all, and half of the day is the window
+    rules = Methodology(index_cap_bps=10_000, settlement_window_minutes=720)
+    firsts = []
+    for price in (101, 102, 103):
+        week.pass_days(1)
+        firsts.append(full_day(week, price)[0])
+        week.trade(BOB, ALICE, 119, 400)
+        if price == 101:
+            week.versions.append(MethodologySet(2, begin + 3, week.market.time_ns, "", rules))
+    week.market.time_ns += 9 * HOUR_NS
+    week.trade(ALICE, BOB, 90)
+    week.pass_days(1)
+    close(week)
+    found = week.rows()
+    assert [(row.day - begin, row.version, row.methodology) for row in found[1:4]] == [(1, 1, 1), (2, 1, 1), (3, 1, 2)]
+    assert [row.capped_count for row in found[1:4]] == [2, 2, 0]
+    settled = [row for row in week.rows(SettlementRow) if row.symbol == SYMBOLS[1]][1:]
+    assert [(row.methodology, row.tier) for row in settled] == [(1, Tier.LAST), (1, Tier.LAST), (2, Tier.WINDOW)]
+    week.bust(firsts[0])
+    week.bust(firsts[2])
+    corrected = [(row.day - begin, row.version, row.methodology) for row in week.rows()[len(found) :]]
+    assert corrected == [(1, 2, 1), (3, 2, 2)]
+    assert folded_again(week, len(week.tape)) == week.prices.published_after(0)
 
 
 def test_an_idle_day_takes_the_price_over_and_a_month_later_it_lapses(week):

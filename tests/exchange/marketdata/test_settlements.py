@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from exchange.marketdata.folds.prices import BOOK, WINDOW_LOTS, WINDOW_VALUE
-from exchange.marketdata.settlements import LAST_TRADES_MAX, Quote, Tier, Trading, clamped, day_of, is_in_window
+from exchange.marketdata.settlements import LAST_TRADES_MAX, Quote, Tier, Trading, clamped
+from exchange.methodology import day_of
 from tests.exchange.marketdata.builders import MINUTE_NS
 
 DAY_NS = 24 * 60 * MINUTE_NS
@@ -16,14 +17,14 @@ def add(trading, time_ns, trade_id, price_ticks, lots):
     """Let a day have another trade, summed up by itself."""
     book = np.zeros(1, BOOK)[0]
     book["trade_count"], book["last_ids"][0], book["last_ticks"][0] = 1, trade_id, price_ticks
-    if is_in_window(time_ns):
+    if time_ns >= LATE:
         book["window_count"], book["window_id"] = 1, trade_id
         book["sums"]["low"][[WINDOW_LOTS, WINDOW_VALUE]] = lots, lots * price_ticks
     trading.add_sums(book)
 
 
 def price(trading, previous=None):
-    row = trading.row("TA.X", 20_000, 1, previous)
+    row = trading.row("TA.X", 20_000, 1, previous, 1)
     return row.price_ticks, row.tier
 
 
@@ -32,19 +33,13 @@ def test_days_are_those_of_china():
     assert (day_of(LATE + 30 * MINUTE_NS - 1), day_of(LATE + 30 * MINUTE_NS)) == (20_000, 20_001)
 
 
-def test_the_window_is_the_last_half_hour():
-    assert [is_in_window(LATE + shift) for shift in (-1, 0, 30 * MINUTE_NS - 1, 30 * MINUTE_NS)] == [
-        False, True, True, False,
-    ]  # fmt: skip
-
-
 def test_the_mean_of_the_window_comes_first():
     trading = Trading()
     add(trading, NOON, 1, 900, 50)
     add(trading, LATE, 2, 100, 1)
     add(trading, LATE + 1, 3, 103, 1)
     assert price(trading) == (102, Tier.WINDOW)  # 101.5 rounded up
-    row = trading.row("TA.X", 20_000, 3, None)
+    row = trading.row("TA.X", 20_000, 3, None, 1)
     assert (row.trade_count, row.window_count, row.window_lots, row.version) == (3, 2, 2, 3)
     trading.take_back(3, 103, 1)
     assert price(trading) == (100, Tier.WINDOW)
@@ -66,7 +61,7 @@ def test_then_the_last_trade_between_bid_and_ask():
 def test_then_what_it_was_before():
     trading = Trading()
     add(trading, NOON, 1, 100, 1)
-    before = trading.row("TA.X", 19_999, 1, None)
+    before = trading.row("TA.X", 19_999, 1, None, 1)
     trading.take_back(1, 100, 1)
     assert price(trading, before) == (100, Tier.PREVIOUS)
     assert price(trading) == (0, Tier.NONE)

@@ -6,6 +6,7 @@ from exchange.core.types import DAY_NS, EventKind, Side
 from exchange.marketdata.indices import IndexKey, Tally
 from exchange.marketdata.market import MarketData
 from exchange.marketdata.prices import DailyPrices
+from exchange.methodology import FIRST
 from tests.exchange.marketdata.builders import event
 
 LAST_LOTS, LOT_UNITS = 1 << 40, 1 << 20
@@ -41,7 +42,7 @@ def test_sums_are_those_of_the_trades_one_by_one() -> None:
             buyer, seller = pair if trade.side == Side.BUY else pair[::-1]
             tally.add(buyer, seller, trade.quantity_lots * LOT_UNITS, trade.amount)
     published = prices.published_after(0)[0]
-    assert published == tally.row(KEY, published.day, 1, None)
+    assert published == tally.row(KEY, published.day, 1, None, FIRST)
     assert published.trade_count > 100
     last = [trade.price_ticks for trade in told if trade.instrument == 1 and trade.account != trade.counter_account]
     settled = next(row for row in prices.published_after(0) if getattr(row, "symbol", "") == SYMBOLS[1])
