@@ -12,6 +12,7 @@ import httpx
 import typer
 from rich.table import Table
 
+from api import completion
 from api.cataloguecli import URL, Address
 from api.demo.client import Refused, Rest, open_http
 from api.demo.market import operator_key
@@ -31,7 +32,7 @@ RULES = {
 }
 Why = Annotated[str, typer.Option("--why", help="Why it is done: kept for the auditor.", show_default=False)]
 Number = Annotated[int, typer.Argument(min=1, help="Number of a proposal.")]
-Symbol = Annotated[str, typer.Argument(help="Instrument.")]
+Symbol = Annotated[str, typer.Argument(help="Instrument.", autocompletion=completion.symbols)]
 Behind = Annotated[int, typer.Option("--after", min=0, help="Only those behind this number.")]
 group = typer.Typer(help="Run the market: every act is written down with its reason.", no_args_is_help=True)
 
@@ -44,7 +45,10 @@ def register(app: typer.Typer) -> None:
 @group.command()
 def halt(
     why: Why,
-    symbols: Annotated[list[str] | None, typer.Argument(help="Instruments; none: all that trade.")] = None,
+    symbols: Annotated[
+        list[str] | None,
+        typer.Argument(help="Instruments; none: all that trade.", autocompletion=completion.symbols),
+    ] = None,
     data: Directory = DATA,
     url: Address = URL,
 ) -> None:

@@ -14,18 +14,18 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 import typer
 
-from api import shown, views, watching
+from api import completion, shown, views, watching
 from api.client.conduct import Patience
 from api.client.faults import ClientError, OutcomeUnknownError, Refused
 from api.client.operations import new_order_id
 from api.client.rest import URL, AsyncClient, Client
 from api.client.signing import KEY_FILE_VARIABLE, BadKeyError, Key, find_key
 from api.client.wire import NoKeyError
+from api.completion import URL_VARIABLE
 from api.consoles import consoles
 from api.watching import View
 
 EXIT_REFUSED, EXIT_FAILURE = 1, 2
-URL_VARIABLE = "TOKENBOURSE_URL"
 MARKETS_MAX = 100  # shown at a time
 BRIEF = Patience(attempts=1)  # a live view looks again anyway
 out, err = consoles()
@@ -41,7 +41,9 @@ KeyFile = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one text a line.")]
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Follow what changes until interrupted.")]
-Symbol = Annotated[str, typer.Argument(help="Symbol of the instrument.", show_default=False)]
+Symbol = Annotated[
+    str, typer.Argument(help="Symbol of the instrument.", show_default=False, autocompletion=completion.symbols)
+]
 Quantity = Annotated[str, typer.Argument(help="Lots: of an allowance, millions of tokens.", show_default=False)]
 Price = Annotated[str | None, typer.Argument(help="Limit price of a lot; without one at the market.")]
 Name = Annotated[
@@ -159,7 +161,10 @@ def cancel(
 
 
 def orders(
-    symbol: Annotated[str | None, typer.Argument(help="Symbol of the instrument; without one all.")] = None,
+    symbol: Annotated[
+        str | None,
+        typer.Argument(help="Symbol of the instrument; without one all.", autocompletion=completion.symbols),
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="Those that have ended, too.")] = False,  # noqa: FBT002 - a switch
     url: Url = URL,
     key_file: KeyFile = None,
