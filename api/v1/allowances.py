@@ -60,7 +60,7 @@ def _keys(services: Services, text: str, owner: str, issuer: int) -> frozenset[s
         raise RequestError(invalid("keys"))
     registry = services.exchange.registry
     for key in () if issuer else keys:
-        known = registry.key(key)
+        known = registry.any_key(key)  # what is behind a revoked one is its holder's still
         account = None if known is None else registry.account_at(known.account)
         if account is None or account.participant != owner:
             raise RequestError(FOREIGN_KEY)

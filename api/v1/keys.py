@@ -66,10 +66,14 @@ async def listing(desk: Desk, caller: Caller, request: KeysRequest) -> KeysAnswe
 
 
 async def revoke(desk: Desk, caller: Caller, request: KeyRequest) -> KeyAnswer:
-    """Revoke an API key, from the next request on and for ever; its secret is forgotten."""
+    """Revoke an API key, from the next request on and for ever; its secret is forgotten.
+
+    Use metered under it counts if it happened before, even if it is reported later; what is nominated to it can be
+    taken back.
+    """
     key = desk.exchange.registry.key(request.key)
     async with desk.registrations:
-        await register(desk, KeyRevoked(request.key))
+        await register(desk, KeyRevoked(request.key, desk.exchange.clock.now_ns()))
     assert key is not None
     return key_answer(key)
 
@@ -103,6 +107,7 @@ def key_answer(key: ApiKey) -> KeyAnswer:
         expires=key.expires_ns // MILLISECOND_NS,
         ip_allow=list(key.ip_allow),
         revoked=key.is_revoked,
+        revoked_at=key.revoked_ns // MILLISECOND_NS,
         signs_by="ED25519" if key.public_key else "HMAC",
         cancel_on_disconnect=key.cancels_on_disconnect,
         rotating=key.is_rotating,

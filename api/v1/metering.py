@@ -12,6 +12,7 @@ from api.errors import Problem, RequestError
 from api.parameters import AUTHENTICATION, long, refuse_unknown
 from api.v1.problems import (
     ALLOWANCE_EXHAUSTED,
+    KEY_ENDED,
     KEY_WITHOUT_ALLOWANCE,
     NO_MEANS,
     NOTHING_METERED,
@@ -41,6 +42,7 @@ PROBLEMS = {
     Outcome.EXHAUSTED: ALLOWANCE_EXHAUSTED,
     Outcome.NO_MEANS: NO_MEANS,
     Outcome.REJECTED: OVERTAKEN,
+    Outcome.KEY_ENDED: KEY_ENDED,
 }
 
 _Number = Annotated[int, msgspec.Meta(ge=0, le=NUMBER_MAX)]

@@ -7,13 +7,14 @@ from pydantic import BaseModel, Field
 
 from api.errors import RequestError
 from api.v1.desk import Action, Caller, Desk, ask, register, submit
-from api.v1.problems import FOREIGN_KEY, GATE_CLOSED, UNKNOWN_ASSET, UNKNOWN_HOLDER, amount_units
+from api.v1.problems import FOREIGN_KEY, GATE_CLOSED, UNKNOWN_ASSET, UNKNOWN_HOLDER, amount_units, refused_document
 from api.v1.purses import account_name, movable, participant_of
 from api.v1.schemas import REQUEST, AssetName, Number
 from exchange.core import commands
 from exchange.core.types import TransferPurpose
 from exchange.registry.documents import AccountNamed, Scope
 from exchange.registry.entries import Account
+from exchange.registry.refusals import DocumentRefusal
 from exchange.registry.series import Overrun, OverrunChosen
 from exchange.registry.units import format_units
 
@@ -77,12 +78,14 @@ class OverrunRequest(BaseModel):
 async def nominate(desk: Desk, caller: Caller, request: NominationRequest) -> NominationAnswer:
     """Set units or cash aside for a key of the same participant, until the gate of the series closes."""
     check_own(desk, caller, request.key)
+    if desk.exchange.registry.key(request.key) is None:
+        raise RequestError(refused_document(DocumentRefusal.UNKNOWN_KEY))
     account = await _ensure_account(desk, caller, request.key)
     return await _move(desk, request, caller.account, account.index, account.index)
 
 
 async def take_back(desk: Desk, caller: Caller, request: NominationRequest) -> NominationAnswer:
-    """Take units or cash back from a key, until the gate of the series closes."""
+    """Take units or cash back from a key, a revoked one too, until the gate of the series closes."""
     check_own(desk, caller, request.key)
     account = find_account(desk, request.key)
     async with desk.metering:
@@ -115,9 +118,9 @@ async def choose_overrun(desk: Desk, caller: Caller, request: OverrunRequest) ->
 
 
 def check_own(desk: Desk, caller: Caller, key: str) -> None:
-    """Refuse a key that is not of the caller's participant."""
-    known = desk.exchange.registry.key(key)
+    """Refuse a key that is not of the caller's participant; one that was revoked still is."""
     registry = desk.exchange.registry
+    known = registry.any_key(key)
     if known is None or participant_of(registry, known.account) != participant_of(registry, caller.account):
         raise RequestError(FOREIGN_KEY)
 

@@ -38,6 +38,9 @@ KEY_WITHOUT_ALLOWANCE = Problem(
 NO_MEANS = Problem(
     409, -8058, "Units and prepaid cash of the key do not cover this record: nominate more of either, or bill it."
 )
+KEY_ENDED = Problem(
+    409, -8097, "The key was revoked or had expired when this was used: stop serving it, and bill who asked for it."
+)
 OVERTAKEN = Problem(409, -8059, "The engine refused what the record needed: send it again in a later batch.")
 BATCH_DIFFERS = Problem(409, -8041, "A batch of this number was answered, with another body: give it the next number.")
 BATCH_FORGOTTEN = Problem(

@@ -9,10 +9,9 @@ from exchange.marketdata.indices import INDEX_UNITS, key_of
 from exchange.registry.registry import Registry
 from exchange.registry.series import Direction, Overrun, SeriesNamed
 from exchange.server import Exchange
-from exchange.usage.plan import MILLISECOND_NS, Lot, Purse, in_order
+from exchange.usage.plan import FOREVER_MS, MILLISECOND_NS, Lot, Purse, in_order
 
 CASH = "CNY"
-FOREVER_MS = 1 << 62  # of an allowance without a window
 _DIRECTION_PART, _GRADE_PART = 3, 2  # of a symbol like TA.CTEL.Q3.OUT.GZ.M2701.G80A
 Rows = list[tuple[int, int, int]]  # asset, available, held; oldest first
 
@@ -47,7 +46,9 @@ def _purse(exchange: Exchange, issuer: int, key: str, account: int, rows: Rows) 
         elif asset.issuer_account == issuer:
             lots.append(lot(exchange, index, available))
     pays = registry.allowances.overrun.get(key) is Overrun.PAY
-    return Purse(account, in_order(lots), cash, pays)
+    held = registry.any_key(key)
+    until_ms = FOREVER_MS if held is None else -(-held.ends_ns // MILLISECOND_NS)
+    return Purse(account, in_order(lots), cash, pays, until_ms)
 
 
 def lot(exchange: Exchange, index: int, units: int) -> Lot:

@@ -135,6 +135,7 @@ class KeyAnswer(BaseModel):
     expires: int
     ip_allow: list[str]
     revoked: bool
+    revoked_at: int = Field(description="In milliseconds; 0 while it is good.")
     signs_by: Literal["HMAC", "ED25519"]
     cancel_on_disconnect: bool
     rotating: bool = Field(description="A second secret waits to be confirmed; both are good until then.")

@@ -59,7 +59,9 @@ def refuse(tables: Tables, document: Document) -> DocumentRefusal | None:
             return _refuse_key(tables, document)
         case KeyRevoked():
             known = tables.keys.get(document.key)
-            return DocumentRefusal.UNKNOWN_KEY if known is None or known.is_revoked else None
+            if known is None or known.is_revoked:
+                return DocumentRefusal.UNKNOWN_KEY
+            return None if 0 <= document.at_ns <= INT64_MAX else DocumentRefusal.BAD_TERMS
         case KeyRotated() | KeyConfirmed():
             return refuse_change(tables, document)
         case LicenceGated():

@@ -181,9 +181,10 @@ class KeyConfirmed(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=
 
 
 class KeyRevoked(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
-    """An API key that is no longer good."""
+    """An API key that is no longer good; use metered under it counts if it happened before."""
 
     key: str
+    at_ns: int = 0
 
 
 class LicenceGated(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):

@@ -21,6 +21,7 @@ from exchange.registry.documents import AnnouncementMade, Role, Scope
 from exchange.registry.gates import Gate
 from exchange.registry.people import PeopleEntries, Standing
 from exchange.registry.series import AllowanceEntries
+from exchange.registry.units import INT64_MAX
 
 EXCHANGE_NAME = "EXCHANGE"  # of the participant and the account that are there from the start
 
@@ -129,6 +130,13 @@ class ApiKey(msgspec.Struct):
     next_encrypted_secret: bytes = b""  # good beside the first until it is confirmed
     next_public_key: bytes = b""
     cancels_on_disconnect: bool = False
+    revoked_ns: int = 0
+
+    @property
+    def ends_ns(self) -> int:
+        """Return from when on the key is no longer good; the largest time there is where it has no end."""
+        expires_ns = self.expires_ns or INT64_MAX
+        return min(self.revoked_ns, expires_ns) if self.is_revoked else expires_ns
 
     @property
     def is_rotating(self) -> bool:

@@ -226,6 +226,10 @@ class Registry:
         found = self._tables.keys.get(key)
         return None if found is None or found.is_revoked else found
 
+    def any_key(self, key: str) -> ApiKey | None:
+        """Return an API key, even one that was revoked."""
+        return self._tables.keys.get(key)
+
     @property
     def keys(self) -> Sequence[ApiKey]:
         """Return all API keys in the order of creation, the revoked ones included."""
@@ -301,7 +305,7 @@ class Registry:
                 change(self._tables, document)
             case KeyRevoked():
                 key = self._tables.keys[document.key]
-                key.is_revoked = True
+                key.is_revoked, key.revoked_ns = True, document.at_ns
                 key.encrypted_secret = key.next_encrypted_secret = b""
             case LicenceGated():
                 self._add_gate(document)

@@ -22,6 +22,7 @@ from exchange.usage.stretch import Standing, stretch
 MILLISECOND_NS = 1_000_000
 LATE_MS_MAX = 72 * 3600 * 1000
 AHEAD_MS_MAX = 60_000
+FOREVER_MS = 1 << 62
 TOKENS_MAX = 1 << 38  # of one sort in one record
 STRETCH_MIN = 64  # records looked at together, at first
 SINGLE_MAX = 8  # paid one by one where stretches are short
@@ -42,6 +43,7 @@ class Outcome(IntEnum):
     EXHAUSTED = 6
     NO_MEANS = 7
     REJECTED = 8  # by the engine, against what was planned
+    KEY_ENDED = 9
 
 
 class Lot(NamedTuple):
@@ -65,6 +67,7 @@ class Purse(NamedTuple):
     lots: tuple[Lot, ...]
     cash: int
     pays_overrun: bool
+    until_ms: int = FOREVER_MS  # use from then on is not the key's: it was revoked or had expired
 
 
 class Batch(NamedTuple):
@@ -153,6 +156,8 @@ class _Planner:
         self._mark(twins, Outcome.DUPLICATE)
         self._mark(np.array([name not in self.purses for name in self.keys])[self.key], Outcome.UNKNOWN_KEY)
         self._mark((time_ms < now_ms - LATE_MS_MAX) | (time_ms > now_ms + AHEAD_MS_MAX), Outcome.OUTSIDE_TIME)
+        until_ms = [self.purses[name].until_ms if name in self.purses else FOREVER_MS for name in self.keys]
+        self._mark(time_ms >= np.array(until_ms)[self.key], Outcome.KEY_ENDED)
         self._mark(self.batch.need.sum(axis=1) == 0, Outcome.NOTHING_METERED)
 
     def _series(self) -> _Series:

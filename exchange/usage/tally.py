@@ -16,7 +16,7 @@ from exchange.usage.plan import Outcome
 
 
 class Tally(NamedTuple):
-    """The records of a batch, and how many of them were known, out of time, and of unknown keys."""
+    """The records of a batch, and how many of them were known, out of time, and of keys unknown or no longer good."""
 
     batch: int
     records: int
@@ -28,8 +28,8 @@ class Tally(NamedTuple):
 def tally_of(batch: int, outcome: np.ndarray) -> Tally:
     """Count what became of the records of a batch."""
     counts = np.bincount(outcome, minlength=len(Outcome))
-    found = (Outcome.DUPLICATE, Outcome.OUTSIDE_TIME, Outcome.UNKNOWN_KEY)
-    return Tally(batch, len(outcome), *[int(counts[one]) for one in found])
+    unknown = counts[Outcome.UNKNOWN_KEY] + counts[Outcome.KEY_ENDED]
+    return Tally(batch, len(outcome), int(counts[Outcome.DUPLICATE]), int(counts[Outcome.OUTSIDE_TIME]), int(unknown))
 
 
 def tally_command(issuer: int, tally: Tally) -> bytes:

@@ -136,5 +136,6 @@ def test_an_account_has_a_limited_number_of_keys_the_revoked_ones_included():
 
 def test_only_a_good_key_is_revoked():
     assert refuse(registry_of(*ALL)._tables, KeyRevoked(KEY.key)) is None
+    assert refuse(registry_of(*ALL)._tables, KeyRevoked(KEY.key, -1)) is DocumentRefusal.BAD_TERMS
     assert refuse(registry_of(*ALL)._tables, KeyRevoked("other")) is DocumentRefusal.UNKNOWN_KEY
     assert refuse(registry_of(*ALL, KeyRevoked(KEY.key))._tables, KeyRevoked(KEY.key)) is DocumentRefusal.UNKNOWN_KEY

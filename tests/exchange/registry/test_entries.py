@@ -1,7 +1,10 @@
 """The tables behind the registry."""
 
+from msgspec.structs import replace
+
 from exchange.core.types import AccountState
 from exchange.registry.entries import EXCHANGE_NAME, Tables, first_entries
+from exchange.registry.units import INT64_MAX
 from tests.exchange.registry.builders import ALL, KEY, SYMBOL, registry_of
 
 
@@ -20,6 +23,14 @@ def test_entries_are_found_by_index_and_by_name():
     assert tables.instrument_at(1) is tables.instruments[SYMBOL] is entries.instruments[0]
     assert tables.keys[KEY.key] is entries.keys[0]
     assert tables.key_counts == {1: 1}
+
+
+def test_a_key_ends_when_it_expires_or_is_revoked_whichever_is_first():
+    made = {"expires_ns": 50, "is_revoked": False}
+    wanted = [({}, 50), ({"expires_ns": 0}, INT64_MAX), ({"is_revoked": True, "revoked_ns": 40}, 40)]
+    wanted.append(({"is_revoked": True, "revoked_ns": 60}, 50))
+    key = registry_of(*ALL).key(KEY.key)
+    assert [replace(key, **made | changes).ends_ns for changes, _ in wanted] == [end for _, end in wanted]
 
 
 def test_there_is_nothing_at_other_indices():

@@ -121,8 +121,8 @@ def test_facts_about_what_has_no_name_are_passed_over():
 
 
 def test_a_revoked_key_is_not_found_and_its_secret_is_forgotten():
-    registry = registry_of(*ALL, KeyRevoked(KEY.key))
-    assert registry.key(KEY.key) is None
+    registry = registry_of(*ALL, KeyRevoked(KEY.key, 77))
+    assert (registry.key(KEY.key), registry.any_key(KEY.key).ends_ns) == (None, 77)
     (key,) = registry.keys_of(1)
     assert (key.is_revoked, key.encrypted_secret) == (True, b"")
 

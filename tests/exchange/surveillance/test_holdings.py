@@ -62,7 +62,7 @@ def report(floor, number, outcome, issuer=MALLORY):
         floor.watch.apply(rows)
 
 
-@pytest.mark.parametrize("wrong", [Outcome.DUPLICATE, Outcome.OUTSIDE_TIME, Outcome.UNKNOWN_KEY])
+@pytest.mark.parametrize("wrong", [Outcome.DUPLICATE, Outcome.OUTSIDE_TIME, Outcome.UNKNOWN_KEY, Outcome.KEY_ENDED])
 def test_who_reports_what_cannot_be_counted_again_and_again_is_found(floor, wrong):
     begin = floor.market.sequence + 1
     report(floor, 1, [Outcome.APPLIED] * 600 + [wrong] * 149)
@@ -70,8 +70,12 @@ def test_who_reports_what_cannot_be_counted_again_and_again_is_found(floor, wron
     report(floor, 2, [wrong])
     report(floor, 3, [wrong])
     (alert,) = floor.alerts(AlertKind.USAGE_FRAUD)
-    found = {Outcome.DUPLICATE: "repeated", Outcome.OUTSIDE_TIME: "late", Outcome.UNKNOWN_KEY: "unknown_key"}
-    assert (alert.groups, alert.facts["records"], alert.facts[found[wrong]]) == ((MALLORY,), 751, 151)
+    found = {Outcome.DUPLICATE: "repeated", Outcome.OUTSIDE_TIME: "late"}
+    assert (alert.groups, alert.facts["records"], alert.facts[found.get(wrong, "unknown_key")]) == (
+        (MALLORY,),
+        751,
+        151,
+    )
     assert (alert.first_sequence, alert.last_sequence) == (begin, begin + 2)
     floor.pass_time(3_600)
     report(floor, 4, [Outcome.APPLIED] * 600)

@@ -94,6 +94,17 @@ def test_a_record_is_taken_for_72_hours(time_ms: int, outcome: Outcome) -> None:
     assert _plan(_batch(("a", "k", 1, 0), time_ms=time_ms), k=Purse(3, (_lot(4, 9),), 0, False)).outcome[0] == outcome
 
 
+@pytest.mark.parametrize(
+    ("time_ms", "outcome"),
+    [(NOW_MS - 1, Outcome.APPLIED), (NOW_MS, Outcome.KEY_ENDED), (NOW_MS + 1, Outcome.KEY_ENDED)],
+)
+def test_a_key_pays_for_use_before_its_end_alone(time_ms: int, outcome: Outcome) -> None:
+    ended, good = Purse(3, (_lot(4, 9),), 0, False, NOW_MS), Purse(4, (_lot(4, 9),), 0, False)
+    planned = _plan(_batch(("a", "k", 1, 0), ("b", "other", 1, 0), time_ms=time_ms), k=ended, other=good)
+    assert planned.outcome.tolist() == [outcome, Outcome.APPLIED]
+    assert planned.left == {"k": 9 - (outcome is Outcome.APPLIED), "other": 8}
+
+
 def test_a_series_pays_for_use_in_its_window_alone() -> None:
     lots = in_order([_lot(4, 100, start_ms=NOW_MS + 1), _lot(5, 100, end_ms=NOW_MS), _lot(6, 100)])
     assert _rows(_plan(_batch(("a", "k", 1, 0)), k=Purse(3, lots, 0, False))) == [(0, 6, 1)]

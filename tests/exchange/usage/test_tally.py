@@ -8,12 +8,17 @@ from exchange.usage.plan import Outcome
 from exchange.usage.tally import Tally, read_tally, tally_command, tally_of
 from tests.exchange.marketdata.builders import ALICE, Market
 
-OUTCOMES = [Outcome.APPLIED] * 5 + [Outcome.DUPLICATE] * 3 + [Outcome.OUTSIDE_TIME] * 2 + [Outcome.UNKNOWN_KEY]
+OUTCOMES = (
+    [Outcome.APPLIED] * 5
+    + [Outcome.DUPLICATE] * 3
+    + [Outcome.OUTSIDE_TIME] * 2
+    + [Outcome.UNKNOWN_KEY, Outcome.KEY_ENDED]
+)
 
 
 def test_a_tally_comes_back_out_of_its_refusal() -> None:
     tally = tally_of(7, np.array(OUTCOMES, np.uint8))
-    assert tally == Tally(7, 11, 3, 2, 1)
+    assert tally == Tally(7, 12, 3, 2, 2)
     market = Market()
     for issuer in (ALICE, 999):  # of an account that does not exist too
         ((refused,),) = market.send(tally_command(issuer, tally))
