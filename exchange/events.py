@@ -249,12 +249,12 @@ class EventLog:
     def write(self, after: int, events: np.ndarray) -> None:
         """Write events from number `after` + 1 on, over what is there; there is no gap before them."""
         assert after <= self.count
-        while len(events):
+        while count := len(events):
             segment, row = divmod(after, self._segment_events)
-            part = events[: self._segment_events - row]
-            _write(self._file(segment), part.view(np.uint8).data, row * EVENT_BYTES)
+            room = self._segment_events - row
+            part, events = (events[:room], events[room:]) if count > room else (events, events[:0])
+            _write(self._file(segment), part, row * EVENT_BYTES)
             after += len(part)
-            events = events[len(part) :]
         self.count = max(self.count, after)
 
     def read(self, after: int, limit: int) -> np.ndarray:
@@ -325,7 +325,7 @@ def segment_path(directory: Path, segment: int, segment_events: int = EVENT_SEGM
     return directory / f"{segment * segment_events + 1:020d}{SUFFIX}"
 
 
-def _write(file: int, data: memoryview, offset: int) -> None:
-    written = os.pwrite(file, data, offset)
-    if written < len(data):  # the disk is full: the next attempt says so
-        _write(file, data[written:], offset + written)
+def _write(file: int, data: np.ndarray, offset: int) -> None:
+    written = os.pwrite(file, data, offset)  # type: ignore[arg-type]  # a view of its bytes takes as long as the write
+    if written < data.nbytes:  # the disk is full: the next attempt says so
+        _write(file, data.view(np.uint8)[written:], offset + written)

@@ -31,7 +31,7 @@ class Snapshot(NamedTuple):
     time_ns: int  # of the last command
     event_count: int
     state_hash: bytes
-    engine: bytes
+    engine: bytes | memoryview
     registry: bytes
 
 

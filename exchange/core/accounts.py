@@ -76,12 +76,25 @@ def open_balance(state: Record, account: int, asset: int) -> int:
     balance.asset = asset
     balance.next = state.accounts[account].first_balance
     state.accounts[account].first_balance = slot
+    _enter(state, slot)
+    return slot
+
+
+@kernel
+def _enter(state: Record, slot: int) -> None:
+    """Put a balance into the index."""
     places = len(state.balance_index) - 1
-    place = _home(state, account, asset)
+    place = _home(state, int64(state.balances[slot].account), int64(state.balances[slot].asset))
     while state.balance_index[place] != NIL:
         place = (place + 1) & places
     state.balance_index[place] = slot
-    return slot
+
+
+@kernel
+def enter_all_balances(state: Record) -> None:
+    """Make the index again, which is empty: every balance comes to stand where it stood."""
+    for slot in range(1, state.balance_count):
+        _enter(state, slot)
 
 
 @kernel

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from exchange.core import state as memory
+from exchange.core.accounts import enter_all_balances
 from exchange.core.admin import (
     create_account,
     create_asset,
@@ -23,11 +24,13 @@ from exchange.core.admin import (
 )
 from exchange.core.auction import indicate, uncross
 from exchange.core.book import SLOT_MASK
+from exchange.core.calling import EVENTS_START, Program, caller
 from exchange.core.endings import clear_book, expire_order, fire_deadman, kill_switch, mass_cancel, set_deadman
 from exchange.core.jit import ROW, Record, entry, kernel, prefetch, record_at, routine
 from exchange.core.money import bring_in, bust_trade, expire_units, redeem, transfer, withdraw
 from exchange.core.orders import cancel_order, new_order, reduce_order, replace_order
 from exchange.core.quotes import begin_batch, continue_batch, quote
+from exchange.core.recent import enter_all
 from exchange.core.records import COMMAND, EVENT
 from exchange.core.state import EVENTS_MAX, OUTPUT, PRODUCTION, Capacity
 from exchange.core.telling import reject
@@ -46,7 +49,6 @@ _FAR, _NEAR = 12, 6  # how many commands ahead memory is asked for
 _CACHED_ORDERS = 1 << 14  # so many orders mostly are in the processor's own memory
 _COMMAND = np.dtype((ROW, COMMAND))
 _COMMAND_BYTES, _EVENT_BYTES = COMMAND.itemsize, EVENT.itemsize
-_EVENTS_START = OUTPUT.itemsize - EVENTS_MAX * _EVENT_BYTES
 _OUTPUTS_MAX = 4  # so many batches of events may be in use before they are copied
 _INPUT_BYTES = 64 * _COMMAND_BYTES  # up to this it is quicker to copy commands than to ask where they are
 _OPEN_ORDER = np.dtype(
@@ -211,7 +213,7 @@ def _fetch_neighbours(state: Record, command: Record) -> None:
 
 
 @cache
-def _program(capacity: Capacity) -> Callable[[int, int, int, int, int], int]:
+def _program(capacity: Capacity) -> Program:
     """Return what applies commands to states of a capacity; it takes addresses, for numba looks long at an array."""
     layout = memory.state_dtype(capacity)
 
@@ -232,8 +234,25 @@ def _program(capacity: Capacity) -> Callable[[int, int, int, int, int], int]:
         state.event_count += output.count
         return index
 
-    program: Callable[[int, int, int, int, int], int] = run
+    program: Program = run
     return program
+
+
+@cache
+def _indexer(capacity: Capacity) -> Callable[[int], None]:
+    """Return what makes the indexes of a restored state of a capacity."""
+    layout = memory.state_dtype(capacity)
+
+    @entry
+    def index(state_at: int) -> None:
+        """Find out again where everything is."""
+        state = record_at(state_at, layout)
+        enter_all_balances(state)
+        enter_all(state.client_ids)
+        enter_all(state.usage_ids)
+
+    indexer: Callable[[int], None] = index
+    return indexer
 
 
 class _Output:
@@ -244,7 +263,7 @@ class _Output:
     def __init__(self) -> None:
         self.bytes = bytearray(OUTPUT.itemsize)  # the quickest to copy a few events from
         self.memory = np.frombuffer(self.bytes, np.uint8)
-        self.rows = self.memory[_EVENTS_START:].view(EVENT)
+        self.rows = self.memory[EVENTS_START:].view(EVENT)
         self.count = self.memory[:4].view(np.uint32)
         self.at = self.memory.ctypes.data
         self.references = getrefcount(self.memory)  # whoever has events has one more
@@ -269,16 +288,19 @@ class Engine:
         self._input = np.zeros(_INPUT_BYTES, np.uint8)
         self._taken = self._input.data
         self._state_at, self._input_at = self._states.ctypes.data, self._input.ctypes.data
+        self._apply_one: Callable[[bytes], bytes] | None = None  # until it is needed: the kernel must be there for it
 
     @classmethod
-    def restore(cls, data: bytes) -> "Engine":
+    def restore(cls, data: bytes | memoryview) -> "Engine":
         """Continue from a snapshot; raises ValueError when the bytes are none of this version."""
         engine = cls.__new__(cls)
-        engine._take_over(*memory.restore(data))  # noqa: SLF001 - its own
+        states, capacity = memory.restore(data)
+        _indexer(capacity)(states.ctypes.data)
+        engine._take_over(states, capacity)  # noqa: SLF001 - its own
         return engine
 
-    def snapshot(self) -> bytes:
-        """Return the whole state as bytes."""
+    def snapshot(self) -> memoryview:
+        """Return a copy of the whole state, as bytes."""
         return memory.snapshot(self._states, self.capacity)
 
     def digest(self) -> bytes:
@@ -298,21 +320,27 @@ class Engine:
         rest = self._apply(commands.ctypes.data, done, len(commands)) if done < len(commands) else b""
         return np.concatenate([events, np.frombuffer(rest, EVENT)])
 
-    def apply_bytes(self, commands: bytes) -> bytearray:
+    def apply_bytes(self, commands: bytes) -> bytes | bytearray:
         """Do what `apply` does with commands and events as bytes: the quickest for one or a few."""
         size = len(commands)
+        if size == _COMMAND_BYTES and type(commands) is bytes:  # nothing else stands in memory as the call expects it
+            return (self._apply_one or self._one_caller())(commands)
         if size > _INPUT_BYTES:
-            return bytearray(self.apply(np.frombuffer(commands, COMMAND)).tobytes())
+            return self.apply(np.frombuffer(commands, COMMAND)).tobytes()
         self._taken[:size] = commands
         return self._apply(self._input_at, 0, size // _COMMAND_BYTES)
+
+    def _one_caller(self) -> Callable[[bytes], bytes]:
+        self._apply_one = caller(self._run, self._state_at, self._output.at, self._output.bytes)
+        return self._apply_one
 
     def _apply(self, commands_at: int, done: int, count: int) -> bytearray:
         output = self._output
         done = self._run(self._state_at, commands_at, done, count, output.at)
-        events = output.bytes[_EVENTS_START : _EVENTS_START + output.count.item() * _EVENT_BYTES]
+        events = output.bytes[EVENTS_START : EVENTS_START + output.count.item() * _EVENT_BYTES]
         while done < count:
             done = self._run(self._state_at, commands_at, done, count, output.at)
-            events += output.bytes[_EVENTS_START : _EVENTS_START + output.count.item() * _EVENT_BYTES]
+            events += output.bytes[EVENTS_START : EVENTS_START + output.count.item() * _EVENT_BYTES]
         return events
 
     def _idle_output(self) -> "_Output":

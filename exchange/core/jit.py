@@ -2,7 +2,8 @@
 
 `kernel` is for small helpers in a command's path: forced into their caller, they cost no call. `routine` is for what
 is called once a command or less: kept apart, or the compile explodes. `entry` is what Python calls: cached on disk
-and without the GIL. Records carry no reference counts, so every one of them takes the state as one record.
+and without the GIL. `brief` is an entry that keeps the GIL: to give it away and back takes longer than one command.
+Records carry no reference counts, so every one of them takes the state as one record.
 With NUMBA_DISABLE_JIT=1 all of them are plain Python, which is how coverage and the debugger see the core.
 """
 
@@ -44,6 +45,7 @@ _INNER: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # called b
 kernel = njit(forceinline=True, **_INNER)
 routine = njit(forceinline=False, **_INNER)  # said, else it takes after the kernel that calls it first
 entry = njit(cache=True, nogil=True)
+brief = njit(cache=True)
 
 Record: TypeAlias = Any  # a row of a numpy record array, its fields as attributes: no type checker knows it
 int64 = cast("Callable[[Any], int]", np.int64)  # widens a narrow field, so that kernels see one kind of integer

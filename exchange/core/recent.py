@@ -55,11 +55,28 @@ def remember(ids: Record, key_low: int, key_high: int, time_ns: int, value: int,
     entry.key_high = key_high
     entry.time_ns = time_ns
     entry.value = value
+    _enter(ids, row)
+
+
+@kernel
+def _enter(ids: Record, row: int) -> None:
+    """Put a row into the index."""
     places = len(ids.index) - 1
-    place = scatter(key_low, ids.index_bits)
+    place = _home(ids, row)
     while ids.index[place] != 0:
         place = (place + 1) & places
     ids.index[place] = row + 1
+
+
+@kernel
+def enter_all(ids: Record) -> None:
+    """Make the index again, which is empty: every id comes to stand where it stood.
+
+    Of two ids that want one place the older has it, however many older ones there were and are forgotten: when one
+    goes, the next that wanted its place moves up, and so on, which is how they would stand had it never been there.
+    """
+    for position in range(ids.first, ids.last):
+        _enter(ids, _row(ids, position))
 
 
 @routine

@@ -1,7 +1,7 @@
 """The state of a shard as one record: scalars are fields, tables are nested arrays.
 
 Only this file knows the memory layout. Every table starts at 1 (NIL is 0), so zeroed memory is an empty state,
-a snapshot is the bytes that are not zero, and two engines are equal when their bytes are. Capacity that is not
+a snapshot is the rows that are in use, and two engines are equal when their bytes are. Capacity that is not
 used costs nothing: the system hands out zero pages when they are first touched.
 """
 
@@ -353,70 +353,63 @@ def allocate(capacity: Capacity) -> np.ndarray:
 
 _LINE = 64
 _HUGE = 1 << 26  # bytes from which large pages are worth it
-_BLOCK = 1 << 16
-_HEADER = Struct("<10qqq")  # capacity, state size, number of blocks that follow
+_HEADER = Struct("<10qq")  # capacity, state size
 
 
 def _extents(states: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Yield where bytes may be other than zero, (start, end): no table reaches beyond its count."""
+    """Yield where what cannot be made again is, (start, end): no table reaches beyond its count, all else is zero.
+
+    The indexes are left out: rows put into an empty one in the order in which they came stand where they stood.
+    Each part is found when it is asked for, and so are the counts that say how far it reaches: they are in one before.
+    """
     state, fields = states[0], cast("Any", states.dtype.fields)
-    for name, (dtype, start) in fields.items():
-        rows = int(state[_COUNTED[name]]) if name in _COUNTED else 1
-        if name not in _RINGS:
-            yield start, start + rows * (dtype.base if name in _COUNTED else dtype).itemsize
-            continue
+    yield 0, fields["accounts"][1]
+    for name, count in _COUNTED.items():
+        dtype, start = fields[name]
+        yield start, start + int(state[count]) * dtype.base.itemsize
+    dtype, start = fields["leaves"]
+    yield start, start + dtype.itemsize
+    for name in _RINGS:
+        dtype, start = fields[name]
         table, first = dtype.fields["rows"]
-        index, last = dtype.fields["index"]
-        yield start, start + first + min(int(state[name]["last"]), table.shape[0]) * table.base.itemsize
-        yield start + last, start + last + index.itemsize
-
-
-def _blocks_in_use(states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the state as bytes, and the numbers of its 64 KiB blocks that are not all zero."""
-    memory = states.view(np.uint8).reshape(-1)
-    numbers: dict[int, None] = {}
-    for start, end in _extents(states):
-        numbers.update(dict.fromkeys(range(start // _BLOCK, (end + _BLOCK - 1) // _BLOCK)))
-    used = [number for number in sorted(numbers) if memory[number * _BLOCK : (number + 1) * _BLOCK].any()]
-    return memory, np.array(used, "<i8")
+        yield start, start + first
+        yield start + first, start + first + min(int(state[name]["last"]), table.shape[0]) * table.base.itemsize
 
 
 def digest(states: np.ndarray) -> bytes:
     """Return the SHA-256 of the state: equal for equal states of equal capacity."""
-    memory, used = _blocks_in_use(states)
-    total = hashlib.sha256(used.tobytes())
-    for number in used.tolist():
-        total.update(memory[number * _BLOCK : (number + 1) * _BLOCK].data)
+    memory = states.view(np.uint8).reshape(-1)
+    total = hashlib.sha256()
+    for start, end in _extents(states):
+        total.update(memory[start:end].data)
     return total.digest()
 
 
-def snapshot(states: np.ndarray, capacity: Capacity) -> bytes:
-    """Return the state as bytes: the blocks in use, and where they belong."""
-    memory, used = _blocks_in_use(states)
-    parts = [_HEADER.pack(*capacity, len(memory), len(used)), used.tobytes()]
-    parts += [memory[number * _BLOCK : (number + 1) * _BLOCK].tobytes() for number in used.tolist()]
-    return b"".join(parts)
+def snapshot(states: np.ndarray, capacity: Capacity) -> memoryview:
+    """Return a copy of the state: what is in use of each table, one behind the other."""
+    memory = states.view(np.uint8).reshape(-1)
+    parts = [np.frombuffer(_HEADER.pack(*capacity, len(memory)), np.uint8)]
+    parts += [memory[start:end] for start, end in _extents(states)]
+    return np.concatenate(parts).data  # unlike join it copies without the interpreter's lock
 
 
-def restore(data: bytes) -> tuple[np.ndarray, Capacity]:
-    """Return the state that `snapshot` wrote, and its capacity.
+def restore(data: bytes | memoryview) -> tuple[np.ndarray, Capacity]:
+    """Return the state that `snapshot` wrote, with empty indexes, and its capacity.
 
     Raises ValueError when the bytes are no snapshot or of another layout.
     """
     if len(data) < _HEADER.size:
         raise ValueError("a snapshot of the state must have a header")
-    *sizes, size, count = _HEADER.unpack_from(data)
+    *sizes, size = _HEADER.unpack_from(data)
     capacity = Capacity(*sizes)
     states = _zeros(state_dtype(capacity))
     memory = states.view(np.uint8).reshape(-1)
     if size != len(memory):
         raise ValueError(f"the snapshot has {size} bytes of state, this version has {len(memory)}: replay the journal")
-    used = np.frombuffer(data, "<i8", count, _HEADER.size)
-    position = _HEADER.size + used.nbytes
-    for number in used.tolist():
-        block = memory[number * _BLOCK : (number + 1) * _BLOCK]
-        block[:] = np.frombuffer(data, np.uint8, len(block), position)
-        position += len(block)
+    position = _HEADER.size
+    for start, end in _extents(states):
+        memory[start:end] = np.frombuffer(data, np.uint8, end - start, position)
+        position += end - start
     if position != len(data):
-        raise ValueError(f"the snapshot has {len(data)} bytes, its blocks need {position}")
+        raise ValueError(f"the snapshot has {len(data)} bytes, its tables need {position}")
     return states, capacity

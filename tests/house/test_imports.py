@@ -52,7 +52,7 @@ ONLY_IN = {
     "pydantic": ("api",),
     "uvicorn": ("api",),
     "numba": ("exchange/core",),
-    "llvmlite": ("exchange/core/jit.py", "exchange/core/linking.py"),
+    "llvmlite": ("exchange/core/calling.py", "exchange/core/jit.py", "exchange/core/linking.py"),
     "time": ("exchange/clock.py", "api"),
     "random": ("exchange/clock.py", "api"),
     "uuid": ("exchange/clock.py", "api"),

@@ -3,11 +3,12 @@
 import random
 
 import numpy as np
+import pytest
 
 from exchange.core import commands
 from exchange.core.engine import Engine
 from exchange.core.jit import JIT_ENABLED, entry
-from exchange.core.recent import find, has_room, remember
+from exchange.core.recent import enter_all, find, has_room, remember
 from exchange.core.state import TEST, allocate
 from exchange.core.types import CLIENT_ID_WINDOW_NS, USAGE_ID_WINDOW_NS, EventKind, RejectReason
 from tests.exchange.core.builders import ALICE, BOB, TOKENS, Market, reasons
@@ -121,6 +122,31 @@ def test_the_oldest_gives_way_and_the_index_finds_exactly_what_is_left_however_k
                 kept[key] = now, index + 1
         assert int(found[index]) == expected
     assert (found > 0).any()
+
+
+@entry
+def index_again(states):
+    """Make the index of an emptied one."""
+    enter_all(states[0].client_ids)
+
+
+@pytest.mark.parametrize("places", [3, 40, 1 << 20])
+def test_an_index_made_again_is_the_same_to_the_byte_whatever_was_forgotten(places):
+    chance = np.random.default_rng(places)
+    states = allocate(TEST)
+    index = states[0]["client_ids"]["index"]
+    now = 0
+    for _ in range(40):
+        count = int(chance.integers(1, 200))
+        times = now + np.cumsum(chance.integers(0, 3, count)).astype(np.int64)
+        keys = np.stack([chance.integers(0, places, count) << 43, chance.integers(0, 1 << 40, count)], axis=1)
+        use(states, keys, times, 400, np.zeros(count, np.int64))
+        now = int(times[-1])
+        before = index.copy()
+        index[:] = 0
+        index_again(states)
+        assert before.any()
+        assert index.tobytes() == before.tobytes()
 
 
 def test_an_emptied_ring_leaves_an_empty_index():
