@@ -10,6 +10,37 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA_DEFAULT = "../shared/data"
+LONGEST = (  # begun first, so that no worker ends with one of them while the others idle
+    "system/test_kill.py",  # compiles the kernel as it is served, while another worker
+    "exchange/core/test_engine.py",  # compiles that of the tests, with and without checks of bounds,
+    "api/test_cli.py",
+    "exchange/core/test_limits.py",  # and then the smallest
+    "system/test_licences.py",
+    "system/test_openapi_requests.py",
+    "exchange/test_server.py",
+    "system/test_storms.py",
+    "properties/test_engine_matches_reference.py",
+    "api/v1/test_proposals.py",
+    "settlement/test_posting.py",
+    "system/test_stream_clients.py",
+    "system/test_usage_trace.py",
+    "api/test_compose.py",
+    "conformance/test_flash1.py",
+    "settlement/test_poster.py",
+    "api/demo/test_day.py",
+    "system/test_every_route.py",
+    "settlement/test_recompute.py",
+    "system/test_oversight.py",
+    "exchange/test_expiry.py",
+    "benchmarks/test_flash1.py",
+    "system/test_connector.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first; a file is one worker's, with all its servers."""
+    rank = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 
 @pytest.fixture(scope="session")

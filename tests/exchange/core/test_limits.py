@@ -325,8 +325,12 @@ def test_an_account_has_a_limit_of_open_orders_of_its_own_even_where_the_book_ha
 
 @each_engine
 def test_days_of_acquisition_need_room(engine):
-    market = ruled(engine(TEST._replace(acquisitions=1)), turnaround_days=1)
-    assert [bought(market, account, 1) for account in (CAROL, DAVE, CAROL)] == [OK, RejectReason.ACQUISITIONS_FULL, OK]
+    market = ruled(engine(TEST), turnaround_days=1)
+    buyers = range(DAVE + 1, DAVE + 1 + TEST.acquisitions)
+    for account in buyers:
+        market.do(commands.create_account(account), commands.deposit(account, CNY, 100))
+    assert {bought(market, account, 1) for account in buyers} == {OK}
+    assert [bought(market, account, 1) for account in (DAVE, buyers[0])] == [RejectReason.ACQUISITIONS_FULL, OK]
     assert reasons(market.buy(BOB, 1, 5, instrument=RULED)) == [OK]
 
 
