@@ -16,6 +16,7 @@ from api.demo.day import Plan, run_day
 from api.gateways.fleet import GATEWAYS_MAX
 from api.ledgercli import EXIT_DIFFERENCE, Directory, Dsn, err, failures, out
 from api.logs import log_to_stderr
+from api.manual import illustrate
 from api.origins import origin_of
 from api.version import own_version
 
@@ -129,6 +130,9 @@ def _origins(texts: list[str]) -> tuple[str, ...]:
         return tuple(origin_of(text) for text in texts)
     except ValueError as error:
         raise typer.BadParameter(f"--allow-origin: {error}") from None
+
+
+illustrate(app)
 
 
 def main() -> None:

@@ -13,7 +13,10 @@ from api.signing import ENTITLEMENT, REVOCATIONS, SignatureError, opened
 app = typer.Typer(help="Entitlements to read datasets, checked offline.", no_args_is_help=True)
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The signed text of the entitlement.")]
 Key = Annotated[str, typer.Option(help="The venue's public key, hexadecimal: GET /v1/signers says it.")]
-List_ = Annotated[Path | None, typer.Option("--revocations", exists=True, dir_okay=False, help="GET /v1/revocations.")]
+List_ = Annotated[
+    Path | None,
+    typer.Option("--revocations", exists=True, dir_okay=False, help="What GET /v1/revocations says."),
+]
 
 
 def register(parent: typer.Typer) -> None:

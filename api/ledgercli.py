@@ -66,7 +66,8 @@ Heads = Annotated[
     list[str] | None, typer.Option("--head", help="A ledger head known from earlier, EVENT:HASH; may be repeated.")
 ]
 Published = Annotated[str, typer.Option(help="Hash of a batch known from an earlier pass, in hexadecimal.")]
-Moment = Annotated[datetime | None, typer.Option(help="A time in UTC; else the beginning, and now.")]
+Start = Annotated[datetime | None, typer.Option(help="A time in UTC; else the beginning.")]
+End = Annotated[datetime | None, typer.Option(help="A time in UTC; else now.")]
 Account = Annotated[int | None, typer.Argument(help="Number of the account; 0 is the exchange's own.")]
 AccountName = Annotated[str | None, typer.Option("--account", help="Name of the account, instead of its number.")]
 AssetName = Annotated[str, typer.Option("--asset", help="Number or name of the asset.")]
@@ -144,10 +145,10 @@ def statement(
     dsn: Dsn = None,
     name: AccountName = None,
     asset: AssetName = str(CASH),
-    start: Moment = None,
-    end: Moment = None,
+    start: Start = None,
+    end: End = None,
     as_json: AsJson = False,  # noqa: FBT002 - a switch
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,  # noqa: FBT002 - a switch
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, for a spreadsheet.")] = False,  # noqa: FBT002 - a switch
     parquet: Annotated[Path | None, typer.Option(help="Write the lines to this Parquet file.")] = None,
 ) -> None:
     """Print opening balance, every posting and closing balance of an account in one asset, in units. They add up."""

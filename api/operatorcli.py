@@ -32,7 +32,7 @@ RULES = {
 }
 Why = Annotated[str, typer.Option("--why", help="Why it is done: kept for the auditor.", show_default=False)]
 Number = Annotated[int, typer.Argument(min=1, help="Number of a proposal.")]
-Symbol = Annotated[str, typer.Argument(help="Instrument.", autocompletion=completion.symbols)]
+Symbol = Annotated[str, typer.Argument(help="Symbol of the instrument.", autocompletion=completion.symbols)]
 Behind = Annotated[int, typer.Option("--after", min=0, help="Only those behind this number.")]
 group = typer.Typer(help="Run the market: every act is written down with its reason.", no_args_is_help=True)
 
@@ -47,7 +47,7 @@ def halt(
     why: Why,
     symbols: Annotated[
         list[str] | None,
-        typer.Argument(help="Instruments; none: all that trade.", autocompletion=completion.symbols),
+        typer.Argument(help="Symbols of instruments; none: all that trade.", autocompletion=completion.symbols),
     ] = None,
     data: Directory = DATA,
     url: Address = URL,

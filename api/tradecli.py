@@ -51,16 +51,6 @@ Name = Annotated[
 ]
 TimeInForce = Annotated[str, typer.Option("--tif", help="GTC: until cancelled, IOC: at once, FOK: all or nothing.")]
 PostOnly = Annotated[bool, typer.Option("--post-only", help="Refuse rather than match on entry.")]
-_EXAMPLES = {
-    "markets": "`tokenbourse markets CTEL --watch` follows the instruments whose symbols contain CTEL",
-    "book": "`tokenbourse book TA.CTEL.Q3.OUT.GZ.M2701.G80A --levels 20 --watch`",
-    "tape": "`tokenbourse tape TA.CTEL.Q3.OUT.GZ.M2701.G80A --json` prints the last trades for a program",
-    "buy": "`tokenbourse buy TA.CTEL.Q3.OUT.GZ.M2701.G80A 5 0.2 --key-file alice.json` buys 5 lots at 0.2 or less",
-    "sell": "`tokenbourse sell TA.CTEL.Q3.OUT.GZ.M2701.G80A 5 0.3 --post-only` offers 5 lots and never takes",
-    "cancel": "`tokenbourse cancel TA.CTEL.Q3.OUT.GZ.M2701.G80A 4194305` or `... --name mine-7` or `... --all`",
-    "orders": "`tokenbourse orders --watch` follows all open orders",
-    "balance": "`tokenbourse balance --json`",
-}
 
 
 class _Options(NamedTuple):
@@ -72,8 +62,7 @@ class _Options(NamedTuple):
 def register(app: typer.Typer) -> None:
     """Add the commands of those who trade."""
     for command in (markets, book, tape, buy, sell, cancel, orders, balance):
-        name = command.__name__
-        app.command(name, epilog=f"**Example** {_EXAMPLES[name]}", rich_help_panel="Trading")(command)
+        app.command(command.__name__, rich_help_panel="Trading")(command)
 
 
 def markets(
