@@ -36,6 +36,7 @@ class Counted(IntEnum):
     ORDERS = 2  # of an account
     REFUSALS = 3  # of an address
     BAN = 4  # of an address, in seconds
+    CONNECTIONS = 5  # of an address: opened, less closed
 
 
 Tell = Callable[[Counted, Any, int], None]  # whose, and how much
@@ -201,11 +202,9 @@ class Limiter:
 
     def open_connection(self, address: str) -> Problem | None:
         """Count a connection; return why it must be closed at once, or None. Each opened one is closed once."""
-        count = self._connections.get(address, 0) + 1
-        self._connections[address] = count
-        self._connection_count += 1
+        self._connect(address, 1)
         limits = self.limits
-        full = count > limits.connections_per_address_max
+        full = self._connections[address] > limits.connections_per_address_max
         if full or self._connection_count > limits.connections_max:
             limit = limits.connections_per_address_max if full else limits.connections_max
             return TOO_MANY_CONNECTIONS._replace(message=TOO_MANY_CONNECTIONS.message.format(limit))
@@ -213,10 +212,7 @@ class Limiter:
 
     def close_connection(self, address: str) -> None:
         """Count a connection out."""
-        self._connection_count -= 1
-        self._connections[address] -= 1
-        if not self._connections[address]:
-            del self._connections[address]
+        self._connect(address, -1)
 
     def tell(self, tell: Tell) -> None:
         """Tell somebody from now on what is taken here, and who is banned."""
@@ -228,6 +224,8 @@ class Limiter:
         """Count what was taken elsewhere, or shut out who was banned there."""
         if counted is Counted.BAN:
             self._shut_out(key, amount, now_ns)
+        elif counted is Counted.CONNECTIONS:
+            self._count(key, amount)
         else:
             self._shared[counted].note(key, amount, now_ns)
 
@@ -235,7 +233,22 @@ class Limiter:
         """Return all that is used, and the bans that are not over, as `note` takes them."""
         used = [(counted, *one) for counted, buckets in self._shared.items() for one in buckets.standing(now_ns)]
         rest_s = {address: -((now_ns - ban.until_ns) // SECOND_NS) for address, ban in self._bans.items()}
+        used += [(Counted.CONNECTIONS, address, count) for address, count in self._connections.items()]
         return used + [(Counted.BAN, address, seconds) for address, seconds in rest_s.items() if seconds > 0]
+
+    def _connect(self, address: str, change: int) -> None:
+        """Count a connection of this process's own in or out."""
+        self._count(address, change)
+        if self._tell is not None:
+            self._tell(Counted.CONNECTIONS, address, change)
+
+    def _count(self, address: str, change: int) -> None:
+        self._connection_count += change
+        count = self._connections.get(address, 0) + change
+        if count:
+            self._connections[address] = count
+        else:
+            self._connections.pop(address, None)
 
     def _refuse_banned(self, address: str, now_ns: int) -> None:
         ban = self._bans.get(address)

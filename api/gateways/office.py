@@ -4,6 +4,7 @@ A command that has arrived here is the exchange's: what becomes of the gateway t
 """
 
 import asyncio
+from collections import Counter
 from functools import partial
 
 import numpy as np
@@ -28,7 +29,7 @@ class Office:
         """Answer with an application whose exchange is open; from now on its names are told."""
         self._application = application
         self._exchange = application.services.exchange
-        self._links: dict[Link, None] = {}
+        self._links: dict[Link, Counter[str]] = {}  # with how many connections it has of each address
         self._answering: set[asyncio.Task[None]] = set()
         self._server: asyncio.AbstractServer | None = None
         self._ready = asyncio.Event()
@@ -60,10 +61,12 @@ class Office:
     def _greet(self, link: Link) -> None:
         link.send(Kind.REGISTRY, 0, self._exchange.registry.snapshot())
         link.send(Kind.USED, 0, self._usage.standing())
-        self._links[link] = None
+        self._links[link] = Counter()
 
     def _leave(self, link: Link) -> None:
-        self._links.pop(link, None)
+        held = self._links.pop(link, None)
+        if held:
+            self._tell_used(self._usage.closed(held))
 
     def _tell_names(self, batch: Batch) -> None:
         if not self._links:
@@ -89,7 +92,7 @@ class Office:
                 self._answering.add(task)
                 task.add_done_callback(self._answering.discard)
             case Kind.USED:
-                self._usage.hear(payload)
+                self._usage.hear(payload, self._links[link])
                 self._tell_used(payload, link)
             case Kind.READY:
                 self.ready_count += 1

@@ -6,6 +6,7 @@ a limit is exact but for what is on its way at the same moment.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 
 import msgspec
@@ -28,14 +29,26 @@ class Usage:
         self._sums: dict[tuple[Counted, str | int], int] = {}
         limiter.tell(self._note)
 
-    def hear(self, payload: bytes) -> None:
-        """Count what another process took."""
+    def hear(self, payload: bytes, held: Counter[str] | None = None) -> None:
+        """Count what another process took; `held` is how many connections it has of each address, and is kept up."""
         now_ns = self._now_ns()
         for counted, key, tokens in _decode(payload):
             self._limiter.note(counted, key, tokens, now_ns)
+            if held is not None and counted is Counted.CONNECTIONS:
+                held[str(key)] += tokens
+                if not held[str(key)]:
+                    del held[str(key)]
+
+    def closed(self, held: Counter[str]) -> bytes:
+        """Count the connections of a process out that has gone; return what is to be told of it."""
+        told = _encode([(Counted.CONNECTIONS, address, -count) for address, count in held.items()])
+        self.hear(told)
+        return told
 
     def standing(self) -> bytes:
-        """Return all that is used, for a process that begins."""
+        """Return all that is used, for a process that begins and is told of whatever comes then."""
+        if self._sums:
+            self._tell()  # else it would hear it twice
         return _encode(self._limiter.standing(self._now_ns()))
 
     def _note(self, counted: Counted, key: str | int, tokens: int) -> None:
@@ -45,6 +58,7 @@ class Usage:
         self._sums[place] = self._sums.get(place, 0) + tokens
 
     def _tell(self) -> None:
-        told = [(counted, key, tokens) for (counted, key), tokens in self._sums.items()]
+        told = [(counted, key, tokens) for (counted, key), tokens in self._sums.items() if tokens]
         self._sums.clear()
-        self._send(_encode(told))
+        if told:
+            self._send(_encode(told))

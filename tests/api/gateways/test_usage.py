@@ -2,8 +2,11 @@
 
 import asyncio
 import os
+import selectors
 import signal
+import socket
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from itertools import cycle
@@ -19,7 +22,8 @@ from tests.api.gateways.test_fleet import Behind, gateways, until
 from tests.api.venue import Client
 
 PRICE = "10.0000"
-LIMITS = Limits(weight_per_minute=60, refusals_before_ban=20)
+LIMITS = Limits(weight_per_minute=60, refusals_before_ban=20, connections_per_address_max=40)
+ON_THE_WAY_MAX = 4  # connections let in before the other processes had heard of those just before
 LINES = 6  # of one client; at least one to each gateway
 
 
@@ -70,6 +74,75 @@ def test_who_comes_through_several_gateways_has_one_limit_and_one_ban(behind: Be
     for process in before:
         os.kill(process, signal.SIGKILL)
     until(lambda: len(gateways() - before) == len(before) and is_banned(behind))
+
+
+def test_connections_have_one_limit_and_go_with_their_gateway(behind: Behind) -> None:
+    with ExitStack() as opened:
+        limit, lines = LIMITS.connections_per_address_max, selectors.DefaultSelector()
+        opened.callback(lines.close)
+        for _ in range(3 * limit):
+            line = opened.enter_context(socket.create_connection(("127.0.0.1", behind.port)))
+            lines.register(line, selectors.EVENT_READ)  # who is let in hears nothing before it asks
+        until(lambda: len(lines.select(0)) >= 2 * limit - ON_THE_WAY_MAX)
+        assert 2 * limit - ON_THE_WAY_MAX <= len(lines.select(0)) <= 2 * limit + LINES
+        until(lambda: not is_let_in(behind))
+        before = gateways()
+        for process in before:
+            os.kill(process, signal.SIGKILL)
+        until(lambda: len(gateways() - before) == len(before) and is_let_in(behind))
+
+
+def is_let_in(served: Behind) -> bool:
+    """Return whether a connection is served, whatever it is told."""
+    with closing(Client(served.base, "alice")) as client:
+        try:
+            return placed(client, "late").status_code != 503
+        except httpx.HTTPError:
+            return False
+
+
+def test_connections_of_a_process_that_has_gone_are_counted_out() -> None:
+    async def main() -> list[list[int]]:
+        limits = Limits(connections_max=5, connections_per_address_max=3)
+        office, one, other = (Limiter(limits) for _ in range(3))
+        told: list[bytes] = []
+        held: Counter[str] = Counter()
+        here, there = Usage(office, lambda: 0, told.append), Usage(other, lambda: 0, told.append)
+        Usage(one, lambda: 0, told.append)
+        for address in ("a", "a", "b", "c"):
+            assert one.open_connection(address) is None
+        one.close_connection("c")  # within the turn: nobody hears of it
+        await asyncio.sleep(0)
+        here.hear(told[0], held)
+        there.hear(here.standing())
+        assert (held, len(told)) == ({"a": 2, "b": 1}, 1)
+        counts = [[limiter._connections["a"], limiter._connection_count] for limiter in (office, one, other)]
+        assert other.open_connection("a") is None
+        problem = other.open_connection("a")
+        assert problem is not None
+        there.hear(here.closed(held))
+        assert [other._connections, other._connection_count, office._connections] == [{"a": 2}, 2, {}]
+        return counts
+
+    assert asyncio.run(main()) == [[2, 3]] * 3
+
+
+def test_what_is_about_to_be_told_is_not_told_twice_to_who_begins() -> None:
+    async def main() -> dict[str, int]:
+        here, late = Limiter(LIMITS), Limiter(LIMITS)
+        told: list[bytes] = []
+        usage = Usage(here, lambda: 0, told.append)
+        here.open_connection("a")
+        standing = usage.standing()
+        del told[:]  # to those who were there before
+        begun = Usage(late, lambda: 0, lambda _: None)
+        begun.hear(standing)
+        await asyncio.sleep(0)
+        for payload in told:
+            begun.hear(payload)
+        return late._connections
+
+    assert asyncio.run(main()) == {"a": 1}
 
 
 def is_banned(served: Behind) -> bool:
