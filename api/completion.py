@@ -52,7 +52,7 @@ def _asked(url: str, names: list[str]) -> list[str]:
     except UnknownSymbol:  # another exchange listens there now
         return []
     except (ClientError, ValueError):  # it is away, or the address is none
-        pass
+        return found
     return found
 
 
