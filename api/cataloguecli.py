@@ -1,10 +1,12 @@
 """The command line of catalogues: `tokenbourse catalogue import`.
 
-A file is read and checked here, and every row of it by the exchange, before the first instrument is listed; then it is
-listed in parts. Should the exchange end between two of them, the same command lists the rest.
+A file is read and checked here, and every row of it by the exchange, before anything is planned; then it is planned in
+parts, and listed when the last one is there. Should the exchange end before that, nothing is listed and the same
+command goes on; should it end after that, its next start lists the rest.
 """
 
 import asyncio
+import hashlib
 import json
 import re
 from datetime import UTC, datetime
@@ -24,6 +26,7 @@ from exchange.registry.pricelists import KINDS, TICKS_PER_YUAN, BadRow, FormatEr
 from settlement.progress import Progress
 
 URL = "http://127.0.0.1:8080"
+LISTING_S_MAX = 300  # until the last part of a large file is answered
 SHOWN_MAX = 50  # bad lines on a terminal; --json names all
 Address = Annotated[str, typer.Option("--url", help="Where the exchange listens.")]
 
@@ -96,6 +99,7 @@ def parse_rates(texts: list[str]) -> dict[str, Fraction]:
 async def _import(found: PriceList, data: Path, url: str, terms: Terms, progress: Progress) -> Imported:
     bad = list(found.bad)
     async with open_http(url) as http:
+        http.timeout = httpx.Timeout(LISTING_S_MAX)
         desk = Rest(http, operator_key(data))
         issuers = {} if terms.issuer is not None else await _accounts(desk)
         good = _issued(found.wanted, terms, issuers, bad)
@@ -105,6 +109,8 @@ async def _import(found: PriceList, data: Path, url: str, terms: Terms, progress
         bad += checked.bad
         if terms.is_dry or (bad and not terms.skips_bad):
             return Imported(checked.listed if terms.is_dry else 0, checked.known, bad)
+        if not checked.listed and not checked.bad:
+            return Imported(0, checked.known, bad)
         refused = {row.line for row in checked.bad}
         kept = [(wanted, account) for wanted, account in good if wanted.line not in refused]
         listed = await _send(desk, found, kept, terms, progress, is_dry=False)
@@ -143,9 +149,14 @@ async def _send(
     bad: dict[int, BadRow] = {}
     what = "checking" if is_dry else "listing"
     shared = {"kind": KINDS[found.kind].name, "state": terms.state, "dry_run": is_dry}
-    for start in range(0, len(rows), ROWS_MAX):
+    wanted_rows = [_row(*row) for row in rows]
+    if not is_dry:
+        shared["plan"] = hashlib.sha256(json.dumps([ROWS_MAX, shared, wanted_rows]).encode()).hexdigest()
+    for number, start in enumerate(range(0, len(rows), ROWS_MAX)):
         part = rows[start : start + ROWS_MAX]
-        answer = await desk.json("POST", "/v1/catalogue", {**shared, "rows": [_row(*row) for row in part]})
+        place = {"part": number, "is_last": start + ROWS_MAX >= len(rows)}
+        body = {**shared, **place, "rows": wanted_rows[start : start + ROWS_MAX]}
+        answer = await desk.json("POST", "/v1/catalogue", body)
         listed, known = listed + answer["listed"], known + answer["known"]
         for refused in answer["refused"]:
             wanted = part[refused["row"]][0]

@@ -1,25 +1,34 @@
-"""The operator's desk, catalogues: many instruments listed by one request, all of them or none."""
+"""The operator's desk, catalogues: many instruments listed by one request or by several, all of them or none.
 
+What does not fit into one record of the journal is planned first, part by part, and listed once the whole plan is
+written down; see exchange/catalogues.py.
+"""
+
+from itertools import chain
 from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from api.errors import Problem, RequestError
+from api.errors import STATUS_UNKNOWN, Problem, RequestError
 from api.v1.datasets import refuse_opening
 from api.v1.desk import Action, Caller, Desk, register
 from api.v1.problems import OTHER_TERMS, UNKNOWN_ASSET, price_ticks, refused_document
 from api.v1.schemas import REQUEST, AccountNumber, AssetName, Number, Rate, SymbolName, TradedKindName, TradingStateName
+from exchange.catalogues import ROWS_AT_ONCE, carry_out
 from exchange.core import commands
 from exchange.core.types import PRICE_TICKS_MAX, AssetKind, TradingMode, TradingState
-from exchange.registry.documents import CatalogueListed, CatalogueRow, Scope, encode
+from exchange.registry.catalogues import NAME_CHARACTERS_MAX
+from exchange.registry.documents import CatalogueListed, CataloguePlanned, CatalogueRow, Scope, encode
 from exchange.registry.entries import Asset, Instrument
 from exchange.registry.pricelists import BAND_FACTOR, DESCRIPTION_CHARACTERS_MAX
+from exchange.registry.refusals import DocumentRefusal
 from exchange.registry.registry import DocumentRefusedError
+from exchange.sequencer import Stopped
 
 ROWS_MAX = 500  # of one request
 BODY_BYTES_MAX = 512 * 1024
 QUANTITY_MAX = 1_000_000  # lots of the largest order
-_DOCUMENT_ROWS = 100  # of one document: their commands fit into one submission, their text into one record
+_WHOLE = "-"  # the name of a plan that is one request
 
 
 class _Terms:
@@ -62,6 +71,9 @@ class NewCatalogue(BaseModel):
     taker_bps: Rate = 0
     state: TradingStateName = "CLOSED"
     dry_run: bool = Field(default=False, description="Check everything and list nothing.")
+    plan: str = Field("", max_length=NAME_CHARACTERS_MAX, description="Of a list in parts: its name, such as its hash.")
+    part: int = Field(0, ge=0, description="Of a list in parts: which this is, from 0.")
+    is_last: bool = Field(default=True, description="Of a list in parts: with the last all of them are listed.")
     rows: tuple[WantedInstrument, ...] = Field(min_length=1, max_length=ROWS_MAX)
 
 
@@ -74,7 +86,7 @@ class RefusedRow(BaseModel):
 
 
 class CatalogueAnswer(BaseModel):
-    """How many instruments were listed, or with dry_run would be; with a refused row none is."""
+    """How many instruments were listed, or with dry_run or more parts to come will be; with a refused row none is."""
 
     listed: int
     known: int = Field(description="Listed already, on these terms.")
@@ -83,12 +95,18 @@ class CatalogueAnswer(BaseModel):
 
 
 async def list_catalogue(desk: Desk, caller: Caller, request: NewCatalogue) -> CatalogueAnswer:
-    """List many instruments with their assets, all or none. A repeat lists what is missing and changes nothing."""
+    """List many instruments with their assets, all or none. A repeat lists what is missing and changes nothing.
+
+    More than fit into one request are sent in parts with the same `plan`: nothing is listed before the last part is
+    there, and then all of it is, even if the exchange ends meanwhile. There is one such plan at a time; the first part
+    of another takes its place. A part that is there already may be sent again.
+    """
     quote = desk.exchange.registry.asset(request.quote)
     if quote is None or quote.kind != AssetKind.CASH:
         raise RequestError(UNKNOWN_ASSET)
     await refuse_opening(desk, None, AssetKind[request.kind], TradingState[request.state])
     async with desk.registrations:
+        await _finish(desk)
         new, refused = _sorted_out(desk, request, quote)
         known = len(request.rows) - len(new) - len(refused)
         if not refused and not request.dry_run:
@@ -108,8 +126,9 @@ def _sorted_out(desk: Desk, request: NewCatalogue, quote: Asset) -> tuple[list[C
         else:
             if row is not None:
                 new[row.symbol] = row
-    if len(new) > _room(desk):
-        problem = refused_room(_room(desk))
+    room = _room(desk) - sum(len(part.listed.rows) for part in _planned(desk, request)[: request.part])
+    if len(new) > room:
+        problem = refused_room(room)
         refused.append(RefusedRow(row=0, code=problem.code, msg=problem.message))
     return list(new.values()), refused
 
@@ -129,14 +148,58 @@ def _new_row(
 
 
 async def _list(desk: Desk, request: NewCatalogue, quote: Asset, new: list[CatalogueRow]) -> None:
-    state = TradingState[request.state]
-    for start in range(0, len(new), _DOCUMENT_ROWS):
-        document = _document(desk, request, quote, new[start : start + _DOCUMENT_ROWS])
-        opened = b""
-        if state != TradingState.CLOSED:
-            indices = range(document.instrument, document.instrument + len(document.rows))
-            opened = b"".join([commands.set_trading_state(index, state) for index in indices])
+    """List what is one record of the journal at once, and plan what is more."""
+    if request.plan or len(new) > ROWS_AT_ONCE:
+        await _plan(desk, request, quote, new)
+    elif new:
+        state = TradingState[request.state]
+        document = _document(desk, request, quote, new)
+        indices = range(document.instrument, document.instrument + len(new))
+        is_closed = state is TradingState.CLOSED
+        opened = b"" if is_closed else b"".join([commands.set_trading_state(index, state) for index in indices])
         await register(desk, document, opened)
+
+
+async def _plan(desk: Desk, request: NewCatalogue, quote: Asset, new: list[CatalogueRow]) -> None:
+    """Write the next part of a plan down, and with the last one carry all of it out."""
+    known = _planned(desk, request)[request.part : request.part + 1]
+    if (known and known[0].is_last == request.is_last) or not (new or request.part or not request.is_last):
+        return  # it is there already, or there is nothing to plan
+    part = CataloguePlanned(
+        request.plan or _WHOLE,
+        request.part,
+        request.is_last,
+        TradingState[request.state],
+        _document(desk, request, quote, new),
+    )
+    if len(encode(part)) > desk.exchange.config.document_bytes_max:
+        raise RequestError(refused_document(DocumentRefusal.TOO_LONG))
+    if request.is_last:
+        _check_whole(desk, [*_planned(desk, request), part])
+    await register(desk, part)
+    await _finish(desk)
+
+
+def _planned(desk: Desk, request: NewCatalogue) -> list[CataloguePlanned]:
+    """Return the parts of the request's plan that are written down."""
+    plan = desk.exchange.registry.catalogue_plan
+    return plan.parts if plan is not None and plan.name == request.plan else []
+
+
+async def _finish(desk: Desk) -> None:
+    """Carry a whole plan out, if there is one; what is cut short here goes on with the next request or start."""
+    try:
+        await carry_out(desk.exchange.registry, desk.exchange.submit)
+    except Stopped:
+        raise RequestError(STATUS_UNKNOWN) from None
+
+
+def _check_whole(desk: Desk, parts: list[CataloguePlanned]) -> None:
+    """Refuse a plan of which anything cannot be listed any more, or is in it twice on other terms."""
+    seen: dict[str, CatalogueRow] = {}
+    for row in chain.from_iterable(part.listed.rows for part in parts):
+        if seen.setdefault(row.symbol, row) != row or desk.exchange.registry.asset(row.symbol) is not None:
+            raise RequestError(OTHER_TERMS)
 
 
 def _row(request: NewCatalogue, wanted: WantedInstrument, quote: Asset) -> CatalogueRow:

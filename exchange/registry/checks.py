@@ -7,6 +7,7 @@ from exchange.core.types import BPS, NOTIONAL_MAX, PRICE_TICKS_MAX, TICK_VALUE_M
 from exchange.methodology import MethodologySet
 from exchange.registry.acts import CaseDecided, OperatorActed, is_too_long
 from exchange.registry.allowances import refuse_allowance
+from exchange.registry.catalogues import refuse_plan
 from exchange.registry.conduct import SCOPES, may_have_accounts, refuse_people
 from exchange.registry.documents import (
     AccountNamed,
@@ -14,6 +15,8 @@ from exchange.registry.documents import (
     AssetNamed,
     BuyerCleared,
     CatalogueListed,
+    CataloguePlanEnded,
+    CataloguePlanned,
     Document,
     InstrumentNamed,
     KeyConfirmed,
@@ -55,6 +58,8 @@ def refuse(tables: Tables, document: Document) -> DocumentRefusal | None:
             return _refuse_instrument(tables, document, tables.asset_at(document.base))
         case CatalogueListed():
             return _refuse_catalogue(tables, document)
+        case CataloguePlanned() | CataloguePlanEnded():
+            return refuse_plan(tables.entries.catalogue_plan, document)
         case KeyCreated():
             return _refuse_key(tables, document)
         case KeyRevoked():

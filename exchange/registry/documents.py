@@ -11,7 +11,7 @@ from typing import TypeAlias
 import msgspec
 
 from exchange.core import commands
-from exchange.core.types import AssetKind, SelfTradePrevention, TradingMode
+from exchange.core.types import AssetKind, SelfTradePrevention, TradingMode, TradingState
 from exchange.methodology import MethodologySet
 from exchange.registry.acts import ActDocument
 from exchange.registry.people import PeopleDocument
@@ -148,6 +148,22 @@ class CatalogueListed(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fiel
             yield asset, instrument, row.reference_ticks
 
 
+class CataloguePlanned(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
+    """The next part of a list that is longer than one record; nothing is listed before the last part is there."""
+
+    name: str  # of the whole list
+    part: int  # from 0
+    is_last: bool
+    state: TradingState  # of all when they are listed
+    listed: CatalogueListed  # the indices are those it gets when it is listed
+
+
+class CataloguePlanEnded(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
+    """Everything that was planned is listed."""
+
+    name: str
+
+
 class KeyCreated(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
     """An API key of an account; its secret is encrypted with a key that is not in the journal.
 
@@ -221,6 +237,8 @@ Document: TypeAlias = (
     | AssetNamed
     | InstrumentNamed
     | CatalogueListed
+    | CataloguePlanned
+    | CataloguePlanEnded
     | KeyCreated
     | KeyRotated
     | KeyConfirmed

@@ -17,6 +17,7 @@ from exchange.core.types import (
 )
 from exchange.methodology import FIRST, MethodologySet
 from exchange.registry.acts import ActEntries
+from exchange.registry.catalogues import CataloguePlan
 from exchange.registry.documents import AnnouncementMade, Role, Scope
 from exchange.registry.gates import Gate
 from exchange.registry.people import PeopleEntries, Standing
@@ -158,6 +159,7 @@ class Entries(msgspec.Struct):
     announcements: list[AnnouncementMade] = msgspec.field(default_factory=list)  # the latest
     people: PeopleEntries = msgspec.field(default_factory=PeopleEntries)
     acts: ActEntries = msgspec.field(default_factory=ActEntries)
+    catalogue_plan: CataloguePlan | None = None
     methodologies: list[MethodologySet] = msgspec.field(default_factory=lambda: [FIRST])  # by version, from 1
 
 

@@ -16,6 +16,7 @@ from exchange.events import Event, Events
 from exchange.methodology import MethodologySet, in_force
 from exchange.registry.acts import ActEntries, CaseDecided, OperatorActed, add_act
 from exchange.registry.allowances import add_allowance
+from exchange.registry.catalogues import CataloguePlan, planned
 from exchange.registry.checks import refuse
 from exchange.registry.conduct import add_people
 from exchange.registry.documents import (
@@ -24,6 +25,8 @@ from exchange.registry.documents import (
     AssetNamed,
     BuyerCleared,
     CatalogueListed,
+    CataloguePlanEnded,
+    CataloguePlanned,
     Document,
     InstrumentNamed,
     KeyConfirmed,
@@ -260,6 +263,11 @@ class Registry:
         return self._tables.entries.acts
 
     @property
+    def catalogue_plan(self) -> CataloguePlan | None:
+        """Return the list of instruments that is being planned or carried out."""
+        return self._tables.entries.catalogue_plan
+
+    @property
     def methodologies(self) -> Sequence[MethodologySet]:
         """Return all versions of the methodology of prices, from 1."""
         return self._tables.entries.methodologies
@@ -323,6 +331,8 @@ class Registry:
     def _add_further(self, document: Document, sequence: int) -> None:
         add_allowance(self._tables.entries.allowances, document)
         add_people(self._tables, document, sequence)
+        if isinstance(document, CataloguePlanned | CataloguePlanEnded):
+            self._tables.entries.catalogue_plan = planned(self._tables.entries.catalogue_plan, document)
         if isinstance(document, MethodologySet):
             self._tables.entries.methodologies.append(document)
         if isinstance(document, ProposalActed) and document.document:

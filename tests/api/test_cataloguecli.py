@@ -80,7 +80,9 @@ def test_what_the_exchange_refuses_is_named_by_line(desk: Office, tmp_path: Path
     assert json.loads(run(desk, file, "--issuer", "0", "--skip-bad", "--json").stdout)["listed"] == 2
 
 
-def test_an_import_that_is_cut_short_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_import_that_is_cut_short_lists_nothing_and_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     parts: list[int] = []
     ask = cataloguecli.Rest.json
 
@@ -99,10 +101,11 @@ def test_an_import_that_is_cut_short_goes_on_where_it_was(tmp_path: Path, monkey
         desk.admit("acme", "read")
         file = write(tmp_path, *[f"acme,m{number},1,2,,CNY,,,,chat" for number in range(3)])
         assert run(desk, file).exit_code == EXIT_FAILURE
-        assert len(listed(desk)) == 2
-        assert {instrument.trading_state.name for instrument in desk.exchange.registry.instruments} == {"CLOSED"}
+        assert listed(desk) == []
         told = json.loads(run(desk, file, "--json").stdout)
-        assert (told["listed"], told["known"], len(set(listed(desk)))) == (4, 2, 6)
+        assert (told["listed"], told["known"], len(set(listed(desk)))) == (6, 0, 6)
+        assert parts == [2, 2, 2, 2, 2]  # the first is there already, and goes again without effect
+        assert desk.exchange.registry.catalogue_plan is None
 
 
 def test_many_bad_lines_are_cut_short(desk: Office, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Many instruments by one request: all or none, again without effect, each refused row with its reason."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -59,6 +60,36 @@ def test_licences_are_auctioned_and_need_no_price(desk: Office) -> None:
     assert desk.exchange.registry.instrument("DL.Y.PT.Y1S1") is None
     issued = desk.issuer.post("/v1/issues", asset="DL.X.PT.Y1S1", amount="1")
     assert issued.json()["code"] == UNREGISTERED.code
+
+
+def test_a_list_in_parts_is_listed_with_its_last(desk: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    symbols = [f"TA.ACME.P{number}.IN.NAT.E90.G0A" for number in range(4)]
+    monkeypatch.setattr("exchange.catalogues.ROWS_AT_ONCE", 1)
+
+    def part(number: int, *places: int, last: bool = False, plan: str = "p", **terms: Any) -> dict[str, Any]:
+        return {"plan": plan, "part": number, "is_last": last, "rows": [row(symbols[at], **terms) for at in places]}
+
+    def post(**body: Any) -> dict[str, Any]:
+        return desk.operator.post("/v1/catalogue", kind="ALLOWANCE", state="PRE_OPEN", **body).json()
+
+    assert post(**part(0, 0, 1))["listed"] == 2
+    assert post(**part(0, 0, 1))["listed"] == 2  # the answer was lost
+    assert desk.exchange.registry.instrument(symbols[0]) is None
+    assert post(**part(2, 2))["code"] == -8012
+    assert post(**part(1, 2, last=True, plan="other"))["code"] == -8012
+    assert post(**part(0, 0, last=True))["code"] == -8012  # cut into other parts
+    assert post(**part(1, 0, last=True, price="99"))["code"] == OTHER_TERMS.code
+    assert desk.exchange.registry.instrument(symbols[0]) is None
+    assert post(**part(1, 1, 2, last=True))["listed"] == 2
+    assert [shown(desk, symbol)["state"] for symbol in symbols[:3]] == ["PRE_OPEN"] * 3
+    assert post(**part(0, 0, 1, 2, last=True)) | {"room": 0} == {"listed": 0, "known": 3, "refused": [], "room": 0}
+
+
+def test_what_one_document_cannot_hold_is_refused(desk: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = desk.exchange.config
+    monkeypatch.setattr(desk.exchange, "config", replace(config, document_bytes_max=100))
+    body = {"plan": "large", "part": 0, "is_last": True, "rows": [row("TA.ACME.L.IN.NAT.E90.G0A")]}
+    assert desk.operator.post("/v1/catalogue", kind="ALLOWANCE", **body).json()["code"] == -8063
 
 
 def test_one_refused_row_keeps_all_from_being_listed(desk: Office) -> None:
