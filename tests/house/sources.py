@@ -40,17 +40,24 @@ class Source(NamedTuple):
 @cache
 def sources(folders: tuple[str, ...] = FOLDERS) -> tuple[Source, ...]:
     """Return every Python file below the given folders."""
-    paths = sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
-    texts = [path.read_text(encoding="utf-8") for path in paths]
-    return tuple(
-        Source(path.relative_to(ROOT).as_posix(), text, ast.parse(text, str(path)))
-        for path, text in zip(paths, texts, strict=True)
-    )
+    return tuple(_parsed(path) for path in sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py")))
 
 
-def functions(tree: ast.AST) -> Iterator[Function]:
+@cache
+def _parsed(path: Path) -> Source:
+    text = path.read_text(encoding="utf-8")
+    return Source(path.relative_to(ROOT).as_posix(), text, ast.parse(text, str(path)))
+
+
+@cache
+def nodes(tree: ast.Module) -> tuple[ast.AST, ...]:
+    """Return all there is in a file, walked through once for all rules."""
+    return tuple(ast.walk(tree))
+
+
+def functions(tree: ast.Module) -> Iterator[Function]:
     """Yield every function, nested ones too."""
-    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return (node for node in nodes(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
 def code_lines(source: Source) -> frozenset[int]:
@@ -68,7 +75,7 @@ def function_length(function: Function, code: frozenset[int]) -> int:
 
 def _docstring_lines(tree: ast.Module) -> set[int]:
     lines: set[int] = set()
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         if ast.get_docstring(node, clean=False) is not None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.house.sources import PACKAGES, sources
+from tests.house.sources import PACKAGES, nodes, sources
 
 STANDARD = frozenset(sys.stdlib_module_names)
 OURS = frozenset(PACKAGES)
@@ -59,9 +59,9 @@ ONLY_IN = {
 }
 
 
-def imported(tree: ast.AST) -> Iterator[str]:
+def imported(tree: ast.Module) -> Iterator[str]:
     """Yield the full name of every imported module; of `from a import b` both `a` and `a.b` stand for it."""
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -96,8 +96,8 @@ def test_imports_point_down() -> None:
 
 
 def test_imports_are_absolute() -> None:
-    nodes = [(source.path, node) for source in sources(PACKAGES) for node in ast.walk(source.tree)]
-    assert [(path, node.lineno) for path, node in nodes if isinstance(node, ast.ImportFrom) and node.level] == []
+    found = [(source.path, node) for source in sources(PACKAGES) for node in nodes(source.tree)]
+    assert [(path, node.lineno) for path, node in found if isinstance(node, ast.ImportFrom) and node.level] == []
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """kill -9 under load, at random moments: what was acknowledged is there once, nothing is invented, the books agree."""
 
 import asyncio
+import os
 import random
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -16,7 +17,7 @@ from api.demo.day import reconcile
 from api.demo.server import Server
 from api.demo.world import Listing
 
-KILLS = 20
+KILLS = int(os.environ.get("TOKENBOURSE_KILLS", "8"))  # each costs a start of the server
 SENDERS = 8
 LOAD_S_MAX = 0.8
 PAGE = 1_000
@@ -121,7 +122,7 @@ async def _run(directory: Path, seed: int) -> int:
 
 @pytest.mark.system
 @pytest.mark.timeout(900)
-def test_every_acknowledged_order_survives_twenty_kills_once(tmp_path):
+def test_every_acknowledged_order_survives_every_kill_once(tmp_path):
     acknowledged = asyncio.run(_run(tmp_path, seed=7))
     assert acknowledged > KILLS
     proof = asyncio.run(reconcile(tmp_path))
