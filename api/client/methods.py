@@ -1,10 +1,10 @@
-"""The methods that all clients have: one for each function of `operations` and `bundles`, waiting or to be awaited."""
+"""The methods of all clients: one for each function of `operations`, `bundles` and `desk`, waiting or to be awaited."""
 
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
-from api.client import bundles, operations
+from api.client import bundles, desk, operations
 from api.client.operations import Operation
 
 P = ParamSpec("P")
@@ -110,6 +110,12 @@ class Waiting:
     quote = Now(bundles.quote)
     mass_cancel = Now(bundles.mass_cancel)
     cancel_all_after = Now(bundles.cancel_all_after)
+    participants = Now(desk.participants)
+    set_tier = Now(desk.set_tier)
+    set_account_tier = Now(desk.set_account_tier)
+    fee_schedule = Now(desk.fee_schedule)
+    set_fee_schedule = Now(desk.set_fee_schedule)
+    set_fees = Now(desk.set_fees)
 
 
 class Awaited:
@@ -153,3 +159,9 @@ class Awaited:
     quote = Later(bundles.quote)
     mass_cancel = Later(bundles.mass_cancel)
     cancel_all_after = Later(bundles.cancel_all_after)
+    participants = Later(desk.participants)
+    set_tier = Later(desk.set_tier)
+    set_account_tier = Later(desk.set_account_tier)
+    fee_schedule = Later(desk.fee_schedule)
+    set_fee_schedule = Later(desk.set_fee_schedule)
+    set_fees = Later(desk.set_fees)

@@ -5,13 +5,13 @@ import inspect
 
 import pytest
 
-from api.client import bundles, operations
+from api.client import bundles, desk, operations
 from api.client.methods import Awaited, Waiting
 
 NOT_ASKED = {"new_order_id", "text_of"}
 MADE = {
     name: make
-    for module in (operations, bundles)
+    for module in (operations, bundles, desk)
     for name, make in inspect.getmembers(module, inspect.isfunction)
     if make.__module__ == module.__name__ and not name.startswith("_") and name not in NOT_ASKED
 }

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from pydantic import BaseModel
 
-from api.client import bundles, owned
+from api.client import bundles, desk, owned
 from api.v1.router import _TAGS
 
 SENT = {bundles.NewOrder, bundles.Quote, bundles.Side}
@@ -21,7 +21,7 @@ def nested(model: type[BaseModel]) -> list[type[BaseModel]]:
 
 STRUCTS = [
     struct
-    for module in (owned, bundles)
+    for module in (owned, bundles, desk)
     for _, struct in inspect.getmembers(module, inspect.isclass)
     if issubclass(struct, msgspec.Struct) and struct.__module__ == module.__name__ and struct not in SENT
 ]
