@@ -92,7 +92,7 @@ def fee_schedule(symbol: str) -> Operation[ScheduleAnswer]:
 
 
 def set_fee_schedule(symbol: str, rates: Sequence[tuple[int, int]], why: str = "") -> Operation[ScheduleAnswer]:
-    """Set what tiers pay from now on: maker's and taker's rate of tier 0, of tier 1, and so on; the last of all others."""
+    """Set what tiers pay from now on: maker's and taker's rate of tier 0, of tier 1, ..., the last of the rest."""
     return _act("/v1/fee-schedule", ScheduleAnswer, why, symbol=symbol, rates=rates)
 
 

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
@@ -22,15 +22,16 @@ from api.client.feed import AccountFeed, Event, Feed, Joined, MarketFeed
 from api.client.rest import TIMEOUT_S, URL, new_conduct
 from api.client.signing import Key
 
+F = TypeVar("F", bound=Feed)
 SIZE_MAX = 16 * 1024 * 1024  # of one message: the snapshot of a deep book is the longest
 OPTIONS: dict[str, Any] = {"compression": None, "max_size": SIZE_MAX, "close_timeout": 1, "open_timeout": TIMEOUT_S}
 
 
-class _Listener:
+class _Listener(Generic[F]):
     """A feed that is listened to by iterating, in this thread."""
 
-    def __init__(self, feed: Feed, conduct: Conduct) -> None:
-        self._heard_from = feed
+    def __init__(self, feed: F, conduct: Conduct) -> None:
+        self._feed = feed
         self.conduct = conduct
         self._socket: BlockingConnection | None = None
         self._is_closed = False
@@ -44,11 +45,11 @@ class _Listener:
                 for event in self._connected():
                     attempt = attempt if isinstance(event, Joined) else 0
                     yield event
-                events = self._heard_from.lost("the connection was closed")
+                events = self._feed.lost("the connection was closed")
             except InvalidStatus as error:
-                events = self._heard_from.refused(error.response.status_code, bytes(error.response.body or b""))
+                events = self._feed.refused(error.response.status_code, bytes(error.response.body or b""))
             except (OSError, WebSocketException) as error:
-                events = self._heard_from.lost(f"{type(error).__name__}: {error}")
+                events = self._feed.lost(f"{type(error).__name__}: {error}")
             yield from events
             if not self._is_closed:
                 time.sleep(self.conduct.backoff_s(max(1, attempt)))
@@ -60,7 +61,7 @@ class _Listener:
             self._socket.close()
 
     def _connected(self) -> Iterator[Event]:
-        feed = self._heard_from
+        feed = self._feed
         with connect_now(feed.address(), **OPTIONS) as socket:
             self._socket = socket
             yield from feed.opened()
@@ -70,17 +71,17 @@ class _Listener:
                 self._send()
 
     def _send(self) -> None:
-        texts, self._heard_from.outgoing = self._heard_from.outgoing, []
+        texts, self._feed.outgoing = self._feed.outgoing, []
         for text in texts if self._socket is not None else []:
             assert self._socket is not None
             self._socket.send(text)
 
 
-class _AsyncListener:
+class _AsyncListener(Generic[F]):
     """A feed that is listened to by iterating, on a loop."""
 
-    def __init__(self, feed: Feed, conduct: Conduct) -> None:
-        self._heard_from = feed
+    def __init__(self, feed: F, conduct: Conduct) -> None:
+        self._feed = feed
         self.conduct = conduct
         self._socket: ClientConnection | None = None
         self._is_closed = False
@@ -94,11 +95,11 @@ class _AsyncListener:
                 async for event in self._connected():
                     attempt = attempt if isinstance(event, Joined) else 0
                     yield event
-                events = self._heard_from.lost("the connection was closed")
+                events = self._feed.lost("the connection was closed")
             except InvalidStatus as error:
-                events = self._heard_from.refused(error.response.status_code, bytes(error.response.body or b""))
+                events = self._feed.refused(error.response.status_code, bytes(error.response.body or b""))
             except (OSError, WebSocketException) as error:
-                events = self._heard_from.lost(f"{type(error).__name__}: {error}")
+                events = self._feed.lost(f"{type(error).__name__}: {error}")
             for event in events:
                 yield event
             if not self._is_closed:
@@ -111,7 +112,7 @@ class _AsyncListener:
             await self._socket.close()
 
     async def _connected(self) -> AsyncIterator[Event]:
-        feed = self._heard_from
+        feed = self._feed
         async with connect(feed.address(), **OPTIONS) as socket:
             self._socket = socket
             for event in feed.opened():
@@ -123,20 +124,18 @@ class _AsyncListener:
                 await self._send()
 
     async def _send(self) -> None:
-        texts, self._heard_from.outgoing = self._heard_from.outgoing, []
+        texts, self._feed.outgoing = self._feed.outgoing, []
         for text in texts if self._socket is not None else []:
             assert self._socket is not None
             await self._socket.send(text)
 
 
-class MarketStream(_Listener):
+class MarketStream(_Listener[MarketFeed]):
     """Streams of the market: iterate over what is heard."""
 
     def __init__(self, url: str = URL, *names: str, patience: Patience | None = None) -> None:
         """Listen to a server given by its HTTP address, to streams named as the dialect names them."""
-        self._feed = MarketFeed(url)
-        self._feed.subscribe(*names)
-        super().__init__(self._feed, new_conduct(patience))
+        super().__init__(*_of_market(url, names, patience))
 
     def subscribe(self, *names: str) -> None:
         """Listen to more streams."""
@@ -155,14 +154,12 @@ class MarketStream(_Listener):
         return book
 
 
-class AsyncMarketStream(_AsyncListener):
+class AsyncMarketStream(_AsyncListener[MarketFeed]):
     """Streams of the market: iterate over what is heard."""
 
     def __init__(self, url: str = URL, *names: str, patience: Patience | None = None) -> None:
         """Listen to a server given by its HTTP address, to streams named as the dialect names them."""
-        self._feed = MarketFeed(url)
-        self._feed.subscribe(*names)
-        super().__init__(self._feed, new_conduct(patience))
+        super().__init__(*_of_market(url, names, patience))
 
     async def subscribe(self, *names: str) -> None:
         """Listen to more streams."""
@@ -185,14 +182,12 @@ class AsyncMarketStream(_AsyncListener):
         return self._feed.book(symbol, every_change=every_change)
 
 
-class AccountStream(_Listener):
+class AccountStream(_Listener[AccountFeed]):
     """The events of an account, each once and in order: iterate over them."""
 
     def __init__(self, url: str, key: Key, after: int | None = None, *, patience: Patience | None = None) -> None:
         """Listen with a key; `after` is the last event that is known already, None to begin with what comes."""
-        conduct = new_conduct(patience)
-        self._feed = AccountFeed(url, key, conduct.timestamp, after)
-        super().__init__(self._feed, conduct)
+        super().__init__(*_of_account(url, key, after, patience))
 
     @property
     def latest(self) -> int | None:
@@ -200,14 +195,12 @@ class AccountStream(_Listener):
         return self._feed.latest
 
 
-class AsyncAccountStream(_AsyncListener):
+class AsyncAccountStream(_AsyncListener[AccountFeed]):
     """The events of an account, each once and in order: iterate over them."""
 
     def __init__(self, url: str, key: Key, after: int | None = None, *, patience: Patience | None = None) -> None:
         """Listen with a key; `after` is the last event that is known already, None to begin with what comes."""
-        conduct = new_conduct(patience)
-        self._feed = AccountFeed(url, key, conduct.timestamp, after)
-        super().__init__(self._feed, conduct)
+        super().__init__(*_of_account(url, key, after, patience))
 
     @property
     def latest(self) -> int | None:
@@ -215,14 +208,12 @@ class AsyncAccountStream(_AsyncListener):
         return self._feed.latest
 
 
-class AllowanceStream(_Listener):
+class AllowanceStream(_Listener[AllowanceFeed]):
     """What API keys have left: iterate over what is heard, and look at `remaining`."""
 
     def __init__(self, url: str, key: Key, *keys: str, patience: Patience | None = None) -> None:
         """Listen with a key to all that it may hear of, or to some keys alone."""
-        conduct = new_conduct(patience)
-        self._feed = AllowanceFeed(url, key, conduct.timestamp, keys)
-        super().__init__(self._feed, conduct)
+        super().__init__(*_of_allowances(url, key, keys, patience))
 
     @property
     def remaining(self) -> dict[tuple[str, str], Decimal]:
@@ -230,16 +221,32 @@ class AllowanceStream(_Listener):
         return self._feed.remaining
 
 
-class AsyncAllowanceStream(_AsyncListener):
+class AsyncAllowanceStream(_AsyncListener[AllowanceFeed]):
     """What API keys have left: iterate over what is heard, and look at `remaining`."""
 
     def __init__(self, url: str, key: Key, *keys: str, patience: Patience | None = None) -> None:
         """Listen with a key to all that it may hear of, or to some keys alone."""
-        conduct = new_conduct(patience)
-        self._feed = AllowanceFeed(url, key, conduct.timestamp, keys)
-        super().__init__(self._feed, conduct)
+        super().__init__(*_of_allowances(url, key, keys, patience))
 
     @property
     def remaining(self) -> dict[tuple[str, str], Decimal]:
         """Return what is left by key and asset; stale while there is no connection."""
         return self._feed.remaining
+
+
+def _of_market(url: str, names: tuple[str, ...], patience: Patience | None) -> tuple[MarketFeed, Conduct]:
+    feed = MarketFeed(url)
+    feed.subscribe(*names)
+    return feed, new_conduct(patience)
+
+
+def _of_account(url: str, key: Key, after: int | None, patience: Patience | None) -> tuple[AccountFeed, Conduct]:
+    conduct = new_conduct(patience)
+    return AccountFeed(url, key, conduct.timestamp, after), conduct
+
+
+def _of_allowances(
+    url: str, key: Key, keys: tuple[str, ...], patience: Patience | None
+) -> tuple[AllowanceFeed, Conduct]:
+    conduct = new_conduct(patience)
+    return AllowanceFeed(url, key, conduct.timestamp, keys), conduct
