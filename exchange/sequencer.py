@@ -6,8 +6,10 @@ call into the event loop hands the events to the listeners and answers every cal
 """
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import accumulate
 from queue import Empty, SimpleQueue
 from struct import Struct
 from threading import Thread
@@ -34,6 +36,7 @@ _Item = tuple["asyncio.Future[Any]", bytes, bytes, Callable[[Engine], Any] | Non
 STATE_HASH = Struct("<qq32s")  # payload of that record: last sequence, event count, digest
 _COMMAND_BYTES = COMMAND.itemsize
 _STAMP = Struct("<qq")  # what a command begins with: sequence number and time
+_FEW = 64  # events: up to here it is quicker to look in a list than in the array
 _NO_EVENTS = np.empty(0, EVENT)
 log = structlog.get_logger()
 
@@ -445,8 +448,12 @@ def share(submissions: list[_Item], events: np.ndarray, sequence: int) -> _Answe
     if len(submissions) == 1:
         return _Answers(futures, [len(events)], len(submissions[0][1]) // _COMMAND_BYTES or 1)
     counts = [len(item[1]) // _COMMAND_BYTES for item in submissions]
-    last = np.cumsum(counts) + sequence
-    ends = np.searchsorted(events["sequence"], last, side="right").tolist()
+    last = [sequence + count for count in accumulate(counts)]
+    if len(events) <= _FEW:
+        told = events["sequence"].tolist()
+        ends = [bisect_right(told, number) for number in last]
+    else:
+        ends = np.searchsorted(events["sequence"], last, side="right").tolist()
     return _Answers(futures, ends, sum(counts) + counts.count(0))
 
 

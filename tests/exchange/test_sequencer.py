@@ -477,13 +477,14 @@ def test_a_batch_without_documents_is_one_record() -> None:
     assert entries(b"c" * 256, []) == [(RecordKind.COMMANDS, b"c" * 256)]
 
 
-def test_rows_are_shared_out_by_sequence() -> None:
+@pytest.mark.parametrize("each", [1, 100])  # looked for in a list, in the array
+def test_rows_are_shared_out_by_sequence(each) -> None:
     size = COMMAND.itemsize
     submissions = [(None, bytes(size * count), document, None) for count, document in ((1, b""), (0, b"d"), (2, b""))]
-    events = np.zeros(6, "V8").view([("sequence", "<i8")])
-    events["sequence"] = [5, 5, 6, 7, 7, 7]
+    events = np.zeros(6 * each, "V8").view([("sequence", "<i8")])
+    events["sequence"] = np.repeat([5, 5, 6, 7, 7, 7], each)
     answers = share(submissions, events, 4)
-    assert (answers.ends, answers.weight) == ([2, 2, 6], 4)
+    assert (answers.ends, answers.weight) == ([2 * each, 2 * each, 6 * each], 4)
     assert places(submissions, 4) == (5,)
 
 
