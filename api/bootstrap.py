@@ -11,6 +11,7 @@ from api.auth import new_key
 from api.vault import Vault
 from exchange.catalogues import carry_out
 from exchange.core.types import EXCHANGE_ACCOUNT, AssetKind
+from exchange.payments import pay_out
 from exchange.registry.documents import AssetNamed, Document, KeyCreated, Scope, commands_of, encode
 from exchange.server import Exchange
 
@@ -22,9 +23,10 @@ CASH, CASH_DECIMALS = "CNY", 6
 async def prepare(exchange: Exchange, vault: Vault, directory: Path) -> Path:
     """Return the file with the operator's key, made if there is none that is good; the exchange is started.
 
-    A catalogue whose listing was cut short is listed to its end first.
+    A catalogue whose listing was cut short is listed to its end first, and payments that were are made.
     """
     await carry_out(exchange.registry, exchange.submit)
+    await pay_out(exchange.registry, exchange.submit)
     if exchange.registry.asset(CASH) is None:
         cash = AssetNamed(exchange.registry.next_asset, CASH, AssetKind.CASH, CASH_DECIMALS, description="yuan")
         await _register(exchange, cash)

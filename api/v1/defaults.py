@@ -1,26 +1,27 @@
 """An issuer that does not deliver: holders are paid from the collateral of the series."""
 
-from hashlib import blake2b
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from api.errors import RequestError
-from api.v1.desk import Action, Caller, Desk, ask, submit
+from api.errors import STATUS_UNKNOWN, RequestError
+from api.v1.desk import Action, Caller, Desk, ask, register, submit
 from api.v1.problems import NO_INDEX, NOT_AN_ALLOWANCE, refused_document
 from api.v1.purses import CASH, overrun_price
 from api.v1.schemas import REQUEST, AssetName
 from exchange.core import commands
-from exchange.core.types import BPS, EXCHANGE_ACCOUNT, TradingState, TransferPurpose
+from exchange.core.types import BPS, EXCHANGE_ACCOUNT, TradingState
 from exchange.expiry import holders, standing
+from exchange.payments import PAID_AT_ONCE, pay_out, payment
 from exchange.registry.documents import Scope
 from exchange.registry.entries import Asset
 from exchange.registry.refusals import DocumentRefusal
-from exchange.registry.series import SeriesNamed
+from exchange.registry.series import PaymentPlan, PaymentsPlanned, SeriesNamed, payments_key
 from exchange.registry.units import format_units
+from exchange.sequencer import Stopped
 from exchange.usage.compensation import Payment, payments
 
-PAID_AT_ONCE = 16_384  # holders, two commands each, in one submission
+PLANNED_AT_ONCE = 5_000  # holders, in one document
 _STOPPED = (TradingState.GATE_CLOSED, TradingState.EXPIRED)
 
 
@@ -45,7 +46,11 @@ class DefaultAnswer(BaseModel):
 
 
 async def settle_default(desk: Desk, caller: Caller, request: DefaultRequest) -> DefaultAnswer:
-    """Pay the holders of a series min(collateral, 110 % of the index) in proportion to their units."""
+    """Pay the holders of a series min(collateral, 110 % of the index) in proportion to their units.
+
+    A breach of more holders than are paid at once is planned first: should it be cut short, the same request, or the
+    next start, pays the others what was planned.
+    """
     registry = desk.exchange.registry
     asset, cash = registry.asset(request.symbol), registry.asset(CASH)
     series = None if asset is None else registry.allowances.series.get(asset.index)
@@ -53,14 +58,20 @@ async def settle_default(desk: Desk, caller: Caller, request: DefaultRequest) ->
         raise RequestError(NOT_AN_ALLOWANCE)
     if series is None:
         raise RequestError(refused_document(DocumentRefusal.UNKNOWN_SERIES))
+    ends = request.kind == "DEFAULT"
+    known = None if ends else registry.allowances.payments.get(payments_key(asset.index, request.id))
+    if known is not None and known.is_whole:
+        async with desk.registrations, desk.metering:
+            return await _resumed(desk, asset, series, known)
     price = overrun_price(desk.exchange, asset.index)
     if not price:
         raise RequestError(NO_INDEX)
-    ends = request.kind == "DEFAULT"
     async with desk.registrations, desk.metering:
         if ends:
             await _stop_trading(desk._replace(acting=None), asset)  # not yet what is to be approved
         owed, held, burned = await _owed(desk, series, BPS if ends else request.share_bps, price)
+        if not ends and len(owed) > PAID_AT_ONCE:
+            return await _resumed(desk, asset, series, await _planned(desk, series, request.id, owed))
         made = [_payment(series, one, cash.index, request.id, ends=ends) for one in owed]
         if ends and burned:
             made.append(commands.expire_units(series.issuer, series.asset, burned))
@@ -101,10 +112,37 @@ def _payment(series: SeriesNamed, owed: Payment, cash: int, name: str, *, ends: 
     """Return the commands that pay a holder, and burn its units if the series ends."""
     made = b""
     if owed.amount:
-        identity = blake2b(f"default {series.asset} {owed.account} {name}".encode(), digest_size=16).digest()
-        purpose = TransferPurpose.COMPENSATION
-        made = commands.transfer(series.collateral_account, owed.account, cash, owed.amount, purpose, identity)
+        made = payment(series.collateral_account, owed.account, series.asset, cash, owed.amount, name)
     return made + commands.expire_units(owed.account, series.asset, owed.units) if ends else made
+
+
+async def _planned(desk: Desk, series: SeriesNamed, name: str, owed: list[Payment]) -> PaymentPlan:
+    """Write down who is paid what; an approval goes with the last part, from which on it is going to be done."""
+    rows = [(one.account, one.amount) for one in owed]
+    starts = range(0, len(rows), PLANNED_AT_ONCE)
+    for part, start in enumerate(starts):
+        is_last = start == starts[-1]
+        document = PaymentsPlanned(series.asset, name, part, is_last, tuple(rows[start : start + PLANNED_AT_ONCE]))
+        await register(desk if is_last else desk._replace(acting=None), document)
+    return desk.exchange.registry.allowances.payments[payments_key(series.asset, name)]
+
+
+async def _resumed(desk: Desk, asset: Asset, series: SeriesNamed, plan: PaymentPlan) -> DefaultAnswer:
+    """Pay what is left of a plan, and say what all of it comes to."""
+    try:
+        await pay_out(desk.exchange.registry, desk.exchange.submit)
+    except Stopped:
+        raise RequestError(STATUS_UNKNOWN) from None
+    cash = desk.exchange.registry.asset(CASH)
+    assert cash is not None
+    _, held = await ask(desk, lambda engine: standing(engine, series, cash.index))
+    return DefaultAnswer(
+        symbol=asset.name,
+        holders=plan.holders,
+        paid=format_units(plan.paid, cash.decimals),
+        collateral=format_units(held, cash.decimals),
+        burned=format_units(0, asset.decimals),
+    )
 
 
 async def _submit_all(desk: Desk, made: list[bytes]) -> None:

@@ -1,10 +1,14 @@
 """An issuer that does not deliver pays from its collateral, once."""
 
+import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from api.v1 import defaults
 from api.v1.problems import GATE_CLOSED, NO_INDEX, NOT_AN_ALLOWANCE
+from exchange.sequencer import Stopped
 from tests.api.v1.office import SYMBOL, Office, office
 
 END_MS = 4_000_000_000_000
@@ -53,6 +57,58 @@ def test_a_breach_pays_for_its_share_and_units_stay_good(desk: Office) -> None:
     assert _cash(desk) == pytest.approx(before + 4.4)
 
 
+@pytest.mark.parametrize("cut", range(4))  # before a part of the plan, the other, the payments, the end
+def test_a_breach_that_was_cut_short_is_paid_to_its_end_by_the_same_request(
+    desk: Office, monkeypatch: pytest.MonkeyPatch, cut: int
+) -> None:
+    monkeypatch.setattr(defaults, "PAID_AT_ONCE", 1)
+    monkeypatch.setattr(defaults, "PLANNED_AT_ONCE", 1)
+    key = desk.key(desk.buyer.account, "read")
+    desk.buyer.nominate("0.01", key=key.key)  # another holder
+    submit, name = desk.exchange.submit, f"cut{cut}"
+    left = iter(range(cut))
+
+    def cutting(made: bytes, document: bytes = b"") -> Any:
+        if b"OperatorActed" not in document and next(left, None) is None:
+            raise Stopped("cut here")
+        return submit(made, document)
+
+    async def total() -> int:
+        rows = await desk.exchange.query(lambda engine: engine.balance_rows())
+        cash = rows[rows["asset"] == desk.exchange.registry.asset("CNY").index]
+        paid = cash[cash["account"] == desk.exchange.registry.allowances.series[2].collateral_account]
+        return int(paid["available"].sum())
+
+    def breach() -> Any:
+        return desk.operator.post("/v1/defaults", symbol=SYMBOL, kind="BREACH", share_bps=10, id=name)
+
+    before = desk.run(total)
+    monkeypatch.setattr(desk.exchange, "submit", cutting)
+    assert breach().status_code >= 500
+    if cut < 2:
+        assert desk.run(total) == before  # nothing is paid before all of it is planned
+    monkeypatch.setattr(desk.exchange, "submit", submit)
+    told = breach().json()
+    holders = desk.exchange.registry.allowances.payments[f"2/{name}"].holders
+    assert (told["holders"], told["paid"]) == (holders, f"{(before - desk.run(total)) / 10**6:.6f}")
+    assert told["holders"] >= 2
+    assert breach().json() == told
+    desk.buyer.delete("/v1/nominations", key=key.key, asset=SYMBOL, amount="0.01")
+
+
+def test_an_approval_goes_with_the_plan(desk: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(defaults, "PAID_AT_ONCE", 1)
+    key = desk.key(desk.buyer.account, "read")
+    desk.buyer.nominate("0.01", key=key.key)
+    second = desk.admit("second", "operate", role="operator")
+    body = json.dumps({"symbol": SYMBOL, "kind": "BREACH", "share_bps": 10, "id": "approved"})
+    proposed = desk.operator.post("/v1/proposals", act="POST /v1/defaults", body=body).json()
+    done = second.post("/v1/decisions", number=proposed["number"], approve=True).json()
+    assert (done["state"], json.loads(done["answer"])["paid"]) == ("done", "0.017600")
+    assert desk.exchange.registry.allowances.payments["2/approved"].is_over
+    desk.buyer.delete("/v1/nominations", key=key.key, asset=SYMBOL, amount="0.01")
+
+
 def test_a_default_ends_the_series_and_pays_all(desk: Office) -> None:
     before = _cash(desk)
     paid = desk.operator.post("/v1/defaults", symbol=SYMBOL, kind="DEFAULT", id="d1").json()
@@ -61,7 +117,7 @@ def test_a_default_ends_the_series_and_pays_all(desk: Office) -> None:
     assert desk.exchange.registry.instrument(SYMBOL).trading_state.name == "GATE_CLOSED"
     assert desk.issuer.post("/v1/issues", asset=SYMBOL, amount="1").json()["code"] == GATE_CLOSED.code
     released = desk.issuer.post("/v1/collateral-releases", symbol=SYMBOL).json()
-    assert (released["outstanding"], released["released"]) == ("0.000000", "77.998240")
+    assert (released["outstanding"], released["released"]) == ("0.000000", "77.910240")
 
 
 def test_what_is_no_series_cannot_default(desk: Office) -> None:
