@@ -100,7 +100,7 @@ def test_the_clerk_goes_on_after_whatever_fails_and_ends_with_the_exchange(monke
         raise failures.pop(0)
 
     monkeypatch.setattr(clerk, "round", fail)
-    asyncio.run(asyncio.wait_for(clerk.run(), 10))
+    asyncio.run(asyncio.wait_for(clerk.run(), 60))
     assert failures == []
 
 

@@ -69,11 +69,11 @@ def test_a_start_is_stopped_while_the_kernel_is_compiled(tmp_path: Path, number:
             os.killpg(process.pid, number)
             begin_s = time.monotonic()
             assert process.wait(START_S) == 0
-            assert time.monotonic() - begin_s < 5
+            assert time.monotonic() - begin_s < START_S / 2  # the compile goes on for ten minutes
             assert "stopped" in process.stderr.read()
         finally:
             process.kill()
-    assert not psutil.wait_procs(children, timeout=5)[1]
+    assert not psutil.wait_procs(children, timeout=START_S)[1]
     assert list(directory.iterdir()) == []
 
 

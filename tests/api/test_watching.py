@@ -65,7 +65,7 @@ class Notes:
     async def until(self, wanted: Any) -> None:
         while not any(wanted(one) for one in self.told):
             self.news.clear()
-            await asyncio.wait_for(self.news.wait(), 10)
+            await asyncio.wait_for(self.news.wait(), 60)
 
 
 class Followed:
@@ -213,6 +213,6 @@ def test_an_interrupt_ends_a_command_cleanly(market: Any) -> None:
         while not lines[-1]["bids"]:
             lines.append(json.loads(running.stdout.readline()))
         running.send_signal(signal.SIGINT)
-        _, errors = running.communicate(timeout=10)
+        _, errors = running.communicate(timeout=60)
     assert lines[-1]["bids"] == [["0.4000", "1"]]
     assert (running.returncode, errors) == (0, b"")

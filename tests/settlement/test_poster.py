@@ -318,7 +318,10 @@ def test_it_waits_for_a_server_that_is_not_there(dsn: str, tmp_path: Path) -> No
     async def run() -> None:
         stop = asyncio.Event()
         running = asyncio.create_task(Poster(f"postgresql://x@/x?host={tmp_path}", Events(history(5))).run(stop))
-        await asyncio.sleep(0.3)
+        for _ in range(3_000):
+            if len(logs) >= 2:
+                break
+            await asyncio.sleep(0.01)
         stop.set()
         await running
 

@@ -41,7 +41,7 @@ EACH = 40  # connections of each kind in a round
 PATIENCE_S = 15
 PING_S = 1.0  # between two pings, and for the answer of one
 RECEIVE_S = 2  # for a request to arrive
-NOTICED_S = 2 * PING_S + 1.5 + 1.5  # and a goodbye, and a busy machine
+NOTICED_S = 2 * PING_S + 1.5 + 5.0  # and a goodbye, and a busy machine
 STREAMS = StreamConfig(ping_interval_s=PING_S, ping_timeout_s=PING_S, send_buffer_bytes=16_384, stall_s=0.5)
 API = "/ws-api/v3"
 OBJECTS = (Connection, Topic, FrameProtocol, HttpConnection, Pending)

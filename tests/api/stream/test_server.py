@@ -20,7 +20,7 @@ from exchange.core import commands
 from exchange.core.types import Side, TradingState
 from tests.api.binance.readers import BookReader, OrdersReader
 from tests.api.stream.raw import upgrade
-from tests.api.stream.talk import LOWER, ask, farewell, hear, hear_all, hear_until, joined, talk
+from tests.api.stream.talk import LOWER, PATIENCE_S, ask, farewell, hear, hear_all, hear_until, joined, talk
 from tests.api.venue import ALICE, BOB, OTHER, SYMBOL, TOKENS, Venue, venue
 
 STREAMS = StreamConfig(
@@ -457,8 +457,7 @@ def test_the_beat_stops_when_nobody_is_there_and_starts_again(floor: Venue) -> N
             return (await hear(client))["u"]
 
     first = talk(conversation)
-    time.sleep(3 * STREAMS.tick_ms / 1000)
-    assert floor.websockets._beating is False
+    _wait_for(lambda: floor.websockets._beating is False)
     assert talk(conversation) > first
 
 
@@ -489,7 +488,13 @@ def test_who_was_there_leaves_nothing_behind(floor: Venue) -> None:
             await hear_all(client, 0.1)
 
     talk(conversation)
-    time.sleep(0.2)
     hub = floor.websockets.hub
-    assert (hub.connections, hub.topics, hub.blocked) == ({}, {}, {})
-    assert floor.websockets._sessions == {}
+    _wait_for(lambda: (hub.connections, hub.topics, hub.blocked, floor.websockets._sessions) == ({}, {}, {}, {}))
+
+
+def _wait_for(is_so: Callable[[], bool]) -> None:
+    """Wait for what the server does by itself soon."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
