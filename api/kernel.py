@@ -23,6 +23,7 @@ from exchange.core.records import COMMAND
 from exchange.core.state import Capacity
 from exchange.marketdata.folds.compiled import cache_directory as folds_directory
 from exchange.server import compile_folds
+from exchange.surveillance.folds.tables import cache_directory as surveillance_directory
 from settlement.child import die_with
 
 PROGRAM = (sys.executable, "-m", "api.kernel")
@@ -60,6 +61,7 @@ def _mark(capacity: Capacity) -> Path:
         sys.version,
         tuple(capacity),
         folds_directory(),
+        surveillance_directory(),
     )
     return Path(jit.config.CACHE_DIR) / f"compiled-{hashlib.sha256(repr(known).encode()).hexdigest()[:16]}"
 

@@ -71,7 +71,7 @@ def made_views() -> Views:
         "accounts": AccountEvents(Config().closed_orders_max).apply,
         "timers": Timers(lambda _: False).apply,
         "usage": lambda events: usage.apply(events.array, 1),
-        "surveillance (behind)": lambda events: watch.apply(events.rows),
+        "surveillance (behind)": watch.apply,
     }
 
 

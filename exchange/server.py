@@ -37,6 +37,7 @@ from exchange.registry.registry import Registry
 from exchange.sequencer import Batch, Overloaded, Sequencer, Stopped
 from exchange.snapshots import Snapshots
 from exchange.surveillance.follower import Follower
+from exchange.surveillance.interest import Interests
 from exchange.surveillance.watch import Watch
 from exchange.timers import Timers
 from exchange.usage.ids import UsageIndex
@@ -58,6 +59,7 @@ def compile_folds() -> None:
     MarketData()
     OrderHistory()
     AccountEvents()
+    Interests()
     nothing = np.zeros(0, np.uint8)
     checked(np.zeros(0, COMMAND), 0, nothing, nothing, nothing)
     results(np.zeros(0, COMMAND), np.zeros(0, EVENT))

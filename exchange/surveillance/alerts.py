@@ -57,17 +57,19 @@ class AlertLog:
     """The latest alerts."""
 
     def __init__(self, alerts_max: int = ALERTS_MAX) -> None:
-        self._alerts_max = alerts_max
+        self.alerts_max = alerts_max
         self._alerts: OrderedDict[tuple[object, ...], Alert] = OrderedDict()
         self.count = 0
 
-    def add(self, finding: Finding, window: int, sequence: int, time_ns: int) -> None:
-        """Take a finding down."""
+    def add(
+        self, finding: Finding, window: int, sequence: int, time_ns: int, first_ns: int | None = None, count: int = 1
+    ) -> None:
+        """Take a finding down, or so many of one alert: the last of them, and the time of the first."""
         key = (finding.kind, finding.groups, finding.instrument, window)
         known = self._alerts.get(key)
         if known is not None:
             self._alerts[key] = known._replace(
-                last_sequence=sequence, last_ns=time_ns, found_count=known.found_count + 1, facts=finding.facts
+                last_sequence=sequence, last_ns=time_ns, found_count=known.found_count + count, facts=finding.facts
             )
             return
         self.count += 1
@@ -79,12 +81,12 @@ class AlertLog:
             window,
             finding.first_sequence,
             sequence,
+            time_ns if first_ns is None else first_ns,
             time_ns,
-            time_ns,
-            1,
+            count,
             finding.facts,
         )
-        if len(self._alerts) > self._alerts_max:
+        if len(self._alerts) > self.alerts_max:
             self._alerts.popitem(last=False)
 
     def after(self, number: int, limit: int) -> list[Alert]:

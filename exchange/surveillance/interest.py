@@ -3,235 +3,140 @@
 For each group and instrument the open lots of each side by price; a fill while the other side shows several times more
 makes a suspicion, and most of that withdrawn soon and unfilled makes an incident. A market maker shows as much on
 either side, and what a new quote takes off the book is no withdrawal. Beside it, by group: how many orders for a trade,
-and how many of them were withdrawn at once, near the last price.
+and how many of them were withdrawn at once, near the last price. All of it is counted by a compiled fold.
 """
 
-from collections import OrderedDict, deque
 from typing import NamedTuple
 
-from exchange.core.types import BPS, EndReason, EventKind, OrderFlag, Side
-from exchange.events import Event
+import numpy as np
+
+from exchange.core.jit import Record
+from exchange.core.types import EventKind
+from exchange.events import Event, Events
+from exchange.marketdata.folds.compiled import address
+from exchange.marketdata.folds.pool import Pool
 from exchange.surveillance.alerts import AlertKind, Finding
-from exchange.surveillance.thresholds import (
-    INCIDENTS_MIN,
-    LAYERS_MIN,
-    MESSAGES_MIN,
-    MESSAGES_PER_TRADE,
-    NEAR_BPS,
-    QUICK_BPS,
-    QUICK_MIN,
-    QUICK_NS,
-    QUICK_PER_TRADE,
-    SHOW_FACTOR,
-    WITHDRAWN_BPS,
-    WITHDRAWN_NS,
-)
+from exchange.surveillance.folds.interests import QUICK, TOO_MANY, fold
+from exchange.surveillance.folds.tables import CHAINS, COUNT, COUNTS, FINDING, INTEREST, LEVEL, RECENT, STATE
+from exchange.surveillance.thresholds import LAYERS_MIN
 
-INTERESTS_MAX = 50_000  # groups and instruments watched at once; the quietest are forgotten
-LEVELS_MAX = 64  # prices told apart on one side
-RECENT_MAX = 65_536  # orders whose beginning is remembered
-_QUOTE = int(OrderFlag.QUOTE)
-_SLEEPING = int(OrderFlag.SLEEPING)
-_ACCEPTED = int(EventKind.ORDER_ACCEPTED)
-_WITHDRAWN = frozenset((int(EndReason.REQUESTED), int(EndReason.MASS_CANCEL)))
-_BUY = int(Side.BUY)
+ROOM_MIN = 2  # rows that an event may take of a pool
+FINDINGS_MAX = 512  # told at once
+FIRST_ROOM = 1_024
+_TRADED = int(EventKind.TRADED)
 
 
-class _Suspicion(NamedTuple):
-    """A fill while the other side showed much."""
+class Bounds(NamedTuple):
+    """How much is remembered."""
 
-    side: int  # the shown one
-    time_ns: int
-    sequence: int
-    shown_lots: int
-    layers: int
+    interests: int = 50_000  # groups and instruments watched at once; the quietest are forgotten
+    levels: int = 64  # prices told apart on one side
+    recent: int = 65_536  # orders whose beginning is remembered
 
 
-class _Interest:
-    """What one group has open in one instrument."""
+class Found(NamedTuple):
+    """What a call has shown, maybe more than once: by which event first, how often, and by which command last."""
 
-    __slots__ = ("incidents", "levels", "open_lots", "suspicion", "wanted_lots", "window", "withdrawn_lots")
-
-    def __init__(self) -> None:
-        self.levels: tuple[dict[int, int], dict[int, int]] = ({}, {})
-        self.open_lots = [0, 0]
-        self.wanted_lots = [0, 0]  # open on each side when it was added to last
-        self.suspicion: _Suspicion | None = None
-        self.withdrawn_lots = 0
-        self.incidents: list[int] = []  # the command that began each
-        self.window = 0
-
-    def change(self, side: int, price_ticks: int, lots: int) -> None:
-        levels = self.levels[side]
-        known = levels.get(price_ticks, 0)
-        left = known + lots
-        if left > 0 and (known or len(levels) < LEVELS_MAX):
-            levels[price_ticks] = left
-            self.open_lots[side] += lots
-        elif known:
-            del levels[price_ticks]
-            self.open_lots[side] -= known
-
-    def add(self, side: int, price_ticks: int, lots: int) -> None:
-        self.change(side, price_ticks, lots)
-        self.wanted_lots[side] = self.open_lots[side]
-
-    def fill(self, side: int, price_ticks: int, lots: int, *, is_maker: bool) -> None:
-        """Take a fill off: a maker's off its price, a taker's off the best, where the incoming order is."""
-        levels = self.levels[side]
-        if not (is_maker and price_ticks in levels) and levels:
-            price_ticks = max(levels) if side == _BUY else min(levels)
-        self.change(side, price_ticks, -lots)
-
-
-class _Counts:
-    """What one group did in one window."""
-
-    __slots__ = ("first_sequence", "messages", "orders", "quick", "trades")
-
-    def __init__(self, first_sequence: int) -> None:
-        self.first_sequence = first_sequence
-        self.messages = self.orders = self.quick = self.trades = 0
+    place: int
+    finding: Finding
+    found_count: int
+    first_ns: int
+    last_ns: int
+    last_sequence: int
 
 
 class Interests:
     """The fold of what happens to orders."""
 
-    def __init__(self) -> None:
-        self.found: list[Finding] = []  # what events have shown; whoever reads it clears it
-        self._interests: OrderedDict[tuple[int, int], _Interest] = OrderedDict()
-        self._counts: dict[int, _Counts] = {}
-        self._window = 0
-        self._recent: dict[int, int] = {}  # orders near the last price, and when they were accepted
-        self._recent_order: deque[tuple[int, int]] = deque()
-        self._last_ticks: dict[int, int] = {}
+    def __init__(self, bounds: Bounds | None = None) -> None:
+        bounds = bounds or Bounds()
+        self._states = np.zeros(1, STATE)
+        self._state: Record = self._states[0]
+        self._state_at = address(self._states)
+        # each an array of one number in place: a field of a row takes Python ten times as long to read
+        self._turn_ns, self._is_merging, self._finding_count, self._other_count = (
+            self._states[name] for name in ("turn_ns", "is_merging", "finding_count", "other_count")
+        )
+        self._pools = [
+            Pool(self._states["pools"][:, number], row) for number, row in enumerate((INTEREST, LEVEL, COUNT))
+        ]
+        self._chains = np.zeros((2, CHAINS), "<i8")
+        self._recent, self._recent_chains = np.zeros(bounds.recent, RECENT), np.zeros(CHAINS, "<i8")
+        self._findings = np.zeros(FINDINGS_MAX, FINDING)
+        self._groups, self._last_ticks, self._others = (np.arange(0) for _ in range(3))
+        state = self._state
+        state["interests_max"], state["levels_max"], state["recent_max"] = bounds
+        state["chains"] = [address(chains) for chains in self._chains]
+        state["recent"], state["recent_chains"] = address(self._recent), address(self._recent_chains)
+        state["findings"], state["findings_max"] = address(self._findings), FINDINGS_MAX
+        self._make_room(FIRST_ROOM, FIRST_ROOM)
+        self._set_others(FIRST_ROOM)
+        fold(self._state_at, 0, 0, 0)  # it is compiled now, not when somebody waits for it
 
-    def begin_window(self, window: int) -> None:
-        """Count anew."""
-        self._window = window
-        self._counts.clear()
+    def begin_window(self, window: int, turn_ns: int) -> None:
+        """Count anew, until a time."""
+        self._state["window"], self._turn_ns[0] = window, turn_ns
+        self._chains[1] = 0
+        self._pools[COUNTS].clear()
 
-    def apply(self, event: Event, group: int) -> None:
-        """Apply an event about an order of a group."""
-        if event.flags & _SLEEPING:
-            return  # nobody sees it
-        kind = event.kind
-        if kind == _ACCEPTED:
-            self._accept(event, group)
-        elif kind == EventKind.ORDER_TRIGGERED:
-            self._interest(group, event.instrument).add(event.side, event.price_ticks, event.leaves_lots)
-        elif kind == EventKind.ORDER_REPLACED:
-            self._replace(event, group)
-        else:
-            self._end(event, group)
+    def apply(self, events: Events, start: int, end: int, *, is_merging: bool) -> int:
+        """Count events from one on, as many as are of this window; return the first that is not counted yet.
 
-    def trade(self, event: Event, taker: int, maker: int) -> None:
-        """Apply a trade between two groups."""
-        self._last_ticks[event.instrument] = event.price_ticks
-        for group, side, is_maker in ((taker, event.side, False), (maker, 1 - event.side, True)):
-            interest = self._interest(group, event.instrument)
-            interest.fill(side, event.price_ticks, event.quantity_lots, is_maker=is_maker)
-            self._suspect(interest, side, event)
-            self._count(group, event).trades += 1
+        What is found again is told once if `is_merging`.
+        """
+        if end - start > len(self._others):
+            self._set_others(2 * (end - start))
+        self._is_merging[0] = is_merging
+        return int(fold(self._state_at, events.address, start, end))
 
-    def _accept(self, event: Event, group: int) -> None:
-        self._interest(group, event.instrument).add(event.side, event.price_ticks, event.quantity_lots)
-        if event.flags & _QUOTE:
-            return
-        self._remember(event)
-        counts = self._count(group, event)
-        counts.orders += 1
-        self._count_message(group, counts)
+    def make_room(self, event: Event) -> None:
+        """Make room for an event at which the last call stopped, if it is that which it lacked."""
+        for pool in self._pools:
+            if pool.room < ROOM_MIN:
+                pool.grow()
+        other = event.counter_account if event.kind == _TRADED else 0
+        self._make_room(max(event.account, other), event.instrument)
 
-    @staticmethod
-    def _suspect(interest: _Interest, side: int, event: Event) -> None:
-        """Note a fill of one side if the other shows several times what is wanted here."""
-        shown = interest.open_lots[1 - side]
-        if shown >= SHOW_FACTOR * max(interest.wanted_lots[side], event.quantity_lots):
-            layers = len(interest.levels[1 - side])
-            interest.suspicion = _Suspicion(1 - side, event.time_ns, event.sequence, shown, layers)
-            interest.withdrawn_lots = 0
-        elif interest.suspicion is not None and interest.suspicion.side == side:
-            interest.suspicion = None  # what was shown was meant: it traded
+    @property
+    def others(self) -> np.ndarray:
+        """Return the places of the events, of the last call, that other detectors count."""
+        return self._others[: self._other_count.item()]
 
-    def _replace(self, event: Event, group: int) -> None:
-        interest = self._interest(group, event.instrument)
-        previous_ticks, previous_lots = event.counter_fee, event.fee
-        interest.change(event.side, previous_ticks, -previous_lots)
-        is_worse = event.price_ticks < previous_ticks if event.side == _BUY else event.price_ticks > previous_ticks
-        self._count_message(group, self._count(group, event))
-        lots = previous_lots if is_worse else max(0, previous_lots - event.leaves_lots)
-        self._withdraw(interest, group, event, lots)
-        interest.change(event.side, event.price_ticks, event.leaves_lots)
+    def found(self) -> list[Found]:
+        """Return what the last call has shown, in the order of the events."""
+        count = self._finding_count.item()
+        return [_found(*row) for row in self._findings[:count].tolist()] if count else []
 
-    def _end(self, event: Event, group: int) -> None:
-        interest = self._interest(group, event.instrument)
-        interest.change(event.side, event.price_ticks, -event.leaves_lots)
-        accepted_ns = self._recent.pop(event.order_id, None)
-        if event.reason not in _WITHDRAWN or event.flags & _QUOTE:
-            return
-        counts = self._count(group, event)
-        self._count_message(group, counts)
-        if accepted_ns is not None and event.time_ns - accepted_ns <= QUICK_NS:
-            self._count_quick(group, event, counts)
-        self._withdraw(interest, group, event, event.leaves_lots)
+    def _make_room(self, account: int, instrument: int) -> None:
+        """Have room for an account, whose own group it is until it is said to be another's, and an instrument."""
+        if account >= len(self._groups):
+            groups = np.arange(2 * account)
+            groups[: len(self._groups)] = self._groups
+            self._groups = groups
+            self._state["groups"], self._state["group_count"] = address(groups), len(groups)
+        if instrument >= len(self._last_ticks):
+            last_ticks = np.zeros(2 * instrument, "<i8")
+            last_ticks[: len(self._last_ticks)] = self._last_ticks
+            self._last_ticks = last_ticks
+            self._state["last_ticks"], self._state["instrument_count"] = address(last_ticks), len(last_ticks)
 
-    def _withdraw(self, interest: _Interest, group: int, event: Event, lots: int) -> None:
-        suspicion = interest.suspicion
-        if suspicion is None or suspicion.side != event.side or event.time_ns - suspicion.time_ns > WITHDRAWN_NS:
-            return
-        interest.withdrawn_lots += lots
-        if interest.withdrawn_lots * BPS < suspicion.shown_lots * WITHDRAWN_BPS:
-            return
-        if interest.window != self._window:
-            interest.incidents, interest.window = [], self._window
-        interest.incidents.append(suspicion.sequence)
-        interest.suspicion = None
-        if len(interest.incidents) >= INCIDENTS_MIN:
-            kind = AlertKind.LAYERING if suspicion.layers >= LAYERS_MIN else AlertKind.SPOOFING
-            facts = {"incidents": len(interest.incidents), "shown_lots": suspicion.shown_lots}
-            facts["prices"] = suspicion.layers
-            self.found.append(Finding(kind, (group,), event.instrument, interest.incidents[0], facts))
+    def _set_others(self, size: int) -> None:
+        self._others = np.zeros(size, "<i8")
+        self._state["others"] = address(self._others)
 
-    def _count_message(self, group: int, counts: _Counts) -> None:
-        counts.messages += 1
-        if counts.messages >= MESSAGES_MIN and counts.messages > MESSAGES_PER_TRADE * counts.trades:
-            facts = {"messages": counts.messages, "trades": counts.trades}
-            self.found.append(Finding(AlertKind.ORDER_TO_TRADE, (group,), 0, counts.first_sequence, facts))
 
-    def _count_quick(self, group: int, event: Event, counts: _Counts) -> None:
-        counts.quick += 1
-        trades = counts.trades
-        if counts.quick < QUICK_MIN or counts.quick <= QUICK_PER_TRADE * trades:
-            return
-        if counts.quick * BPS >= counts.orders * QUICK_BPS:
-            facts = {"quick_cancels": counts.quick, "orders": counts.orders, "trades": trades}
-            found = Finding(AlertKind.QUICK_CANCELS, (group,), event.instrument, counts.first_sequence, facts)
-            self.found.append(found)
-
-    def _remember(self, event: Event) -> None:
-        """Keep when an order near the last price came in, for as long as its end would be quick."""
-        recent = self._recent_order
-        while recent and (event.time_ns - recent[0][1] > QUICK_NS or len(recent) >= RECENT_MAX):
-            self._recent.pop(recent.popleft()[0], None)
-        last = self._last_ticks.get(event.instrument, 0)
-        if abs(event.price_ticks - last) * BPS <= last * NEAR_BPS:
-            self._recent[event.order_id] = event.time_ns
-            recent.append((event.order_id, event.time_ns))
-
-    def _count(self, group: int, event: Event) -> _Counts:
-        counts = self._counts.get(group)
-        if counts is None:
-            counts = self._counts[group] = _Counts(event.sequence)
-        return counts
-
-    def _interest(self, group: int, instrument: int) -> _Interest:
-        key = (group, instrument)
-        interest = self._interests.get(key)
-        if interest is None:
-            interest = self._interests[key] = _Interest()
-            if len(self._interests) > INTERESTS_MAX:
-                self._interests.popitem(last=False)
-        else:
-            self._interests.move_to_end(key)
-        return interest
+def _found(
+    place: int, kind: int, group: int, instrument: int, began: int, count: int, first_ns: int, last_ns: int,
+    last_sequence: int, facts: list[int],
+) -> Found:  # fmt: skip
+    """Give a finding its name and the names of its figures."""
+    one, other, third = facts
+    if kind == TOO_MANY:
+        named, told = AlertKind.ORDER_TO_TRADE, {"messages": one, "trades": other}
+    elif kind == QUICK:
+        named, told = AlertKind.QUICK_CANCELS, {"quick_cancels": one, "orders": other, "trades": third}
+    else:
+        named = AlertKind.LAYERING if third >= LAYERS_MIN else AlertKind.SPOOFING
+        told = {"incidents": one, "shown_lots": other, "prices": third}
+    finding = Finding(named, (group,), instrument, began, told)
+    return Found(place, finding, count, first_ns, last_ns, last_sequence)

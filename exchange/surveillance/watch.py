@@ -4,31 +4,21 @@ A view like the others: it reads events and nothing else, so a start finds again
 sends a command. Whoever acts on an alert is a person.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from exchange.core.types import SECOND_NS, EventKind
 from exchange.events import Event, Events, rows
 from exchange.methodology import day_of
-from exchange.surveillance.alerts import AlertLog, Finding
+from exchange.surveillance.alerts import ALERTS_MAX, AlertLog, Finding
 from exchange.surveillance.flows import Flows
 from exchange.surveillance.holdings import Holdings
-from exchange.surveillance.interest import Interests
+from exchange.surveillance.interest import Bounds, Found, Interests
 
 HOUR_NS = 3_600 * SECOND_NS
-_ORDERS = frozenset((
-    int(EventKind.ORDER_ACCEPTED),
-    int(EventKind.ORDER_TRIGGERED),
-    int(EventKind.ORDER_REPLACED),
-    int(EventKind.ORDER_CANCELED),
-    int(EventKind.ORDER_EXPIRED),
-))  # fmt: skip
-_ASSETS = frozenset((
-    int(EventKind.ASSET_CREATED),
-    int(EventKind.INSTRUMENT_LISTED),
-    int(EventKind.ISSUED),
-    int(EventKind.UNITS_EXPIRED),
-    int(EventKind.COMMAND_REJECTED),
-))  # fmt: skip
+EVENTS_AT_ONCE = 1_024
+FOUND_MAX = 3  # by one event
 _REDEEMED = int(EventKind.REDEEMED)
 _TRADED = int(EventKind.TRADED)
 _ACCOUNT_CREATED = int(EventKind.ACCOUNT_CREATED)
@@ -37,37 +27,27 @@ _ACCOUNT_CREATED = int(EventKind.ACCOUNT_CREATED)
 class Watch:
     """The fold of all events since the first."""
 
-    def __init__(self) -> None:
-        self.alerts = AlertLog()
+    def __init__(self, alerts_max: int = ALERTS_MAX, bounds: Bounds | None = None) -> None:
+        self.alerts = AlertLog(alerts_max)
         self._groups: dict[int, int] = {}
-        self._interests = Interests()
+        self._interests = Interests(bounds)
         self._flows = Flows()
         self._holdings = Holdings(self._group)
         self._hour = 0
         self._turn_ns = 0
         self._day = 0
+        self._alerts_before = 0  # this hour
 
-    def apply(self, events: list[Event]) -> None:
+    def apply(self, events: Sequence[Event]) -> None:
         """Apply the next events."""
-        groups, interests = self._groups, self._interests
-        for event in events:
-            kind = event.kind
-            if event.time_ns >= self._turn_ns:
-                self._turn(event)
-            if kind == _REDEEMED:
-                self._holdings.redeem(event)
-                continue
-            if kind in _ORDERS:
-                interests.apply(event, groups.get(event.account, event.account))
-            elif kind == _TRADED:
-                self._trade(event)
-            elif kind in _ASSETS:
-                self._note(event, self._holdings.apply(event))
-            elif kind == _ACCOUNT_CREATED:
-                groups[event.account] = event.counter_account
-            if interests.found:
-                self._note(event, interests.found)
-                interests.found.clear()
+        told = Events.of(events)
+        done, count = 0, len(told)
+        while done < count:
+            end = min(count, done + EVENTS_AT_ONCE)
+            done = self._interests.apply(told, done, end, is_merging=self._may_merge(end - done))
+            self._take_down(told.array)
+            if done < end:
+                self._go_on(rows(told.array[done : done + 1])[0])
 
     def apply_array(self, events: np.ndarray) -> None:
         """Apply the next events, runs of redemptions all at once."""
@@ -75,7 +55,7 @@ class Watch:
             if span.is_use:
                 self._redeem_many(span.array)
             else:
-                self.apply(span.rows)
+                self.apply(span)
 
     def _redeem_many(self, events: np.ndarray) -> None:
         times_ns = events["time_ns"]
@@ -84,9 +64,43 @@ class Watch:
             self._turn(rows(events[first : first + 1])[0])
         self._holdings.redeem_many(events["asset"], events["amount"])
 
+    def _may_merge(self, count: int) -> bool:
+        """Tell whether no alert of this hour can be forgotten meanwhile, so that it may be made longer all at once."""
+        return self.alerts.count - self._alerts_before + FOUND_MAX * count <= self.alerts.alerts_max
+
+    def _go_on(self, event: Event) -> None:
+        """Do what the orders' fold stopped for: an event of another hour, or one without room."""
+        if event.time_ns >= self._turn_ns:
+            self._turn(event)
+        else:
+            self._interests.make_room(event)
+
+    def _take_down(self, events: np.ndarray) -> None:
+        """Take down what the last events have shown, and give others to the other detectors, in their order."""
+        found, others = self._interests.found(), self._interests.others
+        noted = 0
+        if len(others):
+            for place, event in zip(others.tolist(), rows(events[others]), strict=True):
+                while noted < len(found) and found[noted].place < place:
+                    self._note_found(found[noted])
+                    noted += 1
+                self._apply(event)
+        for one in found[noted:]:
+            self._note_found(one)
+
+    def _apply(self, event: Event) -> None:
+        kind = event.kind
+        if kind == _TRADED:
+            self._trade(event)
+        elif kind == _REDEEMED:
+            self._holdings.redeem(event)
+        elif kind == _ACCOUNT_CREATED:
+            self._groups[event.account] = event.counter_account
+        else:
+            self._note(event, self._holdings.apply(event))
+
     def _trade(self, event: Event) -> None:
         taker, maker = self._group(event.account), self._group(event.counter_account)
-        self._interests.trade(event, taker, maker)
         self._note(event, self._flows.apply(event, taker, maker))
         if taker != maker:
             self._note(event, self._holdings.trade(event, taker, maker))
@@ -95,7 +109,8 @@ class Watch:
         """Begin another hour, and another day, when an event is of one."""
         self._hour = hour = event.time_ns // HOUR_NS
         self._turn_ns = (hour + 1) * HOUR_NS
-        self._interests.begin_window(hour)
+        self._alerts_before = self.alerts.count
+        self._interests.begin_window(hour, self._turn_ns)
         self._flows.begin_window()
         self._holdings.begin_hour()
         day = day_of(event.time_ns)
@@ -107,6 +122,10 @@ class Watch:
     def _note(self, event: Event, found: list[Finding]) -> None:
         for finding in found:
             self.alerts.add(finding, self._hour, event.sequence, event.time_ns)
+
+    def _note_found(self, found: Found) -> None:
+        finding, last_ns = found.finding, found.last_ns
+        self.alerts.add(finding, self._hour, found.last_sequence, last_ns, found.first_ns, found.found_count)
 
     def _group(self, account: int) -> int:
         return self._groups.get(account, account)

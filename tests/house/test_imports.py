@@ -23,6 +23,15 @@ ALLOWED = {
         {"msgspec", "numpy", "sortedcontainers"},
     ),
     "exchange/marketdata/folds": ({"exchange.core", "exchange.marketdata.folds"}, {"numpy"}),
+    "exchange/surveillance/folds": (
+        {
+            "exchange.core",
+            "exchange.marketdata.folds",
+            "exchange.surveillance.folds",
+            "exchange.surveillance.thresholds",
+        },
+        {"numpy"},
+    ),
     "exchange/journal": (
         {"exchange.core.records", "exchange.core.types", "exchange.journal", "exchange.config"},
         {"numpy", "crc32c"},

@@ -36,17 +36,17 @@ EVENT_ROW = np.dtype((ROW, EVENT))
 _EVENT_BYTES = EVENT.itemsize
 
 
-def cache_directory() -> str:
-    """Return where compiled folds are kept: beside the core's kernels, in a folder for exactly these sources."""
+def cache_directory(folder: Path = Path(__file__).parent) -> str:
+    """Return where the compiled functions of a folder are kept: beside the core's, for exactly these sources."""
     total = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.glob("*.py")):
+    for source in sorted(folder.glob("*.py")):
         total.update(source.read_bytes())
-    return f"{config.CACHE_DIR}-folds-{total.hexdigest()[:16]}"
+    return f"{config.CACHE_DIR}-{folder.name}-{total.hexdigest()[:16]}"
 
 
-def entry(function: Callable[..., Any]) -> Callable[..., Any]:
+def entry(function: Callable[..., Any], folder: Path = Path(__file__).parent) -> Callable[..., Any]:
     """Compile what Python calls; numba looks for its cache while this is called, and at no other time."""
-    kept, config.CACHE_DIR = config.CACHE_DIR, cache_directory()
+    kept, config.CACHE_DIR = config.CACHE_DIR, cache_directory(folder)
     try:
         made: Callable[..., Any] = _entry(function)
     finally:

@@ -56,6 +56,10 @@ class Pool:
         self._bytes.append(memoryview(block.view(np.uint8)))  # type: ignore[arg-type]  # numpy's types do not say so
         self._head["capacity"] = len(self._blocks) * BLOCK_ROWS
 
+    def clear(self) -> None:
+        """Take every row back; what stood in them still does."""
+        self._head["used"], self._head["taken"], self._head["free"] = 1, 0, 0
+
     def bytes_of(self, row: int) -> memoryview:
         """Return the bytes of a row, in place."""
         begin = (row & _MASK) * self._row.itemsize

@@ -19,6 +19,18 @@ def test_the_same_again_makes_an_alert_longer():
     assert list(log.cases()) == ["SPOOFING-1-3"]
 
 
+def test_many_at_once_are_as_many_one_after_the_other():
+    single, many = AlertLog(), AlertLog()
+    for sequence in (9, 12, 15):
+        single.add(finding(), 1, sequence, 10 * sequence)
+    many.add(finding(), 1, 15, 150, first_ns=90, count=3)
+    assert many.after(0, 10) == single.after(0, 10)
+    for sequence in (16, 17):
+        single.add(finding(), 1, sequence, 10 * sequence)
+    many.add(finding(), 1, 17, 170, first_ns=160, count=2)
+    assert many.after(0, 10) == single.after(0, 10)
+
+
 def test_only_so_many_are_kept():
     log = AlertLog(2)
     for group in (1, 2, 3):

@@ -4,8 +4,11 @@ import pytest
 
 from exchange.core import commands
 from exchange.core.types import OrderType, Side
-from exchange.surveillance import interest
+from exchange.surveillance import thresholds
 from exchange.surveillance.alerts import AlertKind
+from exchange.surveillance.folds.tables import LEVELS
+from exchange.surveillance.interest import Bounds
+from exchange.surveillance.watch import Watch
 from tests.exchange.marketdata.builders import ALICE, BOB, new_order
 from tests.exchange.surveillance.scripts import MALLORY, Floor, spoof
 
@@ -36,7 +39,7 @@ def test_another_hour_counts_anew(floor):
 
 
 def test_many_prices_are_layering(floor):
-    spoof(floor, layers=interest.LAYERS_MIN)
+    spoof(floor, layers=thresholds.LAYERS_MIN)
     assert set(floor.kinds()) == {AlertKind.LAYERING}
 
 
@@ -59,7 +62,7 @@ def test_what_was_meant_is_no_spoofing(floor, why):
         floor.do(new_order(MALLORY, Side.SELL, 101, 10), new_order(BOB, Side.BUY, 101, 10))
         if why == "traded":
             floor.do(new_order(BOB, Side.SELL, 98, 50))
-        floor.pass_time(interest.WITHDRAWN_NS / 10**9 + 1 if why == "late" else 1)
+        floor.pass_time(thresholds.WITHDRAWN_NS / 10**9 + 1 if why == "late" else 1)
         floor.cancel(MALLORY, shown)
     assert floor.kinds() == []
 
@@ -74,36 +77,33 @@ def test_a_maker_whose_offer_is_used_up_withdraws_his_bid_unsuspected(floor):
 
 
 def test_orders_withdrawn_at_once_near_the_price_are_found(floor):
-    for _ in range(interest.QUICK_MIN - 1):
+    for _ in range(thresholds.QUICK_MIN - 1):
         floor.cancel(MALLORY, *floor.do(new_order(MALLORY, Side.BUY, 100, 1)))
     assert floor.kinds() == []
     floor.cancel(MALLORY, *floor.do(new_order(MALLORY, Side.BUY, 100, 1)))
     (alert,) = floor.alerts(AlertKind.QUICK_CANCELS)
-    assert alert.facts == {"quick_cancels": interest.QUICK_MIN, "orders": interest.QUICK_MIN, "trades": 0}
+    assert alert.facts == {"quick_cancels": thresholds.QUICK_MIN, "orders": thresholds.QUICK_MIN, "trades": 0}
 
 
 @pytest.mark.parametrize(("price", "wait_s"), [(90, 0), (100, 2)])
 def test_orders_far_away_or_left_a_while_are_not(floor, price, wait_s):
-    for _ in range(interest.QUICK_MIN + 10):
+    for _ in range(thresholds.QUICK_MIN + 10):
         ids = floor.do(new_order(MALLORY, Side.BUY, price, 1))
         floor.pass_time(wait_s)
         floor.cancel(MALLORY, *ids)
     assert floor.kinds() == []
 
 
-def test_too_many_messages_for_a_trade_are_found(floor, monkeypatch):
-    monkeypatch.setattr(interest, "MESSAGES_MIN", 20)
-    (order,) = floor.do(new_order(MALLORY, Side.BUY, 90, 50))
-    for lots in range(49, 31, -1):
-        floor.do(commands.replace_order(MALLORY, order, quantity_lots=lots))
+def test_too_many_messages_for_a_trade_are_found(floor):
+    last = thresholds.MESSAGES_MIN - 1
+    (order,) = floor.do(new_order(MALLORY, Side.BUY, 90, 9_000))
+    floor.do(*[commands.replace_order(MALLORY, order, quantity_lots=9_000 - number) for number in range(1, last)])
     assert floor.kinds() == []
     floor.cancel(MALLORY, order)
     (alert,) = floor.alerts(AlertKind.ORDER_TO_TRADE)
-    assert alert.facts == {"messages": 20, "trades": 0}
+    assert alert.facts == {"messages": thresholds.MESSAGES_MIN, "trades": 0}
     floor.pass_time(3_600)
-    floor.do(new_order(ALICE, Side.SELL, 100, 5), new_order(MALLORY, Side.BUY, 100, 5))
-    for _ in range(15):
-        floor.cancel(MALLORY, *floor.do(new_order(MALLORY, Side.BUY, 90, 1)))
+    floor.cancel(MALLORY, *floor.do(new_order(MALLORY, Side.BUY, 90, 1)))
     assert len(floor.alerts(AlertKind.ORDER_TO_TRADE)) == 1
 
 
@@ -118,14 +118,12 @@ def test_a_stop_shows_once_it_wakes(floor):
     assert AlertKind.SPOOFING in floor.kinds()
 
 
-def test_only_so_many_books_are_watched(floor, monkeypatch):
-    monkeypatch.setattr(interest, "INTERESTS_MAX", 2)
-    monkeypatch.setattr(interest, "LEVELS_MAX", 2)
-    monkeypatch.setattr(interest, "RECENT_MAX", 2)
+def test_only_so_many_books_are_watched():
     watched = Floor(setup=False)
+    watched.watch = Watch(bounds=Bounds(2, 2, 2))
+    watched.watch.apply(watched.seen)
     for price in (99, 98, 97):
         watched.do(new_order(BOB, Side.BUY, price, 1), new_order(BOB, Side.BUY, price, 1, instrument=2))
-    spoof_free = watched.watch._interests
-    assert len(spoof_free._interests) == 2
-    assert len(spoof_free._recent) <= 2
-    assert all(len(entry.levels[0]) == 2 for entry in spoof_free._interests.values())
+    state = watched.watch._interests._state
+    assert int(state["interest_count"]) == 2
+    assert int(state["pools"]["taken"][LEVELS]) == 4

@@ -31,3 +31,11 @@ def test_a_pool_grows_by_blocks_and_its_rows_stay() -> None:
     assert [history.order(number).quantity_lots for number in (1, BLOCK_ROWS - 1, BLOCK_ROWS, BLOCK_ROWS + 9)] == [
         1, BLOCK_ROWS - 1, BLOCK_ROWS, BLOCK_ROWS + 9,
     ]  # fmt: skip
+
+
+def test_a_pool_that_is_cleared_gives_its_rows_anew() -> None:
+    history = OrderHistory()
+    history.apply(accepted(number, number, Side.BUY, 100, number) for number in range(1, 4))
+    pool = history._pools[0]
+    pool.clear()
+    assert pool.room == BLOCK_ROWS - 1
