@@ -6,6 +6,7 @@ Each journey ends with a ledger that agrees with journal, engine and tape, and w
 import asyncio
 import time
 from collections.abc import Iterator
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -234,6 +235,12 @@ def _default(desk: House, provider: Client, holder: Client, tomorrow: str) -> No
     assert desk.operator.get("/v1/balances", account=collateral).json()["balances"][0]["total"] == "0.000000"
 
 
+def _index_day(desk: House) -> str:
+    """Return the day of the latest index of what is traded here, empty if there is none."""
+    rows = desk.operator.http.get("/v1/indices").json()["indices"]
+    return next((row["day"] for row in rows if row["name"] == "Q3.BLEND.NX" and row["price"] != "0.000000"), "")
+
+
 def test_a_week_of_days_each_used_expired_and_rolled_into_the_next(desk: House) -> None:
     names = [f"TA.WEEK.Q3.BLEND.NX.W{number}.G0A" for number in range(8)]
     provider, holder = _provider(desk, "week"), _let_in(desk, "finn", "trader", "read", "trade")
@@ -243,6 +250,7 @@ def test_a_week_of_days_each_used_expired_and_rolled_into_the_next(desk: House) 
         rolls = {"rollover_bps": 5_000, "next_symbol": names[number + 1]} if number < 7 else {}
         _series(desk, provider, symbol, begin_ms + (number + 1) * DAY_MS, collateral="1", grace=0, **rolls)
     own = nominated = 0
+    days: list[str] = []
     for number, symbol in enumerate(names[:7]):
         assert provider.post("/v1/issues", asset=symbol, amount="2").status_code == 200
         provider.order("SELL", 2, "1", symbol)
@@ -255,4 +263,7 @@ def test_a_week_of_days_each_used_expired_and_rolled_into_the_next(desk: House) 
         _wait(desk, lambda symbol=symbol: _owned(holder, symbol) == _nominated(holder, symbol) == 0)
         assert (_owned(holder, following) * LOT, _nominated(holder, following) * LOT) == (own, nominated)
         assert _state(desk, symbol) == "EXPIRED"
+        _wait(desk, lambda: _index_day(desk) not in {"", *days[-1:]})
+        days.append(_index_day(desk))
+    assert [date.fromisoformat(day) - date.fromisoformat(days[0]) for day in days] == [timedelta(n) for n in range(7)]
     _prove(desk)
