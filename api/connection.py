@@ -7,7 +7,7 @@ of answers, keep-alive and shutdown are uvicorn's business in both cases.
 """
 
 import asyncio
-from collections.abc import Mapping, Sized
+from collections.abc import Mapping, Sequence, Sized
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -15,18 +15,19 @@ from typing import Any, Protocol
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.binance.placing import PLACE, receive
+from api.binance.placing import PLACE, admit, finish, receive
+from api.bursts import Admitted
 from api.call import NOT_MODIFIED, USED, Answer, Call, read_headers, refusal
 from api.door import Endpoint, Services, answer, refused
 from api.errors import HEAD_TOO_LARGE, INVALID_HTTP, Problem, RequestError
 from api.heads import END, Head, Heads
 from api.steps import Steps
+from exchange.events import Event
 
 _STATUS = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
 _CLOSE = (b"connection", b"close")
-_PLACED = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n" + b"".join(
-    [b"%s: %%d\r\n" % name for name in USED]
-)
+_USED_LINES = b"".join([b"%s: %%d\r\n" % name for name in USED])
+_PLACED = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n" + _USED_LINES
 
 
 class Served(Protocol):
@@ -77,6 +78,42 @@ class Pending(msgspec.Struct, eq=False):
             self.parts.append(part)
 
 
+class _Order:
+    """The order of a pending request, gathered with those of others: an Asker."""
+
+    __slots__ = ("_connection", "_pending")
+
+    def __init__(self, connection: "HttpConnection", pending: Pending) -> None:
+        self._connection = connection
+        self._pending = pending
+
+    def admit(self, message: bytes, until_ns: int, count: int, now_ns: int) -> Admitted | None:
+        """Take what the general way takes, if this may be answered without further ado."""
+        if not self._pending.keep_alive:
+            return None
+        return admit(self._connection.services, self._pending.call, message, until_ns, count, now_ns)
+
+    def serve(self, _: bytes) -> None:
+        """Serve the request the general way."""
+        self._connection.receive(self._pending)
+
+    def tail(self, _account: int, _now_ns: int) -> bytes:
+        """Return the header lines that tell what is used."""
+        return _USED_LINES % tuple(self._pending.call.used)
+
+    def answered(self, answers: memoryview, _: Sequence[int]) -> None:
+        """Send the response."""
+        self._connection.write(self._pending, bytes(answers))
+
+    def finish(self, _message: bytes, _account: int, _now_ns: int, outcome: Sequence[Event] | Exception) -> None:
+        """Say what became of it the general way."""
+        told = partial(self._connection.told, self._pending)
+        if isinstance(outcome, Exception):
+            told(outcome)
+        else:
+            finish(self._connection.services, self._pending.call, outcome, told)
+
+
 class HttpConnection(HttpToolsProtocol):
     """One connection, counted against the limits of its address from its first moment to its last."""
 
@@ -84,7 +121,7 @@ class HttpConnection(HttpToolsProtocol):
 
     def __init__(self, application: Served, **arguments: Any) -> None:  # noqa: ANN401 - whatever uvicorn has
         super().__init__(**arguments)
-        self._services = application.services
+        self.services = application.services
         self._limiter = application.services.limiter
         self._address = ""
         self._is_counted = False
@@ -92,6 +129,7 @@ class HttpConnection(HttpToolsProtocol):
         self._head_bytes = 0
         self._heads = application.heads
         self._direct = application.direct
+        self._bursts = application.services.bursts.bodies
         self._asks_origins = bool(application.services.origins.allowed)
         self._whole: Pending | None = None  # the request that all of what came last was, if it was just that
 
@@ -150,7 +188,7 @@ class HttpConnection(HttpToolsProtocol):
         self._is_in_head, self._is_in_body = False, True
         endpoint = self._endpoint()
         if endpoint is not None:
-            call = Call(self._address, self.url.partition(b"?")[2], self._services.exchange.clock.now_ns())
+            call = Call(self._address, self.url.partition(b"?")[2], self.services.exchange.clock.now_ns())
             read_headers(call, self.headers)
             keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
             self.cycle = Pending(endpoint, call, keep_alive)  # type: ignore[assignment] # see the top
@@ -206,7 +244,7 @@ class HttpConnection(HttpToolsProtocol):
 
     def _take(self, head: Head, body: bytes) -> None:
         """Serve a request that has come whole and whose head is known."""
-        call = head.call.again(self._address, self._services.exchange.clock.now_ns())
+        call = head.call.again(self._address, self.services.exchange.clock.now_ns())
         pending = Pending(head.endpoint, call, head.keep_alive, False, len(body))
         self.cycle = pending  # type: ignore[assignment] # see the top
         self._serve(pending, body)
@@ -226,13 +264,17 @@ class HttpConnection(HttpToolsProtocol):
         if pending.endpoint is PLACE:
             self.place(pending)
         else:
-            steps = answer(pending.endpoint, self._services, pending.call)
+            steps = answer(pending.endpoint, self.services, pending.call)
             Steps(steps, partial(self.finish, pending), self.loop).step()
 
     def place(self, pending: Pending) -> None:
+        """Place an order at the end of the turn, with those that come until then."""
+        self._bursts.add(_Order(self, pending), [pending.call.body])
+
+    def receive(self, pending: Pending) -> None:
         """Place an order without a coroutine."""
         try:
-            receive(self._services, pending.call, partial(self.told, pending))
+            receive(self.services, pending.call, partial(self.told, pending))
         except Exception as error:  # noqa: BLE001 - nothing is caught here that is not answered
             self.told(pending, error)
 
@@ -243,7 +285,7 @@ class HttpConnection(HttpToolsProtocol):
             call.tell_used()
             self.finish(pending, refused(PLACE, outcome, call))
         elif call.used and pending.keep_alive:
-            self._write(pending, b"%s\r\n%s" % (_PLACED % (len(outcome), *call.used), outcome))
+            self.write(pending, b"%s\r\n%s" % (_PLACED % (len(outcome), *call.used), outcome))
         else:
             call.tell_used()
             self.finish(pending, Answer(200, outcome, call.headers_out))
@@ -251,9 +293,10 @@ class HttpConnection(HttpToolsProtocol):
     def finish(self, pending: Pending, result: Answer) -> None:
         """Write an answer, and go on with what comes next."""
         headers = result.headers if pending.keep_alive else [*result.headers, _CLOSE]
-        self._write(pending, response(result.status, headers, result.body))
+        self.write(pending, response(result.status, headers, result.body))
 
-    def _write(self, pending: Pending, data: bytes) -> None:
+    def write(self, pending: Pending, data: bytes) -> None:
+        """Send the answer to a request, and go on with what comes next."""
         pending.response_complete = True
         if pending.disconnected or self.transport.is_closing():
             return

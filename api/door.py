@@ -13,6 +13,7 @@ from api import auth, parameters
 from api.auth import KeyRing
 from api.binance.directory import Directory
 from api.binance.instruments import InstrumentBodies
+from api.bursts import OrderBursts
 from api.call import Answer, Call, check_headers, refusal
 from api.errors import OVERLOADED, STOPPED, UNKNOWN_ERROR, RequestError
 from api.gateway import Gateway
@@ -38,20 +39,23 @@ class Services(NamedTuple):
     keys: KeyRing
     limiter: Limiter
     listen_keys: ListenKeys
+    bursts: OrderBursts
     origins: Origins = Origins()
 
     @classmethod
     def of(cls, exchange: Exchange, vault: Vault, limits: Limits, origins: Origins | None = None) -> "Services":
         """Return the services of one exchange."""
         directory = Directory(exchange.registry)
+        gateway = Gateway(exchange)
         return cls(
             exchange,
-            Gateway(exchange),
+            gateway,
             directory,
             InstrumentBodies(directory),
             KeyRing(exchange.registry.key, vault, limits.signatures_max),
             Limiter(limits),
             ListenKeys(),
+            OrderBursts.of(gateway, directory, exchange.clock.now_ns),
             origins or Origins(),
         )
 

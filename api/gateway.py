@@ -5,11 +5,13 @@ is the engine's decision. An order without a client order id goes by a name made
 engine nothing, and it is found by it like by any other.
 """
 
+import asyncio
 from collections.abc import Sequence
 from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple
 
+import numpy as np
 from msgspec import structs
 
 from api import orders, parameters
@@ -80,7 +82,7 @@ class Gateway:
 
     def __init__(self, exchange: Exchange, names: Names | None = None) -> None:
         """Work with an exchange, which another starts and stops; speak of numbers by their names."""
-        self._turn = Turn(exchange.submit)
+        self._turn = Turn(exchange.submit, exchange.submit_many)
         self._exchange = exchange
         self._registry = exchange.registry
         self._orders = exchange.orders
@@ -115,6 +117,13 @@ class Gateway:
         if events[0].kind == _REJECTED:
             raise RequestError(rejection(events[0].reason, events[0].state))
         return events
+
+    def send_many(self, commands: bytes) -> "asyncio.Future[np.ndarray]":
+        """Submit commands behind all that were sent before; the result is their events as an array, EVENT.
+
+        Raises Overloaded or Stopped.
+        """
+        return self._turn.submit_many(commands)
 
     async def send_together(self, made: Sequence[bytes]) -> list[list[Event]]:
         """Submit commands that stand one behind the other, with none of anybody else's between them."""

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
+from api.compiled.wording import cache_directory as orders_directory
+from api.wordings import compile_orders
 from exchange.core import engine, jit
 from exchange.core.engine import Engine
 from exchange.core.records import COMMAND
@@ -62,6 +64,7 @@ def _mark(capacity: Capacity) -> Path:
         tuple(capacity),
         folds_directory(),
         surveillance_directory(),
+        orders_directory(),
     )
     return Path(jit.config.CACHE_DIR) / f"compiled-{hashlib.sha256(repr(known).encode()).hexdigest()[:16]}"
 
@@ -74,6 +77,7 @@ def main() -> None:
     empty.apply(np.zeros(0, COMMAND))
     Engine.restore(empty.snapshot()).apply_bytes(bytes(COMMAND.itemsize))
     compile_folds()
+    compile_orders()
 
 
 if __name__ == "__main__":

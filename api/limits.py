@@ -101,6 +101,11 @@ class Buckets(Generic[Key]):
             self.tell(key, tokens)
         return int(self.limit - level)
 
+    def has(self, key: Key, tokens: int, now_ns: int) -> bool:
+        """Tell whether so many tokens could be taken."""
+        bucket = self._buckets.get(key)
+        return (self.limit if bucket is None else self._level(bucket, now_ns)) >= tokens
+
     def note(self, key: Key, tokens: int, now_ns: int) -> None:
         """Count tokens that were taken elsewhere, though there be too few: then it takes longer until there are any."""
         bucket = self._buckets.get(key) or self._add(key, now_ns)
@@ -189,6 +194,22 @@ class Limiter:
         if used < 0:
             raise RequestError(orders_exceeded(self._orders.limit, self._orders.wait_s(account, count, now_ns)))
         return used
+
+    def take_many(self, address: str, key: str, account: int, count: int, now_ns: int) -> tuple[int, int, int] | None:
+        """Count so many orders of weight 1; return what is used of address, key and account, None if it is too much."""
+        if self._bans:
+            return None
+        if not (
+            self._weights.has(address, count, now_ns)
+            and self._keys.has(key, count, now_ns)
+            and self._orders.has(account, count, now_ns)
+        ):
+            return None
+        return (
+            self._weights.take(address, count, now_ns),
+            self._keys.take(key, count, now_ns),
+            self._orders.take(account, count, now_ns),
+        )
 
     def orders_used(self, account: int, now_ns: int) -> int:
         """Return how many orders of the limit an account has used."""

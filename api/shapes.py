@@ -16,11 +16,14 @@ from api.parameters import NEW_CLIENT_ORDER_ID_PATTERN
 SHAPES_MAX = 256  # all are forgotten when there are more
 ALIKE_MAX = 8  # shapes that are tried for one length
 BYTES_MAX = 1024  # of a body or a request; a longer one is read in general
-SIGNATURE_BYTES = len("&signature=") + 64  # at the end of a body
+SIGNATURE_SIZE = 64  # in hexadecimal
+SIGNATURE_BYTES = len("&signature=") + SIGNATURE_SIZE  # at the end of a body
 
 # the order, its timestamp, its window (empty if there is none), and the signature of a body or the id of a request:
 # words known, numbers still text
 Reading = tuple[OrderTexts, str, str, str]
+
+Parted = list[tuple[str, int, int]]  # the name of each part that differs, where it begins and ends
 
 # what may stand in a value; bytes are read as Latin-1, of which the first half is ASCII
 _IN_BODY, _IN_JSON = "[^&%+=\\x80-\\xff]+", '[^"\\\\\\x00-\\x1f\\x80-\\xff]+'
@@ -39,10 +42,11 @@ _new = tuple.__new__  # half the time of a NamedTuple's own constructor
 class _Shape:
     """A pattern with a group for what differs, and what the words in it mean."""
 
-    __slots__ = ("begin", "end", "match", "places")
+    __slots__ = ("begin", "end", "match", "names", "places")
 
     def __init__(self, pattern: str, names: Sequence[str], order: OrderTexts, beside: str) -> None:
         self.match = re.compile(pattern + "()").fullmatch  # an absent name has the group that is always empty
+        self.names = tuple(names)
         places = {name: place for place, name in enumerate(names, 1)}
         self.places = [places.get(name, len(names) + 1) for name in (*_TEXTS, "timestamp", "recvWindow", beside)]
         self.begin = order[1:5]  # side, type, time in force, flags
@@ -60,16 +64,10 @@ class Shapes:
 
     def read(self, data: bytes) -> Reading | None:
         """Return what a body or a request says if it is like one that was learned."""
-        alike = self._by_length.get(len(data))
-        if alike is None:
+        found = self._find(data)
+        if found is None:
             return None
-        text = str(data, "latin-1")
-        for shape in alike:
-            match = shape.match(text)
-            if match is not None:
-                break
-        else:
-            return None
+        shape, match = found
         symbol, price, quantity, name, amount, stop, iceberg, timestamp, window, beside = match.group(*shape.places)
         side, order_type, time_in_force, flags = shape.begin
         mode, response = shape.end
@@ -78,6 +76,25 @@ class Shapes:
             iceberg, 0,
         )  # fmt: skip
         return _new(OrderTexts, order), timestamp, window, beside
+
+    def parted(self, data: bytes) -> Parted | None:
+        """Return where the parts are that differ between messages like one that was learned."""
+        found = self._find(data)
+        if found is None:
+            return None
+        shape, match = found
+        return [(name, *match.span(place)) for place, name in enumerate(shape.names, 1)]
+
+    def _find(self, data: bytes) -> tuple[_Shape, re.Match[str]] | None:
+        alike = self._by_length.get(len(data))
+        if alike is None:
+            return None
+        text = str(data, "latin-1")
+        for shape in alike:
+            match = shape.match(text)
+            if match is not None:
+                return shape, match
+        return None
 
     def learn_body(self, body: bytes, texts: Mapping[str, str], order: OrderTexts) -> None:
         """Remember what the general reader made of a form body whose last parameter is the signature."""

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
+import numpy as np
+
 from api.errors import OVERLOADED, STATUS_UNKNOWN, STOPPED, RequestError
 from exchange.events import Event
 from exchange.sequencer import Overloaded, Stopped
@@ -18,6 +20,7 @@ COMMANDS_MAX = 1024  # of one submission
 
 Answer = asyncio.Future[list[Event]]
 Submit = Callable[[bytes], Answer]
+SubmitMany = Callable[[bytes], "asyncio.Future[np.ndarray]"]
 
 
 class Receiver(Protocol):
@@ -36,9 +39,10 @@ class Receiver(Protocol):
 class Turn:
     """Gathers single commands, and gives each its own events back."""
 
-    def __init__(self, submit: Submit) -> None:
+    def __init__(self, submit: Submit, submit_many: SubmitMany) -> None:
         """Submit to the sequencer."""
         self._submit = submit
+        self._submit_many = submit_many
         self._commands: list[bytes] = []
         self._answers: list[Receiver] = []
 
@@ -57,6 +61,14 @@ class Turn:
             asyncio.get_running_loop().call_soon(self._end)
         elif len(commands) == COMMANDS_MAX:
             self._end()
+
+    def submit_many(self, commands: bytes) -> "asyncio.Future[np.ndarray]":
+        """Put commands into a submission of their own, behind what waits, for their events as an array, EVENT.
+
+        Raises Overloaded or Stopped.
+        """
+        self._end()
+        return self._submit_many(commands)
 
     async def submit_together(self, made: Sequence[bytes]) -> list[list[Event]]:
         """Put commands into a submission of their own, behind what waits; return the events of each."""

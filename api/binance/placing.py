@@ -4,21 +4,24 @@ It is `trading.place` in two halves with nothing between them but the exchange. 
 one that came before passes the same checks in the same order as any request does in `api.door`, in fewer steps.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from api import auth
+from api import auth, door, parameters
 from api.binance import trading
 from api.binance.rest import ENDPOINTS
+from api.bursts import Admitted
 from api.call import Call, check_headers
-from api.door import Services, admit
-from api.orders import OrderTexts
-from api.shapes import SIGNATURE_BYTES, Reading
+from api.door import Services
+from api.errors import RequestError
+from api.orders import OrderTexts, decode
+from api.shapes import SIGNATURE_BYTES, SIGNATURE_SIZE, Reading
 from exchange.events import Event
 from exchange.registry.documents import Scope
 from exchange.registry.entries import Instrument
 
 PLACE = ENDPOINTS["POST", "/api/v3/order"]
 
+_NAMED = b"newClientOrderId="
 Tell = Callable[[bytes | Exception], None]  # JSON, or what went wrong
 
 
@@ -62,12 +65,38 @@ def receive(services: Services, call: Call, tell: Tell) -> None:
         _admit(services, call, reading)
         order = reading[0]
         begin(services, call, order, services.directory.instrument(order.symbol), tell)
+        services.bursts.bodies.learn(call.body, bodies, order)
         return
-    admit(PLACE, services, call)
+    door.admit(PLACE, services, call)
     order, instrument = trading.ordered(services, call)
     if not call.query:
         bodies.learn_body(call.body, call.texts, order)
     begin(services, call, order, instrument, tell)
+
+
+def admit(services: Services, call: Call, body: bytes, until_ns: int, count: int, now_ns: int) -> Admitted | None:
+    """Take what `receive` takes, of an order whose body was read with others; None if it would be refused."""
+    try:
+        check_headers(call)
+        credential = auth.authorised(services.keys, call.key, Scope.TRADE, call.address, now_ns)
+        payload, signature = body[:-SIGNATURE_BYTES], str(body[-SIGNATURE_SIZE:], "ascii")
+        auth.check_signature(credential, payload, signature)
+        used = services.limiter.take_many(call.address, call.key, credential.account, count, now_ns)
+        if used is None:
+            return None
+        if _NAMED not in payload:
+            services.keys.replays.take(call.key, payload, until_ns, now_ns)
+    except RequestError:
+        return None
+    call.account, call.used = credential.account, list(used)
+    return Admitted(credential.account, call.time_unit_ns)
+
+
+def finish(services: Services, call: Call, events: Sequence[Event], tell: Tell) -> None:
+    """Say what became of an order whose body was read with others."""
+    order = decode(parameters.parse(b"", call.body))
+    instrument = services.directory.instrument(order.symbol)
+    Placing(services, call, order, instrument, tell).set_result(list(events))
 
 
 def place(services: Services, call: Call, tell: Tell) -> OrderTexts:

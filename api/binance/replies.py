@@ -77,7 +77,7 @@ def placed(
     if response == "ACK":
         return f"{head}}}"
     zero = _amount(texts, 0)
-    terms = _terms(*order[2:7])
+    terms = placed_terms(*order[2:7])
     working, tail = time, ""
     if order.stop_ticks or order.display_lots:
         more = _conditions(order, texts)
@@ -104,7 +104,7 @@ def _fills(order: Placed, texts: InstrumentTexts, quote_asset: str) -> str:
 
 
 @lru_cache(TERMS_CACHED_MAX)
-def _terms(side: int, order_type: int, time_in_force: int, prevention: int, flags: int) -> str:
+def placed_terms(side: int, order_type: int, time_in_force: int, prevention: int, flags: int) -> str:
     """Say what an order asked for besides numbers."""
     return (
         f'"timeInForce":"{TIMES_IN_FORCE[time_in_force]}","type":"{type_name(order_type, flags)}",'

@@ -5,7 +5,7 @@ signing every request, and may hear what happens on accounts whose keys it holds
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,9 +13,10 @@ import structlog
 
 from api import auth
 from api.binance import frames, wsrequest
-from api.binance.placing import begin, place
+from api.binance.placing import Placing, begin, place
 from api.binance.rest import ENDPOINTS
 from api.binance.wsrequest import Request
+from api.bursts import Admitted
 from api.call import Call, encoded
 from api.departures import Departures
 from api.door import Endpoint, Services
@@ -30,6 +31,7 @@ from api.errors import (
     invalid,
     missing,
 )
+from api.orders import decode
 from api.parameters import AUTHENTICATION, long, refuse_unknown
 from api.private import PrivateStreams
 from api.shapes import Reading
@@ -38,6 +40,7 @@ from api.stream.backlog import Message
 from api.stream.frames import BINARY, POLICY_VIOLATION, TEXT, text_frame
 from api.stream.hub import Connection, Hub
 from api.stream.transport import FrameProtocol
+from exchange.events import Event
 from exchange.registry.documents import Scope
 from exchange.sequencer import Overloaded, Stopped
 
@@ -89,6 +92,7 @@ OWN_METHODS = (  # about the connection's own session
     "userDataStream.subscribe.signature",
     "userDataStream.unsubscribe",
 )
+_PLACING = Request(method=PLACE)
 _ENDPOINTS: dict[str, Endpoint] = {method: ENDPOINTS[key] for method, key in METHODS.items()}
 
 
@@ -115,6 +119,7 @@ class ApiSession:
     ) -> None:
         self._unit_ns = unit_ns
         self._services = services
+        self._bursts = services.bursts.requests
         self._departures = departures
         self._leaving: int | None = None  # the account whose orders go with this connection
         self._hub = hub
@@ -149,20 +154,32 @@ class ApiSession:
 
     def take(self, message: bytes, kind: int) -> None:
         """Begin to answer a message; read no more while too many are being answered."""
-        call = Call(self._address, b"", self._services.exchange.clock.now_ns())
-        call.time_unit_ns = self._unit_ns
-        request = Request()
-        self._in_flight += 1
-        if self._in_flight == self._hub.config.requests_in_flight_max:
-            self._line.hold()
-        if kind == BINARY:
-            frames.take(self._services, call, self._key, message, self._tell_frame)
+        if kind == TEXT:
+            self.take_texts([message])
             return
+        self._count_in(1)
+        self._bursts.flush()
+        frames.take(self._services, self._call(), self._key, message, self._tell_frame)
+
+    def take_texts(self, messages: list[bytes]) -> None:
+        """Begin to answer requests that came together."""
+        self._count_in(len(messages))
+        for number, message in enumerate(messages):
+            if self._key:
+                self._bursts.add(self, messages[number:])
+                return
+            self.serve(message)
+
+    def serve(self, message: bytes) -> None:
+        """Begin to answer a request."""
+        call = self._call()
+        request = Request()
         try:
             reading = self._services.gateway.requests.read(message) if self._key else None
             if reading is not None:
                 request = Request(wsrequest.id_of(reading[3]), PLACE)
                 self._place_read(request, call, reading)
+                self._bursts.learn(message, self._services.gateway.requests, reading[0])
                 return
             request = wsrequest.decode(message)
             if request.method == PLACE:
@@ -173,6 +190,48 @@ class ApiSession:
         except Exception as error:  # noqa: BLE001 - nothing is caught here that is not answered
             self._fail(request, call, error)
             self._count_out()
+
+    def admit(self, message: bytes, until_ns: int, count: int, now_ns: int) -> Admitted | None:  # noqa: ARG002
+        """Take what `_place_read` takes, of so many orders: none of them is signed."""
+        try:
+            credential = auth.authorised(self._services.keys, self._key, Scope.TRADE, self._address, now_ns)
+        except RequestError:
+            return None
+        used = self._services.limiter.take_many(self._address, credential.key, credential.account, count, now_ns)
+        if used is None:
+            return None
+        self._weight_used = used[0]
+        return Admitted(credential.account, self._unit_ns)
+
+    def tail(self, account: int, now_ns: int) -> bytes:
+        """Return the limits that each answer tells."""
+        call = self._call(now_ns)
+        call.account = account
+        return self._rate_limits(_PLACING, call)
+
+    def answered(self, answers: memoryview, ends: Sequence[int]) -> None:
+        """Send answers to orders."""
+        self._connection.send_frames(answers, ends)
+        self._count_out(len(ends))
+
+    def finish(self, message: bytes, account: int, now_ns: int, outcome: Sequence[Event] | Exception) -> None:
+        """Say what became of an order that was read with others."""
+        call = self._call(now_ns)
+        call.account, call.key = account, self._key
+        request = wsrequest.decode(message)
+        if isinstance(outcome, Exception):
+            self._told(request, call, outcome)
+            return
+        call.texts = wsrequest.texts_of(request.params)
+        self._strip(call)
+        order = decode(call.texts)
+        instrument = self._services.directory.instrument(order.symbol)
+        Placing(self._services, call, order, instrument, partial(self._told, request, call)).set_result(list(outcome))
+
+    def _call(self, now_ns: int = 0) -> Call:
+        call = Call(self._address, b"", now_ns or self._services.exchange.clock.now_ns())
+        call.time_unit_ns = self._unit_ns
+        return call
 
     def _tell(self, request: Request, call: Call, result: bytes) -> None:
         """Answer a request with its result."""
@@ -192,8 +251,13 @@ class ApiSession:
         self._connection.send_binary(payload)
         self._count_out()
 
-    def _count_out(self, _: None = None) -> None:
-        self._in_flight -= 1
+    def _count_in(self, count: int) -> None:
+        self._in_flight += count
+        if self._in_flight >= self._hub.config.requests_in_flight_max:
+            self._line.hold()
+
+    def _count_out(self, count: int | None = None) -> None:
+        self._in_flight -= count or 1
         if self._in_flight < self._hub.config.requests_in_flight_max:
             self._line.release()
 

@@ -22,6 +22,7 @@ from api.auth import KeyRing
 from api.binance.directory import Directory
 from api.binance.instruments import InstrumentBodies
 from api.binance.rest import ENDPOINTS
+from api.bursts import OrderBursts
 from api.call import MILLISECOND_NS, Answer, Call, Disconnected, Receive, Scope, Send, call_of, read_body, write
 from api.connection import HttpConnection, Pending
 from api.door import Endpoint, Services, refused
@@ -186,7 +187,9 @@ def services_of(remote: RemoteExchange, vault: Vault, limiter: Limiter, origins:
     directory = Directory(remote.registry)
     keys = KeyRing(remote.registry.key, vault)
     bodies = InstrumentBodies(directory)
-    return Services(exchange, RemoteGateway(exchange), directory, bodies, keys, limiter, ListenKeys(), origins)
+    gateway = RemoteGateway(exchange)
+    bursts = OrderBursts.of(gateway, directory, exchange.clock.now_ns)
+    return Services(exchange, gateway, directory, bodies, keys, limiter, ListenKeys(), bursts, origins)
 
 
 async def run(options: GatewayOptions) -> None:

@@ -62,7 +62,7 @@ class RemoteExchange:
         self._is_lost = False
         self._link: Link | None = None
         self._numbers = count(1)
-        self._commands: dict[int, tuple[asyncio.Future[list[Event]], int]] = {}
+        self._commands: dict[int, tuple[asyncio.Future[Any], int, bool]] = {}  # how many, wanted as an array
         self._requests: dict[int, asyncio.Future[Answer]] = {}
         self._commands_in_flight = 0
 
@@ -78,12 +78,19 @@ class RemoteExchange:
 
     def submit(self, commands: bytes) -> "asyncio.Future[list[Event]]":
         """Put commands into the one order; the result is their events, once durable, as of `Sequencer.submit`."""
+        return self._put(commands, as_array=False)
+
+    def submit_many(self, commands: bytes) -> "asyncio.Future[np.ndarray]":
+        """Put commands into the one order like `submit`; the result is their events as an array, EVENT."""
+        return self._put(commands, as_array=True)
+
+    def _put(self, commands: bytes, *, as_array: bool) -> "asyncio.Future[Any]":
         size = len(commands) // COMMAND.itemsize
         if self._commands_in_flight + size > COMMANDS_IN_FLIGHT_MAX:
             raise Overloaded(f"{self._commands_in_flight} commands wait already")
         line, number = self._line(), next(self._numbers)
-        future: asyncio.Future[list[Event]] = asyncio.get_running_loop().create_future()
-        self._commands[number] = future, size
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._commands[number] = future, size, as_array
         self._commands_in_flight += size
         line.send(Kind.ORDERS, number, commands)
         return future
@@ -134,12 +141,13 @@ class RemoteExchange:
                 self.known.set()
 
     def _answer(self, kind: Kind, number: int, payload: bytes) -> None:
-        future, size = self._commands.pop(number)
+        future, size, as_array = self._commands.pop(number)
         self._commands_in_flight -= size
         if future.done():
             return
         if kind is Kind.EVENTS:
-            future.set_result(rows(np.frombuffer(payload, EVENT)))
+            events = np.frombuffer(payload, EVENT)
+            future.set_result(events if as_array else rows(events))
         else:
             future.set_exception(_REFUSALS.get(Refusal(payload[0]), Stopped("nobody knows what became of them")))
 
@@ -151,7 +159,7 @@ class RemoteExchange:
         self._is_lost = True
         self._lost()
         gone = Stopped("the exchange's process is gone")
-        waiting: list[asyncio.Future[Any]] = [future for future, _ in self._commands.values()]
+        waiting: list[asyncio.Future[Any]] = [future for future, _, _ in self._commands.values()]
         waiting += self._requests.values()
         for future in waiting:
             if not future.done():

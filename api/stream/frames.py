@@ -9,8 +9,9 @@ TEXT = 0x81  # the only and final frame of a text message
 BINARY = 0x82  # and of a binary one
 _CONTROLS = frozenset((0x88, 0x89, 0x8A))  # close, ping, pong
 _MASKED = 0x80
-_SHORT_MAX = 125
-_MEDIUM_MAX = 0xFFFF
+MEDIUM_MIN, MEDIUM_MAX = 126, 0xFFFF  # bytes of a payload whose size takes two of them
+FRAME_HEAD, CLIENT_HEAD = 4, 8  # bytes before such a payload: a server's, and a client's, which is masked
+_SHORT_MAX = MEDIUM_MIN - 1
 _MEDIUM = Struct(">BBH").pack
 _LONG = Struct(">BBQ").pack
 _SHORT_HEADERS = tuple(bytes((TEXT, size)) for size in range(_SHORT_MAX + 1))
@@ -29,7 +30,7 @@ def text_frame(payload: bytes) -> bytes:
     size = len(payload)
     if size <= _SHORT_MAX:
         return _SHORT_HEADERS[size] + payload
-    if size <= _MEDIUM_MAX:
+    if size <= MEDIUM_MAX:
         return _MEDIUM(TEXT, 126, size) + payload
     return _LONG(TEXT, 127, size) + payload
 

@@ -5,14 +5,14 @@ lasts and writes them at its end; one whose line is blocked keeps a backlog inst
 beyond its limits: it is told so, and never left to believe that it has seen everything.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import orjson
 
 from api.stream.backlog import Backlog, BinaryMessage, Message
 from api.stream.config import StreamConfig
-from api.stream.frames import GOING_AWAY, POLICY_VIOLATION, text_frame
+from api.stream.frames import FRAME_HEAD, GOING_AWAY, POLICY_VIOLATION, text_frame
 from exchange.clock import Clock
 
 MILLISECOND_NS = 1_000_000
@@ -119,6 +119,16 @@ class Connection:
         if not self._frames:
             self._hub.mark(self)
         self._frames.append(text_frame(payload))
+
+    def send_frames(self, frames: memoryview, ends: Sequence[int]) -> None:
+        """Send frames of text that are this client's alone, each of `FRAME_HEAD` bytes and a text up to its end."""
+        if self.blocked or self.closing:
+            begin = 0
+            for end in ends:
+                self.push(Message(ANSWERS, orjson.Fragment(bytes(frames[begin + FRAME_HEAD : end]))))
+                begin = end
+            return
+        self.add(bytes(frames))
 
     def send_binary(self, payload: bytes) -> None:
         """Send bytes that are this client's alone."""

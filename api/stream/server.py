@@ -158,7 +158,7 @@ class WebsocketApp:
                 address,
                 unit_ns,
             )
-            line.take_with(asking.take)
+            line.take_with(asking.take, asking.take_texts)
             return asking
         combined = path == COMBINED_PATH
         keys = self._services.listen_keys

@@ -13,11 +13,14 @@ from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import State
 
+from api.compiled.frames import unmasked
 from api.stream.frames import BINARY, INVALID_DATA, TEXT, client_frame
 
 Take = Callable[[bytes, int], None]
+TakeTexts = Callable[[list[bytes]], None]
 
 EXTENSION = "tokenbourse.line"  # in the scope's extensions: the protocol itself, a Line
+MANY_BYTES = 1_024  # of what came together, from which on it is worth a call to take it apart
 HURRY_S = 1.5  # for a goodbye on a line that nobody is attached to
 
 
@@ -39,12 +42,17 @@ class FrameProtocol(WebSocketsSansIOProtocol):
 
     reader: Reader | None = None
     _take: Take | None = None
+    _take_texts: TakeTexts | None = None
     _is_split = True  # all that came is known to end where a frame does, so that the parser can be passed by
     _rest = b""  # the beginning of a frame
 
-    def take_with(self, take: Take) -> None:
-        """Hand each message over as it comes, as bytes with its kind (`frames.TEXT` or `BINARY`), past the queue."""
+    def take_with(self, take: Take, take_texts: TakeTexts) -> None:
+        """Hand each message over as it comes, as bytes with its kind (`frames.TEXT` or `BINARY`), past the queue.
+
+        Texts that came together are handed over together.
+        """
         self._take = take
+        self._take_texts = take_texts
 
     def hold(self) -> None:
         """Read no more until `release`."""
@@ -128,6 +136,9 @@ class FrameProtocol(WebSocketsSansIOProtocol):
     def _split(self, data: bytes, take: Take) -> int:
         """Hand over the messages in some data; return where the rest begins, which waits or is for the parser."""
         begin, limit = 0, self.conn.max_message_size or len(data)
+        if len(data) >= MANY_BYTES and self._take_texts is not None and not self.close_sent:
+            texts, begin = unmasked(data, begin, limit)
+            self._take_texts(texts)
         while (frame := client_frame(data, begin, limit)) is not None and frame.kind:
             if frame.kind not in (TEXT, BINARY):
                 super().data_received(data[begin : frame.end])

@@ -255,7 +255,10 @@ class Taker(Listener):
         self.line = line_of(scope)
         assert self.line is not None
         self.line.attach(self, 65_536)
-        self.line.take_with(lambda payload, kind: self.taken.append((payload, kind)))
+        self.line.take_with(
+            lambda payload, kind: self.taken.append((payload, kind)),
+            lambda texts: self.taken.extend((text, TEXT) for text in texts),
+        )
         self.disconnected = await receive()
         self.ended.set()
 

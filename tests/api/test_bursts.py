@@ -1,0 +1,251 @@
+"""Messages of one turn served together: in their places, and each of them answered once, whatever happens."""
+
+import asyncio
+import json
+import threading
+import time
+from contextlib import contextmanager, nullcontext
+from http.client import HTTPConnection
+from operator import itemgetter
+
+import numpy as np
+import pytest
+
+from api.binance.wsrequest import decode
+from api.bursts import Admitted, Bursts
+from api.errors import OVERLOADED, STATUS_UNKNOWN, STOPPED
+from exchange.core.records import COMMAND
+from exchange.sequencer import Overloaded, Stopped
+from tests.api.binance.floor import ALICE, BOB, CAROL
+from tests.api.stream import talk
+from tests.api.stream.raw import Raw, request
+from tests.api.venue import SYMBOL
+from tests.api.written import BRIEF, LIMIT, NOW_NS, Desk
+
+SMALL = {name: value for name, value in LIMIT.items() if name != "newClientOrderId"} | {"newOrderRespType": "ACK"}
+
+
+class Asker:
+    """Takes note of what it is asked and told."""
+
+    def __init__(self, desk, account, *, admits=True):
+        self.desk = desk
+        self.account = account
+        self.admits = admits
+        self.said = []
+
+    def admit(self, message, until_ns, count, now_ns):
+        assert until_ns >= now_ns == NOW_NS
+        return Admitted(self.account, 1_000_000) if self.admits else None
+
+    def serve(self, message):
+        self.desk.log.append(message)
+        self.said.append("served")
+        if message.startswith(b'{"id"'):
+            self.desk.bursts.learn(message, self.desk.shapes, self.desk.parsed(message)[2])
+
+    def tail(self, account, now_ns):
+        assert (account, now_ns) == (self.account, NOW_NS)
+        return b"[]"
+
+    def answered(self, answers, ends):
+        begins = [0, *ends]
+        self.said += [bytes(answers[begin:end]) for begin, end in zip(begins, ends, strict=False)]
+
+    def finish(self, message, account, now_ns, outcome):
+        assert (account, now_ns) == (self.account, NOW_NS)
+        self.said.append(outcome.problem if isinstance(outcome, Exception) else [event.kind for event in outcome])
+
+
+class Served(Desk):
+    """A desk whose messages are gathered, and whose market acts when a turn ends."""
+
+    def __init__(self, refusal=None, failure=None):
+        super().__init__(is_http=False)
+        self.log = []
+        self.refusal, self.failure = refusal, failure
+        self.floor.are_refusals_failures = False
+        self.bursts = Bursts(self.submit, self.wordings, lambda: NOW_NS)
+        for way in (LIMIT, BRIEF, SMALL):
+            self.learn(self.written(way))
+
+    def submit(self, made):
+        if self.refusal is not None:
+            raise self.refusal
+        future = asyncio.get_running_loop().create_future()
+        if self.failure is not None:
+            future.set_exception(self.failure)
+            return future
+        size = COMMAND.itemsize
+        self.log.append(np.frombuffer(made, COMMAND)["account"].tolist())
+        future.set_result(self.floor.act(*[made[at : at + size] for at in range(0, len(made), size)]).events)
+        return future
+
+
+def turn(desk, *gathered):
+    """Gather messages of askers, and let the turn end."""
+
+    async def run():
+        for asker, messages in gathered:
+            desk.bursts.add(asker, messages)
+        for _ in range(4):
+            await asyncio.sleep(0)
+
+    asyncio.run(run())
+
+
+def test_orders_of_several_go_together_and_each_gets_its_own_answers():
+    desk = Served()
+    alice, carol = Asker(desk, ALICE), Asker(desk, CAROL)
+    small = [desk.written(SMALL, number) for number in range(4)]
+    turn(desk, (alice, small[:2]), (carol, small[2:3]), (alice, small[3:]))
+    assert desk.log == [[ALICE, ALICE, CAROL, ALICE]]
+    numbers = [[answer.partition(b'"id":')[2][:1] for answer in asker.said] for asker in (alice, carol)]
+    assert numbers == [[b"0", b"1", b"3"], [b"2"]]
+
+
+def test_one_alone_goes_the_general_way():
+    desk = Served()
+    alice = Asker(desk, ALICE)
+    turn(desk, (alice, [desk.written(SMALL)]))
+    assert alice.said == ["served"]
+
+
+def test_what_cannot_be_read_is_served_in_its_place():
+    desk = Served()
+    alice = Asker(desk, ALICE)
+    turn(desk, (alice, [desk.written(SMALL, 1), b"cancel", desk.written(SMALL, 2), desk.written(SMALL, 3)]))
+    assert desk.log == [[ALICE], b"cancel", [ALICE, ALICE]]
+    assert [said == "served" for said in alice.said] == [True, False, False, False]  # answers come when they are known
+
+
+def test_what_is_learned_of_one_serves_those_behind_it():
+    desk = Served()
+    alice = Asker(desk, ALICE)
+    new = [desk.written(SMALL | {"newOrderRespType": "FULL", "price": "0.10"}, number) for number in range(3)]
+    desk.shapes.learn_request(new[0], decode(new[0]).params, desk.parsed(new[0])[2])  # as the general way does
+    turn(desk, (alice, new))
+    assert desk.log == [new[0], [ALICE, ALICE]]
+
+
+def test_who_may_not_is_told_so_by_the_general_way_and_others_are_served():
+    desk = Served()
+    alice, bob = Asker(desk, ALICE), Asker(desk, BOB, admits=False)
+    small = [desk.written(SMALL, number) for number in range(4)]
+    turn(desk, (alice, small[:1]), (bob, small[1:3]), (alice, small[3:]))
+    assert desk.log == [[ALICE], small[1], small[2], [ALICE]]
+    assert (len(alice.said), bob.said) == (2, ["served", "served"])
+
+
+def test_an_unusual_answer_is_given_in_its_place():
+    desk = Served()
+    alice = Asker(desk, ALICE)
+    twice = desk.written(LIMIT, 1)
+    turn(desk, (alice, [desk.written(SMALL, 0), twice, twice, desk.written(SMALL, 2)]))
+    assert [type(said) for said in alice.said] == [bytes, bytes, list, bytes]
+
+
+@pytest.mark.parametrize(
+    ("parts", "problem"),
+    [
+        ({"refusal": Overloaded("full")}, OVERLOADED),
+        ({"refusal": Stopped("over")}, STOPPED),
+        ({"failure": Overloaded("full")}, OVERLOADED),
+        ({"failure": Stopped("in the middle")}, STATUS_UNKNOWN),
+        ({"failure": ValueError("what nobody thought of")}, STATUS_UNKNOWN),
+    ],
+)
+def test_what_goes_wrong_is_told_to_each(parts, problem):
+    desk = Served(**parts)
+    alice, bob = Asker(desk, ALICE), Asker(desk, BOB)
+    turn(desk, (alice, [desk.written(SMALL)] * 2), (bob, [desk.written(SMALL)]))
+    assert (alice.said, bob.said) == ([problem, problem], [problem])
+
+
+@contextmanager
+def held(market):
+    """Let everything that is sent while the block lasts reach the server in one turn of its loop."""
+    gate = threading.Event()
+    market._loop.call_soon_threadsafe(gate.wait)
+    try:
+        yield
+    finally:
+        gate.set()
+
+
+@pytest.fixture
+def sizes(market, monkeypatch):
+    """Return how many orders each burst of the server had."""
+    found = []
+    for bursts in market.services.bursts:
+        submit = bursts._submit
+        spy = lambda made, submit=submit: found.append(len(made) // COMMAND.itemsize) or submit(made)  # noqa: E731
+        monkeypatch.setattr(bursts, "_submit", spy)
+    return found
+
+
+def test_requests_that_come_together_are_answered_as_one_by_one(market, sizes):
+    terms = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "newOrderRespType": "RESULT"}
+    changes = [
+        {"price": "0.0500", "quantity": "1"},
+        {"price": "0.0500", "quantity": "2", "newClientOrderId": "burst-1"},
+        {"price": "0.00001", "quantity": "1"},  # off its tick
+        {"price": "0.0500", "quantity": "3", "newClientOrderId": "burst-2"},
+        {"price": "0.0500", "quantity": "3", "newClientOrderId": "burst-2"},  # once more
+        {"price": "0.0500", "quantity": "99999999"},  # more than there is money for
+        {"price": "0.0500", "quantity": "4", "timestamp": 1},  # long ago
+        {"price": "0.0500", "quantity": "5"},
+    ]
+    with Raw(market.port, "/ws-api/v3") as line:
+        line.ask(request("session.logon", talk.signed("alice")))
+
+        def answers(together):
+            now = {"timestamp": time.time_ns() // 1_000_000}
+            frames = [request("order.place", terms | now | more, number) for number, more in enumerate(changes)]
+            with held(market) if together else nullcontext():
+                line.send(b"".join(frames)) if together else None
+            heard = [line.hear() if together else line.send(frame).hear() for frame in frames]
+            found = sorted((json.loads(one.payload) for one in heard), key=itemgetter("id"))
+            return [[one["status"], one.get("error"), one.get("result", {}).get("origQty")] for one in found]
+
+        alone, together = answers(False), [answers(True) for _ in range(2)]
+    quantities = [quantity for _, _, quantity in alone]
+    assert [text and float(text) for text in quantities] == [1, 2, None, 3, 3, None, None, 5]
+    assert without_times(alone) == without_times(together[0]) == without_times(together[1])
+    assert max(sizes) >= 3
+    market.reset()
+
+
+def without_times(answers):
+    """Return answers without what depends on the moment."""
+    return [(status, error and (error["code"], error["msg"]), quantity) for status, error, quantity in answers]
+
+
+def test_bodies_that_come_together_are_answered_as_one_by_one(market, sizes):
+    alice = market.client("alice")
+    terms = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "price": "0.0500"}
+    unnamed = alice.sign(terms | {"quantity": 9, "newOrderRespType": "ACK"})
+    bodies = [alice.sign(terms | {"quantity": number, "newClientOrderId": f"body-{number}"}) for number in range(1, 7)]
+    bodies += [bodies[0], bodies[1][:-1] + ("0" if bodies[1][-1] != "0" else "1"), unnamed, unnamed]
+    lines = [HTTPConnection("127.0.0.1", market.port, timeout=20) for _ in bodies]
+    headers = {"X-MBX-APIKEY": alice.key, "Content-Type": "application/x-www-form-urlencoded"}
+    market.client("alice").order("BUY", 1, "0.0500", newOrderRespType="ACK")
+    found = []
+    for _ in range(2):  # the first time bodies are learned
+        with held(market):
+            for line, body in zip(lines, bodies, strict=True):
+                line.request("POST", "/api/v3/order", body, headers)
+        responses = [line.getresponse() for line in lines]
+        found.append([(one.status, json.loads(one.read()), sorted(one.headers)) for one in responses])
+    for line in lines:
+        line.close()
+    for answers in found:
+        assert [status for status, _, _ in answers[:8]] == [200] * 7 + [400]
+        assert [body["clientOrderId"] for _, body, _ in answers[:7]] == [f"body-{n}" for n in (1, 2, 3, 4, 5, 6, 1)]
+        assert answers[6][1] == answers[0][1]
+        assert answers[7][1]["code"] == -1022
+        assert len({tuple(names) for status, _, names in answers if status == 200}) == 1
+    assert sorted(status for status, _, _ in found[0][8:]) == [200, 400]  # signed once, taken once
+    assert [status for status, _, _ in found[1][8:]] == [400, 400]
+    assert max(sizes) >= 3
+    market.reset()
