@@ -82,7 +82,7 @@ class Gateway:
 
     def __init__(self, exchange: Exchange, names: Names | None = None) -> None:
         """Work with an exchange, which another starts and stops; speak of numbers by their names."""
-        self._turn = Turn(exchange.submit, exchange.submit_many)
+        self._turn = Turn(exchange.submit)
         self._exchange = exchange
         self._registry = exchange.registry
         self._orders = exchange.orders
@@ -123,7 +123,8 @@ class Gateway:
 
         Raises Overloaded or Stopped.
         """
-        return self._turn.submit_many(commands)
+        self._turn.end()
+        return self._exchange.submit_many(commands)
 
     async def send_together(self, made: Sequence[bytes]) -> list[list[Event]]:
         """Submit commands that stand one behind the other, with none of anybody else's between them."""

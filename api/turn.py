@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
-import numpy as np
-
 from api.errors import OVERLOADED, STATUS_UNKNOWN, STOPPED, RequestError
 from exchange.events import Event
 from exchange.sequencer import Overloaded, Stopped
@@ -20,7 +18,6 @@ COMMANDS_MAX = 1024  # of one submission
 
 Answer = asyncio.Future[list[Event]]
 Submit = Callable[[bytes], Answer]
-SubmitMany = Callable[[bytes], "asyncio.Future[np.ndarray]"]
 
 
 class Receiver(Protocol):
@@ -39,10 +36,9 @@ class Receiver(Protocol):
 class Turn:
     """Gathers single commands, and gives each its own events back."""
 
-    def __init__(self, submit: Submit, submit_many: SubmitMany) -> None:
+    def __init__(self, submit: Submit) -> None:
         """Submit to the sequencer."""
         self._submit = submit
-        self._submit_many = submit_many
         self._commands: list[bytes] = []
         self._answers: list[Receiver] = []
 
@@ -58,21 +54,13 @@ class Turn:
         commands.append(command)
         self._answers.append(receiver)
         if len(commands) == 1:
-            asyncio.get_running_loop().call_soon(self._end)
+            asyncio.get_running_loop().call_soon(self.end)
         elif len(commands) == COMMANDS_MAX:
-            self._end()
-
-    def submit_many(self, commands: bytes) -> "asyncio.Future[np.ndarray]":
-        """Put commands into a submission of their own, behind what waits, for their events as an array, EVENT.
-
-        Raises Overloaded or Stopped.
-        """
-        self._end()
-        return self._submit_many(commands)
+            self.end()
 
     async def submit_together(self, made: Sequence[bytes]) -> list[list[Event]]:
         """Put commands into a submission of their own, behind what waits; return the events of each."""
-        self._end()
+        self.end()
         loop = asyncio.get_running_loop()
         answers: list[Answer] = [loop.create_future() for _ in made]
         self._send(b"".join(made), answers)
@@ -82,7 +70,8 @@ class Turn:
                 raise result
         return [answer.result() for answer in answers]
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """Submit what is gathered: what is submitted elsewhere from now on comes behind it."""
         answers = self._answers
         if not answers:  # the turn was so full that all of it is on its way
             return

@@ -50,9 +50,7 @@ def parts(market):
     def make(*answers):
         sequencer = Sequencer(*answers)
         registry = market.exchange.registry
-        exchange = SimpleNamespace(
-            registry=registry, orders=OrderHistory(), submit=sequencer.submit, submit_many=sequencer.submit
-        )
+        exchange = SimpleNamespace(registry=registry, orders=OrderHistory(), submit=sequencer.submit)
         return Gateway(exchange), sequencer, registry.instrument(SYMBOL)
 
     return make

@@ -36,7 +36,7 @@ def run(drive, *refusals):
 
     async def main():
         sequencer = Sequencer(*refusals)
-        return await drive(Turn(sequencer.submit, sequencer.submit), sequencer)
+        return await drive(Turn(sequencer.submit), sequencer)
 
     return asyncio.run(main())
 

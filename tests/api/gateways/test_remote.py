@@ -96,7 +96,7 @@ def test_more_than_may_wait_is_refused_at_once_and_nothing_queues(monkeypatch):
 )
 def test_a_refusal_of_the_exchange_is_a_problem_for_each_order(refusal, problem):
     async def drive(far, line):
-        turn = Turn(far.submit, far.submit_many)
+        turn = Turn(far.submit)
         waiting = [turn.submit(ORDER) for _ in range(2)]
         await asyncio.sleep(0)
         far._hear(line, Kind.REFUSED, 1, bytes((refusal,)))
