@@ -11,9 +11,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 DATA_DEFAULT = "../shared/data"
 LONGEST = (  # begun first, so that no worker ends with one of them while the others idle
-    "system/test_kill.py",  # compiles the kernel as it is served, while another worker
+    "api/test_cli.py",  # compiles the kernel as it is served, and has the time for it, while another worker
     "exchange/core/test_engine.py",  # compiles that of the tests, with and without checks of bounds,
-    "api/test_cli.py",
+    "system/test_kill.py",
     "exchange/core/test_limits.py",  # and then the smallest
     "system/test_licences.py",
     "system/test_openapi_requests.py",
