@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from api import auth
+from api.stream import frames
 from exchange.core.jit import ROW
 from exchange.core.records import COMMAND, EVENT
 from exchange.marketdata.folds import compiled
@@ -70,6 +72,7 @@ ROWS = np.dtype(
         ],
     )
 )
+_SOURCES = (Path(__file__).parent, *[Path(str(module.__file__)) for module in (auth, frames)])
 COMMAND_ROW = np.dtype((ROW, COMMAND))
 EVENT_ROW = np.dtype((ROW, EVENT))
 
@@ -94,10 +97,10 @@ LETTERS = _letters()
 
 
 def entry(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile what Python calls, with a cache for exactly the sources of this folder."""
-    return compiled.entry(function, Path(__file__).parent)
+    """Compile what Python calls, with a cache for exactly the sources that go in."""
+    return compiled.entry(function, *_SOURCES)
 
 
 def cache_directory() -> str:
     """Return where it is kept."""
-    return compiled.cache_directory(Path(__file__).parent)
+    return compiled.cache_directory(*_SOURCES)

@@ -36,17 +36,20 @@ EVENT_ROW = np.dtype((ROW, EVENT))
 _EVENT_BYTES = EVENT.itemsize
 
 
-def cache_directory(folder: Path = Path(__file__).parent) -> str:
-    """Return where the compiled functions of a folder are kept: beside the core's, for exactly these sources."""
+def cache_directory(folder: Path = Path(__file__).parent, *besides: Path) -> str:
+    """Return where the compiled functions of a folder are kept: beside the core's, for exactly these sources.
+
+    `besides` are sources elsewhere that they take constants from.
+    """
     total = hashlib.sha256()
-    for source in sorted(folder.glob("*.py")):
+    for source in [*sorted(folder.glob("*.py")), *besides]:
         total.update(source.read_bytes())
     return f"{config.CACHE_DIR}-{folder.name}-{total.hexdigest()[:16]}"
 
 
-def entry(function: Callable[..., Any], folder: Path = Path(__file__).parent) -> Callable[..., Any]:
+def entry(function: Callable[..., Any], folder: Path = Path(__file__).parent, *besides: Path) -> Callable[..., Any]:
     """Compile what Python calls; numba looks for its cache while this is called, and at no other time."""
-    kept, config.CACHE_DIR = config.CACHE_DIR, cache_directory(folder)
+    kept, config.CACHE_DIR = config.CACHE_DIR, cache_directory(folder, *besides)
     try:
         made: Callable[..., Any] = _entry(function)
     finally:
