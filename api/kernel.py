@@ -1,10 +1,11 @@
 """The matching kernel compiled apart, before anything else begins: a start that is told to stop need not wait for it.
 
-    python -m api.kernel PARENT CAPACITY ...
+    python -m api.kernel PARENT CAPACITY ...     # the kernel
+    python -m api.kernel PARENT                  # what else is compiled: views, surveillance, orders at the door
 
-A compile takes up to a minute and cannot be interrupted where it runs. So a process of its own does it, whose only
-result is what numba keeps on disk, whole files that appear at once; it can be ended at any moment. A mark beside them
-says that they are there, or each start would pay for another process only to find out.
+A compile takes up to a minute and cannot be interrupted where it runs. So processes of their own do it, side by side,
+whose only result is what numba keeps on disk, whole files that appear at once; they can be ended at any moment. A mark
+beside them says that they are there, or each start would pay for other processes only to find out.
 """
 
 import hashlib
@@ -37,17 +38,21 @@ def is_compiled(capacity: Capacity) -> bool:
 
 
 def compile_apart(capacity: Capacity) -> None:
-    """Compile in another process, and wait for it; an exception meanwhile, as from a signal, ends it at once.
+    """Compile in other processes, and wait for them; an exception meanwhile, as from a signal, ends them at once.
 
     What may go wrong there goes wrong again where the kernel is used, and is told there.
     """
-    line = [*PROGRAM, str(os.getpid()), *map(str, capacity)]
-    with subprocess.Popen(line, stdin=subprocess.DEVNULL, start_new_session=True) as child:  # noqa: S603 - ourselves
-        try:
-            status = child.wait()
-        finally:
+    children: list[subprocess.Popen[bytes]] = []
+    try:
+        for rows in (capacity, ()):
+            line = [*PROGRAM, str(os.getpid()), *map(str, rows)]
+            children.append(subprocess.Popen(line, stdin=subprocess.DEVNULL, start_new_session=True))  # noqa: S603 - ourselves
+        statuses = [child.wait() for child in children]
+    finally:
+        for child in children:
             child.kill()
-    if not status:
+            child.wait()
+    if not any(statuses):
         _mark(capacity).touch()
 
 
@@ -73,11 +78,13 @@ def main() -> None:
     """Do what compiles with an empty engine: it does not depend on commands."""
     parent, *rows = map(int, sys.argv[1:])
     die_with(parent, signal.SIGKILL)
-    empty = Engine(Capacity(*rows))
-    empty.apply(np.zeros(0, COMMAND))
-    Engine.restore(empty.snapshot()).apply_bytes(bytes(COMMAND.itemsize))
-    compile_folds()
-    compile_orders()
+    if rows:
+        empty = Engine(Capacity(*rows))
+        empty.apply(np.zeros(0, COMMAND))
+        Engine.restore(empty.snapshot()).apply_bytes(bytes(COMMAND.itemsize))
+    else:
+        compile_folds()
+        compile_orders()
 
 
 if __name__ == "__main__":

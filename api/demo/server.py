@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-_START_S_MAX = 110  # the first start on a machine compiles the kernels
+_START_S_MAX = 300  # the first start on a machine compiles the kernels
 _STOP_S_MAX = 30
 _POLL_S = 0.1
 _LOG_LINES = 15
