@@ -111,7 +111,7 @@ class Floor:
     def apply(self, *made):
         stamped = stamp(b"".join(made), self.sequence + 1, 1_000 + self.sequence)
         self.sequence += len(made)
-        return self.engine.apply(stamped)
+        return self.engine.apply(np.frombuffer(stamped, COMMAND))
 
     def told(self, *made):
         batch = batches.decode(framed(*made), ALICE)
