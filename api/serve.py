@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
@@ -151,6 +152,7 @@ async def running(
         access_log=False,
         log_config=None,
         timeout_graceful_shutdown=SHUTDOWN_S,
+        ssl_context_factory=_without_tickets if "ssl_certfile" in settings else None,
         **settings,
     )
     server = _Server(config)
@@ -168,6 +170,13 @@ async def running(
         closing = asyncio.create_task(_close(server))
         await running
         closing.cancel()
+
+
+def _without_tickets(_: uvicorn.Config, make: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+    """Send nothing behind the handshake: a client of two threads may lose a request over it."""
+    context = make()
+    context.num_tickets = 0
+    return context
 
 
 async def _close(server: uvicorn.Server) -> None:

@@ -14,8 +14,8 @@ from typing import Any, Self, TypeVar
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection as BlockingConnection
-from websockets.sync.client import connect as connect_now
 
+from api.client.blocking import open_websocket
 from api.client.conduct import Answered, Attempt, Conduct, Lost, Outcome, Patience, Wait
 from api.client.driving import driven, driven_later
 from api.client.methods import Awaited, Waiting
@@ -85,7 +85,7 @@ class SocketClient(Waiting):
 
     def _open(self) -> BlockingConnection:
         self._is_logged_on = False
-        self._socket = self._line.enter_context(connect_now(self._url, open_timeout=self._timeout_s, **OPTIONS))
+        self._socket = self._line.enter_context(open_websocket(self._url, open_timeout=self._timeout_s, **OPTIONS))
         return self._socket
 
     def _log_on(self, socket: BlockingConnection, operation: Operation[Any]) -> Answered | None:

@@ -13,9 +13,9 @@ from typing import Any, Generic, TypeVar
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection as BlockingConnection
-from websockets.sync.client import connect as connect_now
 
 from api.client.allowances import AllowanceFeed
+from api.client.blocking import open_websocket
 from api.client.book import LocalBook
 from api.client.conduct import Conduct, Patience
 from api.client.feed import AccountFeed, Event, Feed, Joined, MarketFeed
@@ -62,7 +62,7 @@ class _Listener(Generic[F]):
 
     def _connected(self) -> Iterator[Event]:
         feed = self._feed
-        with connect_now(feed.address(), **OPTIONS) as socket:
+        with open_websocket(feed.address(), **OPTIONS) as socket:
             self._socket = socket
             yield from feed.opened()
             self._send()

@@ -7,17 +7,10 @@ import signal
 import ssl
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 from websockets.sync.client import connect
 
 from api import compose
@@ -27,22 +20,9 @@ from exchange.core.state import TEST
 from exchange.journal.contract import JournalLockedError
 from exchange.journal.file import FileJournal
 from exchange.server import Exchange
+from tests.api.certificates import certificate
 
 SMALL = Config(capacity=TEST, journal_segment_bytes=1 << 20)
-
-
-def _certificate(folder: Path) -> Tls:
-    """Write a certificate for this machine that signs itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(1), now + timedelta(1))
-    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
-    signed = made.add_extension(address, critical=False).sign(key, hashes.SHA256())
-    files = Tls(folder / "certificate.pem", folder / "key.pem")
-    files.certificate.write_bytes(signed.public_bytes(Encoding.PEM))
-    files.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return files
 
 
 def _run(
@@ -82,7 +62,7 @@ def test_a_start_tells_its_steps_and_serves_all_dialects(tmp_path: Path) -> None
 
     steps = _run(tmp_path, use)
     assert [step.split(" ")[0] for step in steps if not step.startswith("compiling")] == ["reading", "starting"]
-    tls = _certificate(tmp_path)
+    tls = certificate(tmp_path)
 
     def use_again(started: Started) -> None:
         assert started.url.startswith("https://")
@@ -93,6 +73,8 @@ def test_a_start_tells_its_steps_and_serves_all_dialects(tmp_path: Path) -> None
         with connect(started.url.replace("https", "wss") + "/ws-api/v3", ssl=trusted) as line:
             line.send('{"id":1,"method":"ping"}')
             assert json.loads(line.recv())["status"] == 200
+            assert line.socket.version() == "TLSv1.3"
+            assert not line.socket.session.has_ticket  # which may cost a client of two threads its request
 
     again = _run(tmp_path, use_again, gateways=1, tls=tls)
     assert [step for step in again if step.startswith("rebuilding the views")] == ["rebuilding the views: 1 of 1"]
