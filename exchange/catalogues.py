@@ -3,23 +3,19 @@
 What is left to do is read off what stands, so a start goes on where a crash cut it short, before anybody is let in.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 
 import msgspec
 import structlog
 
 from exchange.core import commands
 from exchange.core.types import EventKind, TradingState
-from exchange.events import Event
 from exchange.registry.catalogues import CataloguePlan
 from exchange.registry.documents import CatalogueListed, CataloguePlanEnded, commands_of, encode
 from exchange.registry.registry import DocumentRefusedError, Registry
-from exchange.sequencer import Overloaded
+from exchange.submitting import Submit, submit_when_taken
 
 ROWS_AT_ONCE = 100  # of one record: their commands are one submission, and others come between two of them
-_WAIT_S = 0.02  # while the exchange is overloaded
-Submit = Callable[[bytes, bytes], Awaitable[list[Event]]]
 log = structlog.get_logger()
 
 
@@ -62,17 +58,12 @@ def _openings(registry: Registry, plan: CataloguePlan) -> Iterator[bytes]:
 
 
 async def _send(submit: Submit, made: bytes, document: bytes) -> None:
-    """Submit, as soon as the exchange takes it."""
-    while True:
-        try:
-            events = await submit(made, document)
-        except Overloaded:
-            await asyncio.sleep(_WAIT_S)
-            continue
-        except DocumentRefusedError:  # every row was checked before; the rest is listed all the same
-            log.exception("a part of a catalogue was refused")
-            return
-        for event in events:
-            if event.kind == EventKind.COMMAND_REJECTED:
-                log.error("a part of a catalogue was refused", reason=event.reason, instrument=event.instrument)
+    """Submit; every row was checked before, so what is refused all the same is told, and the rest is listed."""
+    try:
+        events = await submit_when_taken(submit, made, document)
+    except DocumentRefusedError:
+        log.exception("a part of a catalogue was refused")
         return
+    for event in events:
+        if event.kind == EventKind.COMMAND_REJECTED:
+            log.error("a part of a catalogue was refused", reason=event.reason, instrument=event.instrument)

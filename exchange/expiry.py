@@ -15,17 +15,16 @@ import structlog
 from exchange.core import commands
 from exchange.core.engine import Engine
 from exchange.core.types import BPS, AssetKind, EventKind, TradingState, TransferPurpose
-from exchange.events import Event
 from exchange.registry.documents import encode
 from exchange.registry.registry import Registry
 from exchange.registry.series import SeriesNamed, UnitsRolledOver, collateral
+from exchange.submitting import Submit
 
 T = TypeVar("T")
 KEY_PREFIX = "key."  # of the accounts that stand behind API keys
 FOREVER_NS = 1 << 62
 HOLDERS_MAX = 4_096  # whose units expire with one submission
 _STOPPED = (TradingState.GATE_CLOSED, TradingState.EXPIRED)
-Submit = Callable[[bytes, bytes], Awaitable[list[Event]]]
 Query = Callable[[Callable[[Engine], Any]], Awaitable[Any]]
 log = structlog.get_logger()
 

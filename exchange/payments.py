@@ -5,23 +5,18 @@ payment is of series, account and the plan's own id: the engine makes none a sec
 once, long before the engine could forget an id.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from hashlib import blake2b
 
 import structlog
 
 from exchange.core import commands
 from exchange.core.types import AssetKind, EventKind, RejectReason, TransferPurpose
-from exchange.events import Event
 from exchange.registry.documents import encode
 from exchange.registry.registry import Registry
 from exchange.registry.series import PaymentPlan, PaymentsEnded
-from exchange.sequencer import Overloaded
+from exchange.submitting import Submit, submit_when_taken
 
 PAID_AT_ONCE = 16_384  # in one submission
-_WAIT_S = 0.02  # while the exchange is overloaded
-Submit = Callable[[bytes, bytes], Awaitable[list[Event]]]
 log = structlog.get_logger()
 
 
@@ -52,14 +47,7 @@ async def _pay(registry: Registry, submit: Submit, plan: PaymentPlan) -> None:
 
 
 async def _send(submit: Submit, made: bytes, document: bytes) -> None:
-    """Submit, as soon as the exchange takes it; what was paid before is refused, and so it should be."""
-    while True:
-        try:
-            events = await submit(made, document)
-        except Overloaded:
-            await asyncio.sleep(_WAIT_S)
-            continue
-        for event in events:
-            if event.kind == EventKind.COMMAND_REJECTED and event.reason != RejectReason.DUPLICATE_ID:
-                log.error("a holder was not paid", account=event.account, reason=event.reason)
-        return
+    """Submit; what was paid before is refused, and so it should be."""
+    for event in await submit_when_taken(submit, made, document):
+        if event.kind == EventKind.COMMAND_REJECTED and event.reason != RejectReason.DUPLICATE_ID:
+            log.error("a holder was not paid", account=event.account, reason=event.reason)

@@ -7,15 +7,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from exchange import catalogues
+from exchange import catalogues, submitting
 from exchange.catalogues import carry_out
-from exchange.clock import ManualClock
 from exchange.core.types import TradingState
 from exchange.registry.documents import CataloguePlanned, CatalogueRow, Document, commands_of, encode
-from exchange.sequencer import Overloaded, Stopped
+from exchange.sequencer import Stopped
 from exchange.server import Exchange
 from tests.exchange.registry.builders import ACCOUNT, CASH, CATALOGUE, PARTICIPANT
-from tests.exchange.running import SMALL
+from tests.exchange.submitters import busy, cut_at, opened
 from tests.exchange.test_server import interpreter_as_before as interpreter_as_before
 
 SYMBOLS = ["DL.A", "DL.B", "DL.C", "DL.D", "DL.E"]
@@ -30,14 +29,8 @@ def two_rows_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalogues, "ROWS_AT_ONCE", 2)
 
 
-async def opened(folder: Path) -> Exchange:
-    exchange = Exchange.open(folder, SMALL, ManualClock(10**15))
-    exchange.start(asyncio.get_running_loop())
-    return exchange
-
-
 async def furnished(folder: Path) -> Exchange:
-    exchange = await opened(folder)
+    exchange = await opened(folder, 10**15)
     for document in (PARTICIPANT, ACCOUNT, CASH):
         await exchange.submit(commands_of(document), encode(document))
     return exchange
@@ -47,18 +40,6 @@ async def plan(exchange: Exchange, submit: Any, *documents: Document) -> None:
     for document in documents:
         await submit(b"", encode(document))
     await carry_out(exchange.registry, submit)
-
-
-def cut_at(exchange: Exchange, step: int) -> Any:
-    """Return a way to submit that ends before a step."""
-    left = iter(range(step))
-
-    async def submit(made: bytes, document: bytes) -> Any:
-        if next(left, None) is None:
-            raise Stopped("cut here")
-        return await exchange.submit(made, document)
-
-    return submit
 
 
 def standing(exchange: Exchange) -> list[tuple[str, str]]:
@@ -80,7 +61,7 @@ def test_a_plan_that_is_cut_anywhere_is_listed_whole_or_not_at_all(tmp_path: Pat
         meanwhile = standing(exchange)
         assert step >= 2 or meanwhile == []
         await exchange.stop()
-        exchange = await opened(tmp_path)
+        exchange = await opened(tmp_path, 10**15)
         await carry_out(exchange.registry, exchange.submit)
         assert standing(exchange) == (WHOLE if step >= 2 else [])
         assert (exchange.registry.catalogue_plan is None) is (step != 1)
@@ -119,19 +100,12 @@ def test_another_plan_takes_the_place_of_one_that_is_not_whole(tmp_path: Path) -
 def test_it_waits_while_the_exchange_is_overloaded_and_passes_over_what_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalogues, "_WAIT_S", 0.0)
+    monkeypatch.setattr(submitting, "WAIT_S", 0.0)
 
     async def run() -> None:
         exchange = await furnished(tmp_path)
-        times = iter(range(3))
-
-        async def busy(made: bytes, document: bytes) -> Any:
-            if made and next(times, None) is not None:
-                raise Overloaded("busy")
-            return await exchange.submit(made, document)
-
         bad = replace(FIRST.listed, rows=(*ROWS[:2], CatalogueRow("no symbol", 1, 1, 2)))
-        await plan(exchange, busy, replace(FIRST, listed=bad), LAST)
+        await plan(exchange, busy(exchange, 3), replace(FIRST, listed=bad), LAST)
         assert [symbol for symbol, _ in standing(exchange)] == ["DL.A", "DL.B", "DL.D", "DL.E"]
         assert exchange.registry.catalogue_plan is None
         await exchange.stop()

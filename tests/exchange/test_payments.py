@@ -7,15 +7,14 @@ from typing import Any
 
 import pytest
 
-from exchange import payments
-from exchange.clock import ManualClock
+from exchange import payments, submitting
 from exchange.core import commands
 from exchange.payments import pay_out
 from exchange.registry.documents import encode
 from exchange.registry.series import PaymentsPlanned, payments_key
-from exchange.sequencer import Overloaded, Stopped
+from exchange.sequencer import Stopped
 from exchange.server import Exchange
-from tests.exchange.running import SMALL
+from tests.exchange.submitters import busy, cut_at, opened
 from tests.exchange.test_expiry import BASE, CASH, PLEDGED, _balances, _furnish
 from tests.exchange.test_server import interpreter_as_before as interpreter_as_before
 
@@ -30,12 +29,6 @@ def two_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(payments, "PAID_AT_ONCE", 2)
 
 
-async def _opened(folder: Path) -> Exchange:
-    exchange = Exchange.open(folder, SMALL, ManualClock(1))
-    exchange.start(asyncio.get_running_loop())
-    return exchange
-
-
 async def _pay(exchange: Exchange, submit: Callable[[bytes, bytes], Awaitable[Any]], *parts: PaymentsPlanned) -> None:
     for part in parts:
         await submit(b"", encode(part))
@@ -46,31 +39,20 @@ async def _cash(exchange: Exchange) -> dict[tuple[int, int], int]:
     return {place: units for place, units in (await _balances(exchange)).items() if place[1] == CASH}
 
 
-def _cut_at(exchange: Exchange, step: int) -> Any:
-    left = iter(range(step))
-
-    async def submit(made: bytes, document: bytes) -> Any:
-        if next(left, None) is None:
-            raise Stopped("cut here")
-        return await exchange.submit(made, document)
-
-    return submit
-
-
 @pytest.mark.parametrize("step", range(STEPS + 1))
 def test_whoever_goes_on_pays_the_rest_of_what_was_planned(tmp_path: Path, step: int) -> None:
     async def run() -> None:
-        exchange = await _opened(tmp_path)
+        exchange = await opened(tmp_path)
         await _furnish(exchange)
         before = await _cash(exchange)
         try:
-            await _pay(exchange, _cut_at(exchange, step), FIRST, LAST)
+            await _pay(exchange, cut_at(exchange, step), FIRST, LAST)
             assert step == STEPS
         except Stopped:
             assert step < STEPS
         await exchange.submit(commands.deposit(PLEDGED, CASH, 5))  # what stands meanwhile does not matter
         await exchange.stop()
-        exchange = await _opened(tmp_path)
+        exchange = await opened(tmp_path)
         await pay_out(exchange.registry, exchange.submit)
         paid = {**PAID, (PLEDGED, CASH): PAID[PLEDGED, CASH] + 5}
         unpaid = {**before, (PLEDGED, CASH): before[PLEDGED, CASH] + 5}
@@ -87,19 +69,12 @@ def test_whoever_goes_on_pays_the_rest_of_what_was_planned(tmp_path: Path, step:
 
 
 def test_it_waits_while_the_exchange_is_overloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(payments, "_WAIT_S", 0.0)
+    monkeypatch.setattr(submitting, "WAIT_S", 0.0)
 
     async def run() -> None:
-        exchange = await _opened(tmp_path)
+        exchange = await opened(tmp_path)
         await _furnish(exchange)
-        times = iter(range(2))
-
-        async def busy(made: bytes, document: bytes) -> Any:
-            if made and next(times, None) is not None:
-                raise Overloaded("busy")
-            return await exchange.submit(made, document)
-
-        await _pay(exchange, busy, FIRST, LAST)
+        await _pay(exchange, busy(exchange, 2), FIRST, LAST)
         assert await _cash(exchange) == PAID
         await exchange.stop()
 
