@@ -96,13 +96,13 @@ def _room(spans: np.ndarray, row: Record, tail_size: int, event_count: int) -> i
 
 @routine
 def _is_usual(events: np.ndarray, first: int, end: int) -> bool:
-    """Tell whether an order was accepted, and has done no more than to trade as the one who came, for a fee."""
+    """Tell whether an order was accepted, and has done no more than to trade as the one who came."""
     order_id = events[first].order_id
     if events[first].kind != _ACCEPTED:
         return False
     for number in range(first + 1, end):
         event = events[number]
-        if event.order_id != order_id or event.fee < 0 or (event.kind != _TRADED and event.kind != _NAMED):
+        if event.order_id != order_id or (event.kind != _TRADED and event.kind != _NAMED):
             return False
     return True
 

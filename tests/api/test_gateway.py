@@ -134,3 +134,23 @@ def test_a_test_knows_the_account(parts):
     with pytest.raises(RequestError) as caught:
         gateway.check(99, decode(LIMIT), instrument)
     assert caught.value.problem == errors.rejection(RejectReason.ACCOUNT_NOT_ACTIVE)
+
+
+def test_many_commands_come_behind_those_that_were_sent_before(market):
+    sent = []
+
+    def submit(made):
+        sent.append(made)
+        return asyncio.get_running_loop().create_future()
+
+    exchange = SimpleNamespace(registry=market.exchange.registry, orders=None, submit=submit, submit_many=submit)
+
+    async def send():
+        gateway = Gateway(exchange)
+        waiting = asyncio.ensure_future(gateway.send(b"first"))
+        await asyncio.sleep(0)  # it is gathered, and this turn is not over
+        gateway.send_many(b"second")
+        waiting.cancel()
+
+    asyncio.run(send())
+    assert sent == [b"first", b"second"]

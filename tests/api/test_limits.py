@@ -134,3 +134,19 @@ def test_a_key_has_a_weight_of_its_own_wherever_it_is_used():
         refused = problem(limiter.take_key_weight, "k", "c", 5, 0)
     assert refused.status == 418
     assert problem(limiter.take_weight, "c", 1, 0).status == 418
+
+
+def test_many_orders_are_counted_at_once_or_not_at_all():
+    assert Limiter(LIMITS).take_many("a", "key", 1, 10, 0) == (10, 10, 10)
+    for limits in ({"weight_per_minute": 5}, {"key_weight_per_minute": 5}, {"orders_per_10s": 5}):
+        tight = Limiter(LIMITS._replace(**limits))
+        assert tight.take_many("a", "key", 1, 6, 0) is None
+        assert tight.take_many("a", "key", 1, 5, 0) == (5, 5, 5)
+
+
+def test_who_is_banned_has_no_orders_counted_at_once():
+    limiter = Limiter(LIMITS)
+    for _ in range(2 + LIMITS.refusals_before_ban):
+        with pytest.raises(RequestError):
+            limiter.take_weight("a", 61, 0)
+    assert limiter.take_many("a", "key", 1, 1, 0) is None

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from urllib.parse import urlencode
 
 import pytest
+from msgspec.structs import replace
 
 from api import auth, parameters
 from api.binance import trading, wsrequest
@@ -16,8 +17,9 @@ from api.orders import decode
 from api.shapes import Shapes
 from api.wordings import Messages, Tables, Wordings
 from exchange.events import rows
-from tests.api.binance.floor import START_MS, SYMBOL, Floor
+from tests.api.binance.floor import LOT, OTHER, START_MS, SYMBOL, Floor, listing
 
+STEPS_SYMBOL = "TA.STEPS"  # its prices are multiples of 0.05, its quantities of 5
 NOW_NS = START_MS * 1_000_000
 SIGNATURE = "0123456789abcdef" * 4
 LIMIT = {
@@ -45,6 +47,7 @@ class Desk:
     def __init__(self, *, is_http: bool) -> None:
         self.is_http = is_http
         self.floor = Floor()
+        self.floor.name(replace(listing(3, STEPS_SYMBOL, OTHER), tick_value=50_000, lot_units=5 * LOT))
         self.directory = Directory(self.floor.registry)
         exchange = SimpleNamespace(
             registry=self.floor.registry, orders=self.floor.orders, submit=None, submit_many=None

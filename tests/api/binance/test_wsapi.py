@@ -15,6 +15,7 @@ from api.stream.config import StreamConfig
 from exchange.core import commands
 from exchange.registry.documents import KeyRevoked, encode
 from exchange.sequencer import Overloaded, Stopped
+from tests.api.stream.raw import Raw, request
 from tests.api.stream.talk import ask, farewell, hear, hear_all, hear_until, joined, order, signed, talk
 from tests.api.venue import ALICE, CNY, KEYS, OTHER, SYMBOL, Venue, venue
 
@@ -400,6 +401,19 @@ def test_more_requests_than_may_wait_make_the_client_wait(tmp_path_factory: pyte
     small = StreamConfig(requests_in_flight_max=2)
     with venue(tmp_path_factory.mktemp("flight"), streams=small) as served:
         assert talk(lambda: conversation(served)) == set(range(50))
+
+
+def test_orders_that_came_together_make_room_when_they_are_answered(tmp_path_factory: pytest.TempPathFactory) -> None:
+    small = StreamConfig(requests_in_flight_max=8)
+    with venue(tmp_path_factory.mktemp("room"), streams=small) as served, Raw(served.port, PATH) as line:
+        line.ask(request("session.logon", signed("alice")))
+        for turn in range(6):
+            now = {"timestamp": time.time_ns() // 1_000_000, "newOrderRespType": "ACK"}
+            orders = [request("order.place", order("BUY", 1, "0.05") | now, 100 * turn + n) for n in range(20)]
+            line.send(b"".join(orders))
+            answers = [json.loads(line.hear().payload) for _ in orders]
+            assert sorted(answer["id"] for answer in answers) == [100 * turn + n for n in range(20)]
+            assert {answer["status"] for answer in answers} == {200}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.api.binance.floor import SECOND_SYMBOL, START_MS, SYMBOL
-from tests.api.written import WAYS
+from tests.api.written import LIMIT, STEPS_SYMBOL, WAYS
 from tests.api.written import _knows_all_ways as _knows_all_ways
 from tests.api.written import desk as desk
 
@@ -49,6 +49,15 @@ def test_orders_written_alike_are_read_whatever_their_numbers(desk):
     assert len(burst.commands) == len(messages) == 45
     for index, message in enumerate(messages):
         assert (burst.commands[index].tobytes(), burst.until_ns[index]) == desk.command(message)
+
+
+def test_numbers_between_two_steps_are_another_s_business(desk):
+    desk.learn(desk.written(LIMIT | {"symbol": STEPS_SYMBOL, "price": "0.20", "quantity": "10"}))
+    for price, quantity, is_read in (("0.25", "15", True), ("0.26", "15", False), ("0.25", "16", False)):
+        message = desk.written(LIMIT | {"symbol": STEPS_SYMBOL, "price": price, "quantity": quantity})
+        burst = desk.read([message])
+        assert (burst is not None) is is_read
+        assert desk.command(message) == ((burst.commands[0].tobytes(), burst.until_ns[0]) if is_read else None)
 
 
 @settings(max_examples=300, deadline=None)

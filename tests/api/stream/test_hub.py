@@ -172,6 +172,21 @@ def test_a_blocked_line_is_not_written_to_until_it_is_free(loop: Loop, connectio
     assert wire.writes == [frame(1) + frame(3) + frame(conflated)]
 
 
+def test_answers_that_come_together_wait_like_others(loop: Loop, wire: Wire) -> None:
+    connection = Hub(loop.call_soon, ManualClock(0), StreamConfig()).join(wire)
+    answers = [frame(letter * 200) for letter in "abc"]
+    together = memoryview(b"".join(answers))
+    ends = [len(answers[0]) * number for number in (1, 2, 3)]
+    connection.send_frames(together, ends)
+    loop.turn()
+    connection.pause()
+    connection.send_frames(together, ends)
+    loop.turn()
+    assert wire.writes == [bytes(together)]
+    connection.resume()
+    assert wire.writes == [bytes(together)] * 2
+
+
 def test_a_line_that_was_free_again_is_written_to_at_the_end_of_the_turn(
     loop: Loop, connection: Connection, wire: Wire
 ) -> None:

@@ -181,7 +181,7 @@ def test_a_client_that_answers_no_ping_is_hung_up_on() -> None:
 def test_a_ping_holds_text_and_its_answer_keeps_the_line_open() -> None:
     async def scenario() -> tuple[list[bytes], bool]:
         listener = Listener()
-        config = StreamConfig(ping_interval_s=0.05, ping_timeout_s=0.2)
+        config = StreamConfig(ping_interval_s=0.2, ping_timeout_s=1.0)
         async with served(listener.app, config) as server, connect(address(server)) as client:
             pings: list[bytes] = []
             receive = client.protocol.recv_frame
@@ -293,6 +293,27 @@ def test_messages_are_taken_whole_however_they_were_cut() -> None:
         assert taken == expected
         assert told.count(b"\x8a\x01p") == len(texts) - 1
         assert told.endswith(b"\x88\x02\x03\xe8")
+
+
+def test_a_line_that_said_goodbye_takes_nothing_more() -> None:
+    async def scenario() -> tuple[Taker, bytes]:
+        taker = Taker()
+        async with served(taker.app, StreamConfig()) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(upgrade("/ws"))
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(frame(Opcode.TEXT, b"hello"))
+            await until(lambda: bool(taker.taken))
+            assert taker.line is not None
+            taker.line.finish(1008, "", 5.0)
+            writer.write(frame(Opcode.TEXT, b"x" * 100) * 50 + frame(Opcode.CLOSE, b"\x03\xf0"))
+            told = await asyncio.wait_for(reader.read(), 5)
+            writer.close()
+        return taker, told
+
+    taker, told = asyncio.run(scenario())
+    assert taker.taken == [(b"hello", TEXT)]
+    assert told.endswith(b"\x88\x02\x03\xf0")
 
 
 def test_what_breaks_the_rules_ends_the_connection_with_a_reason() -> None:
