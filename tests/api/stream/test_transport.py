@@ -306,7 +306,7 @@ def test_a_line_that_said_goodbye_takes_nothing_more() -> None:
             await until(lambda: bool(taker.taken))
             assert taker.line is not None
             taker.line.finish(1008, "", 5.0)
-            writer.write(frame(Opcode.TEXT, b"x" * 100) * 50 + frame(Opcode.CLOSE, b"\x03\xf0"))
+            writer.write(frame(Opcode.TEXT, b"x" * 200) * 50 + frame(Opcode.CLOSE, b"\x03\xf0"))
             told = await asyncio.wait_for(reader.read(), 5)
             writer.close()
         return taker, told
