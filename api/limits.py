@@ -104,7 +104,9 @@ class Buckets(Generic[Key]):
     def has(self, key: Key, tokens: int, now_ns: int) -> bool:
         """Tell whether so many tokens could be taken."""
         bucket = self._buckets.get(key)
-        return (self.limit if bucket is None else self._level(bucket, now_ns)) >= tokens
+        if bucket is None:
+            return self.limit >= tokens
+        return bucket.level >= tokens or self._level(bucket, now_ns) >= tokens
 
     def note(self, key: Key, tokens: int, now_ns: int) -> None:
         """Count tokens that were taken elsewhere, though there be too few: then it takes longer until there are any."""
