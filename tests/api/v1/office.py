@@ -128,7 +128,7 @@ class Office:
 
     def start(self) -> None:
         self._thread.start()
-        self._ready.wait(100)
+        assert self._ready.wait(110), "the exchange takes too long to open"
         if self._failure is not None:
             raise self._failure
         written = json.loads((self.directory / "operator.json").read_text())
