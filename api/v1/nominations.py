@@ -78,7 +78,8 @@ class OverrunRequest(BaseModel):
 async def nominate(desk: Desk, caller: Caller, request: NominationRequest) -> NominationAnswer:
     """Set units or cash aside for a key of the same participant, until the gate of the series closes."""
     check_own(desk, caller, request.key)
-    if desk.exchange.registry.key(request.key) is None:
+    known = desk.exchange.registry.any_key(request.key)
+    if known is None or known.ends_ns <= desk.exchange.clock.now_ns():
         raise RequestError(refused_document(DocumentRefusal.UNKNOWN_KEY))
     account = await _ensure_account(desk, caller, request.key)
     return await _move(desk, request, caller.account, account.index, account.index)

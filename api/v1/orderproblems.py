@@ -13,6 +13,9 @@ SAME_ACCOUNT = Problem(400, -8103, "Source and receiver are the same account: na
 NOT_A_SUBACCOUNT = Problem(
     403, -8104, "Both accounts must be your participant's, and one that is not the key's own is a broker's to move."
 )
+BEHIND_A_KEY = Problem(
+    403, -8108, "The account stands behind an API key: POST and DELETE /v1/nominations move what is set aside for it."
+)
 NOT_A_TRADE = Problem(404, -8105, "This event is no trade: the number is a fill's 'event'.")
 TRANSFER_ARCHIVED = Problem(409, -8106, "This transfer_id was applied before and is archived: see the statement.")
 NOT_THE_SECOND = Problem(409, -8107, "Sign this with the key's second secret: it shows that you have it.")

@@ -80,7 +80,9 @@ _DOCUMENTS = {
     DocumentRefusal.UNKNOWN_ACCOUNT: UNKNOWN_ACCOUNT,
     DocumentRefusal.UNKNOWN_ASSET: UNKNOWN_ASSET,
     DocumentRefusal.UNKNOWN_INSTRUMENT: UNKNOWN_SYMBOL,
-    DocumentRefusal.UNKNOWN_KEY: Problem(404, -8064, "No such key, or it is revoked already: GET /v1/keys lists all."),
+    DocumentRefusal.UNKNOWN_KEY: Problem(
+        404, -8064, "No such key, or it was revoked or has expired: GET /v1/keys lists all."
+    ),
     DocumentRefusal.TOO_MANY_KEYS: Problem(
         409, -8065, "The account has as many keys as it can, revoked ones included."
     ),

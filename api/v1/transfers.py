@@ -6,12 +6,13 @@ import struct
 from api.errors import RequestError, rejection
 from api.v1.desk import Action, Caller, Desk, submit
 from api.v1.licences import refuse_bust
-from api.v1.orderproblems import NOT_A_SUBACCOUNT, NOT_A_TRADE, SAME_ACCOUNT, TRANSFER_ARCHIVED
+from api.v1.orderproblems import BEHIND_A_KEY, NOT_A_SUBACCOUNT, NOT_A_TRADE, SAME_ACCOUNT, TRANSFER_ARCHIVED
 from api.v1.orderschemas import BustAnswer, BustRequest, SubaccountTransfer, SubaccountTransferAnswer
 from api.v1.problems import UNKNOWN_ACCOUNT, UNKNOWN_ASSET, amount_units
 from exchange.core import commands
 from exchange.core.types import EventKind, RejectReason, Side, TransferPurpose
 from exchange.events import Event, rows
+from exchange.expiry import KEY_PREFIX
 from exchange.registry.documents import Role, Scope
 from exchange.registry.units import format_units
 
@@ -96,6 +97,8 @@ def _refuse_strangers(desk: Desk, own: int, source: int, receiver: int) -> None:
             raise RequestError(UNKNOWN_ACCOUNT)
         if party.participant != mine.participant:
             raise RequestError(NOT_A_SUBACCOUNT)
+        if party.name.startswith(KEY_PREFIX):
+            raise RequestError(BEHIND_A_KEY)
     if source != own and mine.role is not Role.BROKER:
         raise RequestError(NOT_A_SUBACCOUNT)
 

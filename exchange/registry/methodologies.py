@@ -46,8 +46,8 @@ def _are_weights(weights: Mapping[str, int]) -> bool:
 
 def _are_within_limits(rules: Methodology) -> bool:
     return (
-        rules.base_grade in rules.quality_bps
-        and rules.base_hub in rules.hub_bps
+        rules.quality_bps.get(rules.base_grade) == BPS  # indices are of the base: its own factors count for nothing
+        and rules.hub_bps.get(rules.base_hub) == BPS
         and 0 < rules.dataset_base < 1 << 40
         and 0 < rules.bytes_per_token <= 1_000
         and 0 <= rules.quality_floor_bps <= FACTOR_MAX

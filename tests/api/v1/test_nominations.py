@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from api.v1.orderproblems import BEHIND_A_KEY
 from api.v1.problems import FOREIGN_KEY, GATE_CLOSED, UNKNOWN_ASSET, UNKNOWN_HOLDER
 from tests.api.v1.office import SYMBOL, Office, office
 
@@ -66,3 +67,26 @@ def test_after_the_gate_closed_nothing_moves(desk: Office) -> None:
     for method in ("post", "delete"):
         refused = getattr(desk.issuer, method)("/v1/nominations", key=desk.issuer.key, asset=CLOSED, amount="1")
         assert refused.json()["code"] == GATE_CLOSED.code
+
+
+def test_nothing_is_set_aside_for_a_key_that_has_expired(desk: Office) -> None:
+    terms = {"account": desk.buyer.account, "scopes": ["read"], "expires": int(time.time() * 1000) + 300}
+    key = desk.operator.post("/v1/keys", **terms).json()["key"]
+    while time.time() * 1000 <= terms["expires"]:
+        time.sleep(0.01)
+    refused = desk.buyer.post("/v1/nominations", key=key, asset="CNY", amount="1")
+    assert (refused.status_code, refused.json()["code"]) == (404, -8064)
+
+
+def test_what_stands_behind_a_key_moves_by_nominations_alone(desk: Office) -> None:
+    behind = desk.issuer.nominate("0.5") and desk.issuer.get("/v1/nominations", key=desk.issuer.key).json()["account"]
+    terms = {"asset": SYMBOL, "amount": "0.5", "transfer_id": "round-about"}
+    refused = desk.issuer.post("/v1/transfers", receiver=behind, **terms)
+    assert (refused.status_code, refused.json()["code"]) == (403, BEHIND_A_KEY.code)
+    broker = desk.admit("broker", "read", "trade", role="broker")
+    assert desk.operator.post("/v1/deposits", account=broker.account, amount="2").status_code == 200
+    assert broker.post("/v1/nominations", key=broker.key, asset="CNY", amount="2").status_code == 200
+    behind = broker.get("/v1/nominations", key=broker.key).json()["account"]
+    terms |= {"asset": "CNY", "source": behind, "receiver": broker.account}
+    assert broker.post("/v1/transfers", **terms).json()["code"] == BEHIND_A_KEY.code
+    assert broker.get("/v1/nominations", key=broker.key).json()["assets"][0]["available"] == "2.000000"

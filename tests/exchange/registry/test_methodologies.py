@@ -34,6 +34,8 @@ def test_the_next_version_is_taken():
         (msgspec.structs.replace(NEXT, note="x" * 501), DocumentRefusal.TOO_LONG),
         (changed(hub_bps={"NAT": 1, "gz": 1}), DocumentRefusal.BAD_NAME),
         (changed(hub_bps={"GZ": 10_000}), DocumentRefusal.BAD_TERMS),  # without the base hub
+        (changed(base_hub="GZ", hub_bps={"NAT": 10_000, "GZ": 9_999}), DocumentRefusal.BAD_TERMS),
+        (changed(base_grade="Q1"), DocumentRefusal.BAD_TERMS),  # which is not worth one
         (changed(quality_bps={f"Q{n}": 1 for n in range(FACTORS_MAX + 1)}), DocumentRefusal.TOO_LONG),
         (changed(green_bps={"G0": 0}), DocumentRefusal.BAD_TERMS),
         (changed(green_bps={"G0": 10**7}), DocumentRefusal.BAD_TERMS),
