@@ -72,7 +72,7 @@ ROWS = np.dtype(
         ],
     )
 )
-_SOURCES = (Path(__file__).parent, *[Path(str(module.__file__)) for module in (auth, frames)])
+_SOURCES = (Path(__file__).parent, *[Path(str(module.__file__)) for module in (auth, frames, compiled)])
 COMMAND_ROW = np.dtype((ROW, COMMAND))
 EVENT_ROW = np.dtype((ROW, EVENT))
 

@@ -6,6 +6,7 @@ either side, and what a new quote takes off the book is no withdrawal. Beside it
 and how many of them were withdrawn at once, near the last price. All of it is counted by a compiled fold.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -127,10 +128,10 @@ class Interests:
 
 def _found(
     place: int, kind: int, group: int, instrument: int, began: int, count: int, first_ns: int, last_ns: int,
-    last_sequence: int, facts: list[int],
+    last_sequence: int, facts: Iterable[int],
 ) -> Found:  # fmt: skip
     """Give a finding its name and the names of its figures."""
-    one, other, third = facts
+    one, other, third = map(int, facts)  # in which an array's integers stand
     if kind == TOO_MANY:
         named, told = AlertKind.ORDER_TO_TRADE, {"messages": one, "trades": other}
     elif kind == QUICK:

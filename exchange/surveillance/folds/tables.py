@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from exchange.core.jit import ROW, config, scatter
+from exchange.core.jit import ROW, scatter
 from exchange.marketdata.folds import compiled
 from exchange.marketdata.folds.compiled import Record, int64, kernel, record_at, routine
 from exchange.marketdata.folds.pool import POOL, WORD, give, row_at, take
+from exchange.surveillance import thresholds
 
 INTERESTS, LEVELS, COUNTS = range(3)  # pools
 CHAIN_BITS = 16
@@ -120,25 +121,18 @@ STATE = np.dtype(
         ],
     )
 )
+_SOURCES = (Path(__file__).parent, *sorted(Path(compiled.__file__).parent.glob("*.py")), Path(thresholds.__file__))
 _RECENT_BYTES, _FINDING_BYTES = RECENT.itemsize, FINDING.itemsize
 
 
 def entry(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile what Python calls, into a cache for these sources and for those of the views, of which parts go in."""
-    kept, config.CACHE_DIR = config.CACHE_DIR, compiled.cache_directory()
-    try:
-        return compiled.entry(function, Path(__file__).parent)
-    finally:
-        config.CACHE_DIR = kept
+    """Compile what Python calls, with a cache for exactly the sources that go in."""
+    return compiled.entry(function, *_SOURCES)
 
 
 def cache_directory() -> str:
     """Return where the compiled functions are kept."""
-    kept, config.CACHE_DIR = config.CACHE_DIR, compiled.cache_directory()
-    try:
-        return compiled.cache_directory(Path(__file__).parent)
-    finally:
-        config.CACHE_DIR = kept
+    return compiled.cache_directory(*_SOURCES)
 
 
 @kernel

@@ -29,6 +29,7 @@ def test_three_withdrawals_in_an_hour_are_spoofing(floor):
         3,
         500,
     )
+    assert {type(figure) for figure in alert.facts.values()} == {int}
 
 
 def test_another_hour_counts_anew(floor):

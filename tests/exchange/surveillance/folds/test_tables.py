@@ -1,8 +1,8 @@
 """How what surveillance counts is kept: its cache, the quietest that is forgotten, and orders that are recent."""
 
 import numpy as np
+import pytest
 
-from exchange.core.jit import config
 from exchange.core.types import Side
 from exchange.marketdata.folds import compiled
 from exchange.surveillance.folds import tables
@@ -18,10 +18,13 @@ def orders(watch, accounts):
         watch.apply([accepted(number, number, Side.BUY, 100 + number, 5, account=account, time_ns=TIME_NS)])
 
 
-def test_the_cache_changes_with_these_sources_and_with_those_of_the_views() -> None:
-    place = config.CACHE_DIR
-    assert tables.cache_directory().startswith(f"{compiled.cache_directory()}-folds-")
-    assert place == config.CACHE_DIR
+def test_the_cache_changes_with_all_sources_that_constants_come_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, folds = tables.cache_directory(), compiled.cache_directory()
+    assert ours.rpartition("-folds-")[0] == folds.rpartition("-folds-")[0] != ""
+    assert ours != folds
+    for place in range(1, len(tables._SOURCES)):
+        fewer = (*tables._SOURCES[:place], *tables._SOURCES[place + 1 :])
+        assert compiled.cache_directory(*fewer) != ours
 
 
 def test_the_quietest_is_forgotten_with_its_levels() -> None:
