@@ -150,8 +150,8 @@ class FileJournal:
         for first, end in list(_spans(self._segments, self.position))[:-1]:
             if end > upto:
                 break
+            self._segments.remove(first)  # ahead of its file, which others look commands up in
             segment_path(self._directory, first).unlink()
-            self._segments.remove(first)
 
     def close(self) -> None:
         """Close the files and let other processes in."""
