@@ -102,8 +102,11 @@ class _Order:
         return _USED_LINES % tuple(self._pending.call.used)
 
     def answered(self, answers: memoryview, _: Sequence[int]) -> None:
-        """Send the response."""
-        self._connection.write(self._pending, bytes(answers))
+        """Send the response; that the server stops meanwhile is told in its head."""
+        answer = bytes(answers)
+        if not self._pending.keep_alive:
+            answer = answer.replace(b"\r\n\r\n", b"\r\n%s: %s\r\n\r\n" % _CLOSE, 1)
+        self._connection.write(self._pending, answer)
 
     def finish(self, _message: bytes, _account: int, _now_ns: int, outcome: Sequence[Event] | Exception) -> None:
         """Say what became of it the general way."""

@@ -199,7 +199,8 @@ class Limiter:
 
     def take_many(self, address: str, key: str, account: int, count: int, now_ns: int) -> tuple[int, int, int] | None:
         """Count so many orders of weight 1; return what is used of address, key and account, None if it is too much."""
-        if self._bans:
+        ban = self._bans.get(address)
+        if ban is not None and now_ns < ban.until_ns:
             return None
         if not (
             self._weights.has(address, count, now_ns)

@@ -37,6 +37,11 @@ class Replays:
         taken.add(mark)
         self._count += 1
 
+    def has_room_for(self, key: str, payload: bytes, until_ns: int) -> bool:
+        """Tell whether `take` is sure to take it."""
+        taken = self._slices.get(until_ns // SLICE_NS, ())
+        return not self._max or (self._count < self._max and hash((key, payload)) not in taken)
+
     def _forget(self, now_ns: int) -> None:
         """Forget the slices that lie behind: what ends there is refused for its time."""
         first = now_ns // SLICE_NS

@@ -31,7 +31,7 @@ from api.shapes import Parted
 from exchange.core.records import COMMAND, EVENT
 from exchange.registry.entries import Instrument
 
-WORDINGS_MAX = 16
+WORDINGS_MAX = 128
 PARTS_MAX = 32  # of one wording
 ROWS_MAX = 4_096  # wordings on instruments
 SLOTS = 4 * ROWS_MAX
@@ -67,9 +67,9 @@ class Tables:
         self.known: set[tuple[int, str]] = set()  # wordings with symbols
         self._letters_used = self._parts_used = 0
 
-    def has_room(self, texts: int) -> bool:
-        """Tell whether another wording and row fit, with texts of so many bytes."""
-        is_full = len(self.numbers) == WORDINGS_MAX or len(self.instruments) == ROWS_MAX
+    def has_room(self, texts: int, *, is_new: bool) -> bool:
+        """Tell whether another row fits, and its wording if that is new, with texts of so many bytes."""
+        is_full = (is_new and len(self.numbers) == WORDINGS_MAX) or len(self.instruments) == ROWS_MAX
         return not is_full and self._letters_used + texts <= LETTERS_MAX
 
     def add_wording(self, key: tuple[object, ...], parts: Sequence[tuple[Part, bytes]], order: OrderTexts) -> int:
@@ -172,7 +172,8 @@ class Wordings:
         prevention = order.self_trade_prevention
         mode = int(instrument.self_trade_prevention if prevention is None else prevention)
         terms = placed_terms(order.side, order.order_type, order.time_in_force, mode, order.flags)
-        if not tables.has_room(len(message) + len(terms) + len(instrument.quote_asset)):
+        texts = len(message) + len(terms) + len(instrument.quote_asset)
+        if not tables.has_room(texts, is_new=number is None):
             tables, number = Tables(), None
             self._tables = tables
         if number is None:

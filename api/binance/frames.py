@@ -27,7 +27,7 @@ def take(services: Services, call: Call, key: str, frame: bytes, tell: Tell) -> 
     """Send a frame's commands to the exchange in the name of a key; `tell` gets the answer frame, once."""
     try:
         batch = _admit(services, call, key, frame)
-        sent = services.exchange.submit_many(batch.commands.tobytes())
+        sent = services.gateway.send_many(batch.commands.tobytes())
     except Exception as error:  # noqa: BLE001 - nothing is caught here that is not answered
         tell(batches.refusal(batches.batch_id(frame), problem_of(error)))
         return

@@ -12,7 +12,6 @@ from api.binance.rest import ENDPOINTS
 from api.bursts import Admitted
 from api.call import Call, check_headers
 from api.door import Services
-from api.errors import RequestError
 from api.orders import OrderTexts, decode
 from api.shapes import SIGNATURE_BYTES, SIGNATURE_SIZE, Reading
 from exchange.events import Event
@@ -75,18 +74,26 @@ def receive(services: Services, call: Call, tell: Tell) -> None:
 
 
 def admit(services: Services, call: Call, body: bytes, until_ns: int, count: int, now_ns: int) -> Admitted | None:
-    """Take what `receive` takes, of an order whose body was read with others; None if it would be refused."""
+    """Take what `receive` takes, of an order whose body was read with others; None if it would be refused.
+
+    Nothing is taken before all is known to be good, or the general way, which then says what is wrong, takes it again.
+    """
+    if call.query:
+        return None
     try:
         check_headers(call)
         credential = auth.authorised(services.keys, call.key, Scope.TRADE, call.address, now_ns)
         payload, signature = body[:-SIGNATURE_BYTES], str(body[-SIGNATURE_SIZE:], "ascii")
         auth.check_signature(credential, payload, signature)
+        is_named, replays = _NAMED in payload, services.keys.replays
+        if not (is_named or replays.has_room_for(call.key, payload, until_ns)):
+            return None
         used = services.limiter.take_many(call.address, call.key, credential.account, count, now_ns)
         if used is None:
             return None
-        if _NAMED not in payload:
-            services.keys.replays.take(call.key, payload, until_ns, now_ns)
-    except RequestError:
+        if not is_named:
+            replays.take(call.key, payload, until_ns, now_ns)
+    except Exception:  # noqa: BLE001 - whatever it is, the general way meets it again and answers
         return None
     call.account, call.used = credential.account, list(used)
     return Admitted(credential.account, call.time_unit_ns)

@@ -195,7 +195,7 @@ class ApiSession:
         """Take what `_place_read` takes, of so many orders: none of them is signed."""
         try:
             credential = auth.authorised(self._services.keys, self._key, Scope.TRADE, self._address, now_ns)
-        except RequestError:
+        except Exception:  # noqa: BLE001 - whatever it is, the general way meets it again and answers
             return None
         used = self._services.limiter.take_many(self._address, credential.key, credential.account, count, now_ns)
         if used is None:

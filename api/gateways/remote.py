@@ -92,6 +92,7 @@ class RemoteExchange:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._commands[number] = future, size, as_array
         self._commands_in_flight += size
+        self.usage.tell()  # who waits for the answer finds its order counted everywhere
         line.send(Kind.ORDERS, number, commands)
         return future
 

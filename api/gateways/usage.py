@@ -47,18 +47,18 @@ class Usage:
 
     def standing(self) -> bytes:
         """Return all that is used, for a process that begins and is told of whatever comes then."""
-        if self._sums:
-            self._tell()  # else it would hear it twice
+        self.tell()  # else it would hear it twice
         return _encode(self._limiter.standing(self._now_ns()))
 
-    def _note(self, counted: Counted, key: str | int, tokens: int) -> None:
-        if not self._sums:
-            asyncio.get_running_loop().call_soon(self._tell)
-        place = counted, key
-        self._sums[place] = self._sums.get(place, 0) + tokens
-
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Tell what was taken and is not told yet."""
         told = [(counted, key, tokens) for (counted, key), tokens in self._sums.items() if tokens]
         self._sums.clear()
         if told:
             self._send(_encode(told))
+
+    def _note(self, counted: Counted, key: str | int, tokens: int) -> None:
+        if not self._sums:
+            asyncio.get_running_loop().call_soon(self.tell)
+        place = counted, key
+        self._sums[place] = self._sums.get(place, 0) + tokens

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import struct
 import threading
 import time
 from contextlib import contextmanager, nullcontext
@@ -10,18 +11,24 @@ from operator import itemgetter
 
 import numpy as np
 import pytest
+from cryptography.fernet import Fernet
+from websockets.frames import Opcode
 
 from api.binance.wsrequest import decode
 from api.bursts import Admitted, Bursts
 from api.errors import OVERLOADED, STATUS_UNKNOWN, STOPPED
+from exchange.core import commands
 from exchange.core.records import COMMAND
+from exchange.core.types import CommandKind, Side
+from exchange.registry.documents import KeyCreated, Scope, commands_of, encode
 from exchange.sequencer import Overloaded, Stopped
 from tests.api.binance.floor import ALICE, BOB, CAROL
 from tests.api.stream import talk
-from tests.api.stream.raw import Raw, request
-from tests.api.venue import SYMBOL
+from tests.api.stream.raw import Raw, frame, request
+from tests.api.venue import KEYS, SYMBOL, TOKENS
 from tests.api.written import BRIEF, LIMIT, NOW_NS, Desk
 
+PATH = "/api/v3/order"
 SMALL = {name: value for name, value in LIMIT.items() if name != "newClientOrderId"} | {"newOrderRespType": "ACK"}
 
 
@@ -221,24 +228,115 @@ def without_times(answers):
     return [(status, error and (error["code"], error["msg"]), quantity) for status, error, quantity in answers]
 
 
+def posted(market, requests):
+    """Send bodies to paths with keys in one turn, each on its own line; return status, body and headers of each."""
+    lines = [HTTPConnection("127.0.0.1", market.port, timeout=20) for _ in requests]
+    for line in lines:  # which the server has taken before the turn begins
+        line.request("GET", "/api/v3/ping")
+        line.getresponse().read()
+    with held(market):
+        for line, (key, path, body) in zip(lines, requests, strict=True):
+            headers = {"X-MBX-APIKEY": key, "Content-Type": "application/x-www-form-urlencoded"}
+            line.request("POST", path, body, headers)
+    responses = [line.getresponse() for line in lines]
+    found = [(one.status, json.loads(one.read()), sorted(one.headers)) for one in responses]
+    for line in lines:
+        line.close()
+    return found
+
+
+@pytest.fixture
+def body(market, sizes):
+    """Return what makes a body of alice's that is read with others."""
+    alice = market.client("alice")
+
+    def make(**more):
+        terms = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "price": "0.0500"}
+        return alice.sign(terms | {"quantity": 1, "newOrderRespType": "RESULT"} | more)
+
+    for _ in range(2):
+        posted(market, [(alice.key, PATH, make(quantity=number)) for number in range(1, 4)])
+        posted(market, [(alice.key, PATH, make(newClientOrderId=f"b-{time.time_ns()}")) for _ in range(3)])
+    assert max(sizes) >= 2
+    yield make
+    market.reset()
+
+
+def test_what_stands_in_the_address_is_signed_too(market, body):
+    found = posted(
+        market, [(KEYS["alice"][0], f"{PATH}?price=0.0700", body(newClientOrderId=f"q-{n}")) for n in (1, 2)]
+    )
+    assert [(status, answer["code"]) for status, answer, _ in found] == [(400, -1022)] * 2
+
+
+def test_what_is_sent_again_counts_as_if_it_came_alone(market, body, monkeypatch):
+    limiter, key, sent = market.services.limiter, KEYS["alice"][0], body()
+    buckets = (limiter._weights, limiter._keys, limiter._orders)
+    for bucket in buckets:
+        monkeypatch.setattr(bucket, "_rate", 0)
+
+    def used():
+        return [bucket.used(name, time.time_ns()) for bucket, name in zip(buckets, ("127.0.0.1", key, 1), strict=True)]
+
+    assert [status for status, _, _ in posted(market, [(key, PATH, sent)])] == [200]
+    before = used()
+    found = posted(market, [(key, PATH, sent)] * 2)
+    assert [answer["code"] for _, answer, _ in found] == [-8124] * 2
+    assert [now - then for now, then in zip(used(), before, strict=True)] == [2 + 2, 2, 0]  # a ping on each line
+
+
+def test_a_key_that_cannot_be_read_costs_nobody_else_an_answer(market, body):
+    lost = KeyCreated("lost" * 8, Fernet(Fernet.generate_key()).encrypt(b"x"), ALICE, (Scope.TRADE,), "another vault's")
+    market.run(lambda: resolved(market.exchange.submit(commands_of(lost), encode(lost))))
+    keys = [lost.key, KEYS["alice"][0], KEYS["alice"][0]]
+    found = posted(market, [(key, PATH, body(newClientOrderId=f"k-{n}")) for n, key in enumerate(keys)])
+    assert [status for status, _, _ in found] == [500, 200, 200]
+
+
+async def resolved(future):
+    return await future
+
+
+def test_a_binary_frame_comes_behind_the_requests_before_it(market):
+    heard = []
+    listen = lambda batch: heard.extend(batch.commands[["kind", "quantity_lots"]].tolist())  # noqa: E731
+    market.run(lambda: begun(market.exchange.add_listener, listen))
+    terms = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "price": "0.0500"}
+    binary = struct.pack("<4sIQ", b"TBB1", 1, 7) + commands.new_order(ALICE, TOKENS, Side.BUY, 500, 99)
+    with Raw(market.port, "/ws-api/v3") as line:
+        line.ask(request("session.logon", talk.signed("alice")))
+        now = {"timestamp": time.time_ns() // 1_000_000}
+        order = request("order.place", terms | now | {"quantity": "10"}, 1)
+        cancel = request("openOrders.cancelAll", {"symbol": SYMBOL} | now, 2)
+        for texts, kinds in (
+            ([order], ["NEW_ORDER"]),
+            ([order, order, cancel], ["NEW_ORDER", "NEW_ORDER", "MASS_CANCEL"]),
+        ):
+            heard.clear()
+            with held(market):
+                line.send(b"".join(texts) + frame(Opcode.BINARY, binary))
+            for _ in range(len(texts) + 1):
+                line.hear()
+            found = [CommandKind(kind).name for kind, _ in heard]
+            assert found == [*kinds, "NEW_ORDER"]
+            assert heard[-1][1] == 99
+    market.reset()
+
+
+async def begun(function, *arguments):
+    return function(*arguments)
+
+
 def test_bodies_that_come_together_are_answered_as_one_by_one(market, sizes):
     alice = market.client("alice")
     terms = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "price": "0.0500"}
     bodies = [alice.sign(terms | {"quantity": number, "newClientOrderId": f"body-{number}"}) for number in range(1, 7)]
     bodies += [bodies[0], bodies[1][:-1] + ("0" if bodies[1][-1] != "0" else "1")]
-    lines = [HTTPConnection("127.0.0.1", market.port, timeout=20) for _ in range(len(bodies) + 2)]
-    headers = {"X-MBX-APIKEY": alice.key, "Content-Type": "application/x-www-form-urlencoded"}
     market.client("alice").order("BUY", 1, "0.0500", newOrderRespType="ACK")
     found = []
     for _ in range(3):  # the first time bodies are learned
         unnamed = alice.sign(terms | {"quantity": 9, "newOrderRespType": "ACK"})
-        with held(market):
-            for line, body in zip(lines, [*bodies, unnamed, unnamed], strict=True):
-                line.request("POST", "/api/v3/order", body, headers)
-        responses = [line.getresponse() for line in lines]
-        found.append([(one.status, json.loads(one.read()), sorted(one.headers)) for one in responses])
-    for line in lines:
-        line.close()
+        found.append(posted(market, [(alice.key, PATH, body) for body in (*bodies, unnamed, unnamed)]))
     for answers in found:
         assert [status for status, _, _ in answers[:8]] == [200] * 7 + [400]
         assert [body["clientOrderId"] for _, body, _ in answers[:7]] == [f"body-{n}" for n in (1, 2, 3, 4, 5, 6, 1)]

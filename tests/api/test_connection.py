@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from api.connection import HttpConnection, response
+from api.connection import HttpConnection, Pending, _Order, response
 from api.limits import Limits
 from tests.api.binance.test_trading import PRICE, refused
 from tests.api.stream.raw import Raw
@@ -257,3 +257,12 @@ def test_an_answer_is_one_piece_of_text():
         b"HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\ncontent-length: 2\r\nx-a: 1\r\n\r\n{}"
     )
     assert response(304, [(b"etag", b"1")], b"") == b"HTTP/1.1 304 Not Modified\r\netag: 1\r\n\r\n"
+
+
+def test_a_server_that_stops_meanwhile_says_so_in_an_answer_made_with_others():
+    written = []
+    pending = Pending(None, None, keep_alive=False)
+    connection = SimpleNamespace(write=lambda of, data: written.append((of, data)))
+    _Order(connection, pending).answered(memoryview(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n\r\n\r\n"), [1])
+    expected = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\n\r\n\r\n"
+    assert written == [(pending, expected)]

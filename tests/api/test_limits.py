@@ -150,3 +150,5 @@ def test_who_is_banned_has_no_orders_counted_at_once():
         with pytest.raises(RequestError):
             limiter.take_weight("a", 61, 0)
     assert limiter.take_many("a", "key", 1, 1, 0) is None
+    assert limiter.take_many("another", "key", 1, 1, 0) == (1, 1, 1)
+    assert limiter.take_many("a", "key", 1, 1, (LIMITS.ban_s_min + 1) * SECOND_NS) is not None

@@ -45,3 +45,13 @@ def test_what_is_no_longer_good_is_forgotten_and_makes_room() -> None:
 def test_remembering_may_be_turned_off() -> None:
     replays = Replays(0)
     assert refused(replays, b"a", NOW) is refused(replays, b"a", NOW) is None
+
+
+def test_there_is_room_for_what_would_be_taken_and_asking_takes_nothing() -> None:
+    replays = Replays(1)
+    assert replays.has_room_for("k", b"a", NOW)
+    assert replays.has_room_for("k", b"a", NOW)
+    replays.take("k", b"a", NOW, NOW)
+    assert not replays.has_room_for("k", b"a", NOW)  # taken
+    assert not replays.has_room_for("k", b"b", NOW)  # too many
+    assert Replays(0).has_room_for("k", b"a", NOW)

@@ -2,7 +2,7 @@
 
 from api import wordings
 from api.wordings import Messages, Tables
-from tests.api.binance.floor import SYMBOL
+from tests.api.binance.floor import SECOND_SYMBOL, SYMBOL
 from tests.api.written import LIMIT, MARKET, NOW_NS, WAYS
 from tests.api.written import _knows_all_ways as _knows_all_ways
 from tests.api.written import desk as desk
@@ -34,6 +34,17 @@ def test_all_is_forgotten_when_there_is_no_room(desk, monkeypatch):
         desk.learn(desk.written(way))
     found = [desk.read([desk.written(way)]) is not None for way in WAYS[:3]]
     assert found == [False, False, True]
+
+
+def test_a_known_wording_has_room_for_another_instrument(desk, monkeypatch):
+    desk.wordings._tables = tables = Tables()
+    monkeypatch.setattr(wordings, "WORDINGS_MAX", 1)
+    for symbol in (SYMBOL, SECOND_SYMBOL):
+        desk.learn(desk.written(LIMIT | {"symbol": symbol}))
+    assert desk.wordings._tables is tables
+    assert (
+        len(desk.read([desk.written(LIMIT | {"symbol": symbol}) for symbol in (SYMBOL, SECOND_SYMBOL)]).commands) == 2
+    )
 
 
 def test_an_instrument_that_is_no_more_or_behind_a_gate_is_not_read(desk):

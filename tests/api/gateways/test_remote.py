@@ -64,6 +64,18 @@ def test_commands_go_out_and_their_events_come_back():
     assert run(drive) == []
 
 
+def test_what_orders_use_is_told_before_them():
+    async def drive(far, line):
+        far.usage._limiter.take_many("a", "key", 1, 3, 0)
+        waiting = far.submit_many(ORDER * 3)
+        assert [kind for kind, _, _ in line.sent] == [Kind.USED, Kind.ORDERS]
+        far._hear(line, Kind.EVENTS, 1, events(7, 8, 9).tobytes())
+        await waiting
+        assert len(line.sent) == 2
+
+    run(drive)
+
+
 def test_more_than_may_wait_is_refused_at_once_and_nothing_queues(monkeypatch):
     monkeypatch.setattr(remote, "COMMANDS_IN_FLIGHT_MAX", 3)
     monkeypatch.setattr(remote, "REQUESTS_IN_FLIGHT_MAX", 1)
