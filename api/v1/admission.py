@@ -9,7 +9,7 @@ from api.v1.admissionschemas import (
     TierRequest,
 )
 from api.v1.desk import Action, Caller, Desk, register
-from api.v1.participants import account_answer, first_tier
+from api.v1.participants import account_answer, first_tier, refuse_reserved
 from api.v1.problems import NOT_A_BROKER, TOO_MANY_APPLICATIONS, UNKNOWN_PARTICIPANT
 from api.v1.purses import participant_of
 from api.v1.schemas import AccountAnswer
@@ -70,6 +70,7 @@ async def open_subaccount(desk: Desk, caller: Caller, request: SubaccountRequest
     own = registry.account_at(caller.account)
     if own is None or own.role is not Role.BROKER:
         raise RequestError(NOT_A_BROKER)
+    refuse_reserved(request.name)
     async with desk.registrations:
         known = registry.account(request.name)
         if known is None or known.participant != own.participant:

@@ -1,8 +1,9 @@
 """The operator's desk, people: participants with their accounts, what an account may do."""
 
 from api.errors import RequestError
+from api.titles import ESCROW_NAME
 from api.v1.desk import Action, Caller, Desk, register, submit
-from api.v1.problems import OTHER_TERMS, UNKNOWN_ACCOUNT, UNKNOWN_PARTICIPANT
+from api.v1.problems import OTHER_TERMS, RESERVED_NAME, UNKNOWN_ACCOUNT, UNKNOWN_PARTICIPANT
 from api.v1.schemas import (
     AccountAnswer,
     AccountStateAnswer,
@@ -15,22 +16,28 @@ from api.v1.schemas import (
 )
 from exchange.core import commands
 from exchange.core.types import AccountState, EventKind
+from exchange.expiry import KEY_PREFIX
 from exchange.registry.documents import AccountNamed, ParticipantCreated, Role, Scope
-from exchange.registry.entries import Account, Participant
+from exchange.registry.entries import COLLATERAL_PREFIX, Account, Participant
 from exchange.registry.registry import Registry
+
+_RESERVED = (ESCROW_NAME, COLLATERAL_PREFIX, KEY_PREFIX)
 
 
 async def create_participant(desk: Desk, caller: Caller, request: NewParticipant) -> ParticipantAnswer:
     """Create a participant with its accounts, or add the accounts that are missing."""
     role = Role(request.role)
     registry = desk.exchange.registry
+    accounts = request.accounts or (NewAccount(name=request.name),)
+    for account in accounts:
+        refuse_reserved(account.name)
     async with desk.registrations:
         known = registry.participant(request.name)
         if known is None:
             await register(desk, ParticipantCreated(request.name, role, request.description))
         elif (known.role, known.description) != (role, request.description):
             raise RequestError(OTHER_TERMS)
-        for account in request.accounts or (NewAccount(name=request.name),):
+        for account in accounts:
             await _ensure_account(desk, request.name, role, account)
     return _participant(registry, _find(registry, request.name))
 
@@ -57,6 +64,12 @@ async def set_account_state(desk: Desk, caller: Caller, request: AccountStateReq
     events = await submit(desk, cancel + commands.set_account_state(request.account, AccountState[request.state]))
     canceled = sum(event.kind == EventKind.ORDER_CANCELED for event in events)
     return AccountStateAnswer(account=request.account, state=request.state, canceled=canceled)
+
+
+def refuse_reserved(name: str) -> None:
+    """Refuse a name that an account of the exchange's own has, or may have one day: it would be taken for that."""
+    if name.startswith(_RESERVED):
+        raise RequestError(RESERVED_NAME)
 
 
 async def _ensure_account(desk: Desk, participant: str, role: Role, request: NewAccount) -> None:

@@ -52,6 +52,9 @@ NOT_APPLIED = Problem(404, -8045, "No such record of yours was applied within 72
 ALREADY_REVERSED = Problem(409, -8046, "The record was taken back already.")
 NO_INDEX = Problem(409, -8092, "No index and no trade give this series a price: trade it, or wait for the day's index.")
 NOT_A_BROKER = Problem(403, -8048, "Brokers alone do this, and for accounts of their own: ask an operator.")
+RESERVED_NAME = Problem(
+    400, -8109, "The exchange's own accounts begin with ESCROW, collateral. or key.: choose another name."
+)
 TOO_MANY_APPLICATIONS = Problem(503, -8049, "Too many applications wait already: try again tomorrow.", 3600)
 NEEDS_APPROVAL = Problem(403, -8090, "Two operators decide on this: POST /v1/proposals, and let another approve it.")
 NO_REASON = Problem(400, -8098, "Say why in the query string's 'reason', or in 'note' where the body has one.")

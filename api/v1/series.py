@@ -29,7 +29,7 @@ from exchange.core.types import AssetKind, TradingState, TransferPurpose
 from exchange.expiry import standing
 from exchange.registry.allowances import headroom
 from exchange.registry.documents import AccountNamed, Role, Scope, encode
-from exchange.registry.entries import EXCHANGE_NAME, Asset
+from exchange.registry.entries import COLLATERAL_PREFIX, EXCHANGE_NAME, Asset
 from exchange.registry.refusals import DocumentRefusal
 from exchange.registry.registry import DocumentRefusedError
 from exchange.registry.series import (
@@ -207,7 +207,7 @@ def _cash(desk: Desk) -> Asset:
 async def _collateral_account(desk: Desk, asset: Asset) -> int:
     """Return the account for the collateral of a series, made if need be; it is the exchange's own."""
     registry = desk.exchange.registry
-    name = f"collateral.{asset.name}"
+    name = f"{COLLATERAL_PREFIX}{asset.name}"
     known = registry.account(name)
     if known is None:
         await register(desk, AccountNamed(registry.next_account, name, EXCHANGE_NAME, Role.OPERATOR))

@@ -25,6 +25,7 @@ from exchange.registry.series import AllowanceEntries
 from exchange.registry.units import INT64_MAX
 
 EXCHANGE_NAME = "EXCHANGE"  # of the participant and the account that are there from the start
+COLLATERAL_PREFIX = "collateral."  # of the names of its accounts that hold the collateral of series
 
 
 class Participant(msgspec.Struct):

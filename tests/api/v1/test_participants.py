@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from api.errors import REJECTED_API_KEY
-from api.v1.problems import OTHER_TERMS, UNKNOWN_ACCOUNT, UNKNOWN_PARTICIPANT
+from api.v1.problems import OTHER_TERMS, RESERVED_NAME, UNKNOWN_ACCOUNT, UNKNOWN_PARTICIPANT
 from tests.api.v1.office import Office, office
 
 
@@ -36,6 +36,16 @@ def test_a_participant_comes_with_an_account_of_the_same_name(desk: Office) -> N
             }
         ],
     }
+
+
+@pytest.mark.parametrize("name", ["ESCROW", "collateral.TA.CTEL.Q3.OUT.GZ.M2701.G80A", "key.0123456789abcdef"])
+def test_nobody_has_an_account_that_would_be_taken_for_the_exchange_s(desk: Office, name: str) -> None:
+    for terms in ({"name": name}, {"name": "harmless", "accounts": [{"name": "fine"}, {"name": name}]}):
+        refused = desk.operator.post("/v1/participants", role="trader", **terms)
+        assert (refused.status_code, refused.json()["code"]) == (400, RESERVED_NAME.code)
+    broker = desk.admit(f"broker-{name[:3]}", "trade", role="broker")
+    assert broker.post("/v1/subaccounts", name=name).json()["code"] == RESERVED_NAME.code
+    assert desk.exchange.registry.account(name) is desk.exchange.registry.participant("harmless") is None
 
 
 def test_a_repeat_adds_the_accounts_that_are_missing(desk: Office) -> None:
