@@ -66,7 +66,11 @@ class Lost(NamedTuple):
     was_sent: bool  # False: it certainly did not arrive
 
 
-Outcome = Answered | Lost | None
+class Closed(NamedTuple):
+    """The caller has closed the client: this attempt was not made, and no other will be."""
+
+
+Outcome = Answered | Lost | Closed | None
 Steps = Generator[Attempt | Wait, Outcome, T]
 
 
@@ -97,7 +101,7 @@ class Conduct:
                 yield from self._synchronise()
                 continue
             is_uncertain = is_uncertain or isinstance(fault, OutcomeUnknownError)
-            delay_s = self.delay_s(operation, fault, attempt)
+            delay_s = None if isinstance(outcome, Closed) else self.delay_s(operation, fault, attempt)
             if delay_s is None:
                 raise _last_word(operation, fault, is_uncertain=is_uncertain)
             yield Wait(delay_s)
@@ -148,6 +152,8 @@ def _fault(outcome: Outcome) -> ClientError:
     assert outcome is not None, "an attempt has an outcome"
     if isinstance(outcome, Answered):
         return fault_of(outcome.status, outcome.body, outcome.retry_after_s)
+    if isinstance(outcome, Closed):
+        return ConnectionFailedError("the client was closed")
     if outcome.was_sent:
         return OutcomeUnknownError(f"no answer came: {outcome.reason}")
     return ConnectionFailedError(outcome.reason)

@@ -13,16 +13,17 @@ from typing import Any, Self, TypeVar
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
+from websockets.protocol import State
 from websockets.sync.client import ClientConnection as BlockingConnection
 
 from api.client.blocking import open_websocket
-from api.client.conduct import Answered, Attempt, Conduct, Lost, Outcome, Patience, Wait
+from api.client.conduct import Answered, Attempt, Closed, Conduct, Lost, Outcome, Patience, Wait
 from api.client.driving import driven, driven_later
 from api.client.methods import Awaited, Waiting
 from api.client.operations import Access, Operation
 from api.client.rest import TIMEOUT_S, URL, new_conduct
 from api.client.signing import Key
-from api.client.wire import NoKeyError, Reply, logon, message, reply_of, websocket_url
+from api.client.wire import Cut, NoKeyError, Reply, logon, message, reply_of, websocket_url
 
 T = TypeVar("T")
 LOGON = 0  # the id of the request that logs on
@@ -72,7 +73,7 @@ class SocketClient(Waiting):
             return None
         was_sent = False
         try:
-            socket = self._socket or self._open()
+            socket = self._ready()
             refused = self._log_on(socket, step.operation)
             if refused is not None:
                 return refused
@@ -82,6 +83,12 @@ class SocketClient(Waiting):
         except (OSError, WebSocketException) as error:  # a time-out is an OSError
             self.close()
             return Lost(f"{type(error).__name__}: {error}", was_sent)
+
+    def _ready(self) -> BlockingConnection:
+        """Return a connection that is open, as far as is known here."""
+        if self._socket is not None and self._socket.protocol.state is not State.OPEN:
+            self.close()  # the exchange has ended it while nothing was asked
+        return self._socket or self._open()
 
     def _open(self) -> BlockingConnection:
         self._is_logged_on = False
@@ -102,9 +109,11 @@ class SocketClient(Waiting):
         socket.send(text)
         deadline_s = time.monotonic() + self._timeout_s
         while True:
-            reply = reply_of(socket.recv(deadline_s - time.monotonic()))
-            if isinstance(reply, Reply) and reply.id in {number, None}:
-                return reply.answered
+            told = reply_of(socket.recv(deadline_s - time.monotonic()))
+            if isinstance(told, Cut):
+                raise ConnectionAbortedError(told.reason)
+            if isinstance(told, Reply) and told.id == number:
+                return told.answered
 
 
 class AsyncSocketClient(Awaited):
@@ -122,6 +131,7 @@ class AsyncSocketClient(Awaited):
         self._reader: asyncio.Task[None] | None = None
         self._opening = asyncio.Lock()
         self._is_logged_on = False
+        self._is_closed = False
         self._waiting: dict[int, asyncio.Future[Answered | Lost]] = {}
         self.conduct: Conduct = new_conduct(patience)
 
@@ -131,7 +141,8 @@ class AsyncSocketClient(Awaited):
         return await driven_later(self.conduct.steps(operation), self._do)
 
     async def close(self) -> None:
-        """Hang up."""
+        """Hang up for good: what is under way or asked later is not attempted again."""
+        self._is_closed = True
         if self._socket is not None:
             await self._socket.close()
         if self._reader is not None:
@@ -147,12 +158,14 @@ class AsyncSocketClient(Awaited):
 
     async def _do(self, step: Attempt | Wait) -> Outcome:
         if isinstance(step, Wait):
-            await asyncio.sleep(step.seconds)
+            await asyncio.sleep(0 if self._is_closed else step.seconds)
             return None
         was_sent = False
         try:
             async with self._opening:
-                socket = self._socket or await self._open()
+                if self._is_closed:
+                    return Closed()
+                socket = await self._ready()
                 refused = await self._log_on(socket, step.operation)
             if refused is not None:
                 return refused
@@ -162,11 +175,21 @@ class AsyncSocketClient(Awaited):
         except (OSError, WebSocketException) as error:
             return Lost(f"{type(error).__name__}: {error}", was_sent)
 
+    async def _ready(self) -> ClientConnection:
+        """Return a connection that is open, as far as is known here."""
+        if self._socket is not None and self._socket.state is not State.OPEN:
+            assert self._reader is not None
+            await asyncio.wait([self._reader])  # those who wait on it hear first that it has ended
+        return self._socket or await self._open()
+
     async def _open(self) -> ClientConnection:
         self._is_logged_on = False
-        self._socket = await connect(self._url, open_timeout=self._timeout_s, **OPTIONS)
-        self._reader = asyncio.create_task(self._read(self._socket))
-        return self._socket
+        socket = await connect(self._url, open_timeout=self._timeout_s, **OPTIONS)
+        if self._is_closed:
+            await socket.close()
+            raise ConnectionAbortedError("the client was closed")
+        self._socket, self._reader = socket, asyncio.create_task(self._read(socket))
+        return socket
 
     async def _log_on(self, socket: ClientConnection, operation: Operation[Any]) -> Answered | Lost | None:
         """Log on before the first request that needs it; return what kept it from being done."""
@@ -192,26 +215,31 @@ class AsyncSocketClient(Awaited):
     async def _read(self, socket: ClientConnection) -> None:
         """Hand answers to those who wait for them, until the connection ends; then tell all others that none comes."""
         reason = "the connection was closed"
-        try:
-            async for text in socket:
-                reply = reply_of(text)
-                if isinstance(reply, Reply):
-                    self._hand_out(reply)
-        except WebSocketException as error:
-            reason = str(error)
-        finally:
-            if self._socket is socket:
-                self._socket = None
-            for future in self._waiting.values():
-                if not future.done():
-                    future.set_result(Lost(reason, was_sent=True))
+        async with socket:
+            try:
+                async for text in socket:
+                    told = reply_of(text)
+                    if isinstance(told, Cut):
+                        reason = told.reason
+                        break
+                    if isinstance(told, Reply):
+                        self._hand_out(told)
+            except WebSocketException as error:
+                reason = str(error)
+            finally:
+                self._end(reason)
 
     def _hand_out(self, reply: Reply) -> None:
-        numbers = list(self._waiting) if reply.id is None else [reply.id]
-        for number in numbers:
-            future = self._waiting.get(number) if isinstance(number, int) else None
-            if future is not None and not future.done():
-                future.set_result(reply.answered)
+        future = self._waiting.get(reply.id) if isinstance(reply.id, int) else None
+        if future is not None and not future.done():
+            future.set_result(reply.answered)
+
+    def _end(self, reason: str) -> None:
+        """Forget the connection; there is never another before this."""
+        self._socket = None
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_result(Lost(reason, was_sent=True))
 
 
 def _check(operation: Operation[Any], key: Key | None) -> None:

@@ -37,10 +37,16 @@ class _Envelope(msgspec.Struct):
 
 
 class Reply(NamedTuple):
-    """The answer to the request of this id; no id: word about the connection as a whole."""
+    """The answer to the request of this id."""
 
-    id: int | str | None
+    id: int | str
     answered: Answered
+
+
+class Cut(NamedTuple):
+    """An error that answers no request by its id: of all that is under way nobody knows any more what becomes of it."""
+
+    reason: str
 
 
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
@@ -86,15 +92,16 @@ def logon(key: Key, number: int, timestamp_ms: int) -> str:
     return _request(number, "session.logon", params | {"signature": key.signer.sign(payload.encode())})
 
 
-def reply_of(text: str | bytes) -> Reply | AccountEvent | None:
+def reply_of(text: str | bytes) -> Reply | Cut | AccountEvent | None:
     """Return what a message of the websocket API says; None for notices that ask for nothing."""
     envelope = _ENVELOPE.decode(text)
-    if envelope.status:
+    if envelope.status and envelope.id is not None:
         is_good = envelope.status < 400
         body = bytes(envelope.result if is_good else envelope.error)
         return Reply(envelope.id, Answered(envelope.status, body, 0.0 if is_good else _retry_after_s(body)))
     if bytes(envelope.error):
-        return Reply(None, Answered(503, bytes(envelope.error)))
+        fault = _FAULT.decode(envelope.error)
+        return Cut(f"{fault.message} ({fault.code})")
     return _EVENT.decode(text) if b'"subscriptionId"' in (text if isinstance(text, bytes) else text.encode()) else None
 
 

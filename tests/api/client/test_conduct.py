@@ -6,7 +6,7 @@ import pytest
 
 from api.client import operations
 from api.client.answers import Empty
-from api.client.conduct import Answered, Attempt, Conduct, Lost, Outcome, Patience, Wait, decoded
+from api.client.conduct import Answered, Attempt, Closed, Conduct, Lost, Outcome, Patience, Wait, decoded
 from api.client.faults import (
     AnswerError,
     Banned,
@@ -75,6 +75,13 @@ def test_what_may_have_arrived_is_sent_again_only_if_twice_is_once() -> None:
         conducted(ONCE, SENT)
     with pytest.raises(OutcomeUnknownError):
         conducted(ONCE, refused(504, -1007))
+
+
+def test_a_client_that_was_closed_attempts_nothing() -> None:
+    with pytest.raises(ConnectionFailedError, match="closed"):
+        conducted(BUY, NOT_SENT, Closed())
+    with pytest.raises(OutcomeUnknownError, match="closed"):
+        conducted(BUY, SENT, Closed())
 
 
 def test_an_order_is_sent_again_under_the_same_name() -> None:

@@ -9,7 +9,17 @@ from api.auth import Signer
 from api.client import operations
 from api.client.conduct import Answered
 from api.client.signing import Key
-from api.client.wire import NoKeyError, Reply, http_answer, http_request, logon, message, reply_of, websocket_url
+from api.client.wire import (
+    Cut,
+    NoKeyError,
+    Reply,
+    http_answer,
+    http_request,
+    logon,
+    message,
+    reply_of,
+    websocket_url,
+)
 
 KEY = Key.of("k", "s")
 
@@ -57,7 +67,8 @@ def test_answers_are_told_apart() -> None:
     assert reply_of(refused).answered.retry_after_s == 2.5
     plain = '{"id":3,"status":400,"error":{"code":-1,"msg":"x"}}'
     assert reply_of(plain).answered == Answered(400, b'{"code":-1,"msg":"x"}', 0.0)
-    assert reply_of('{"error":{"code":-1003,"msg":"slow"},"id":null}').id is None
+    assert reply_of('{"error":{"code":-1003,"msg":"slow"},"id":null}') == Cut("slow (-1003)")
+    assert reply_of('{"id":null,"status":400,"error":{"code":-1100,"msg":"what?"}}') == Cut("what? (-1100)")
     assert reply_of('{"e":"serverShutdown","E":1}') is None
     event = reply_of('{"subscriptionId":2,"event":{"e":"balanceUpdate","E":1,"a":"CNY","d":"5","T":1,"sq":1}}')
     assert (event.subscription_id, event.event.asset) == (2, "CNY")
