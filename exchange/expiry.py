@@ -139,7 +139,8 @@ class Expiry:
     async def _missing(self, series: SeriesNamed) -> int:
         """Return what the collateral lacks, negative if there is too much of it."""
         outstanding, held = await self._query(lambda engine: standing(engine, series, self._cash()))
-        return collateral(series, outstanding) - int(held)
+        owed = self._registry.allowances.payments.owed(series.asset)
+        return collateral(series, outstanding) + owed - int(held)
 
     def _cash(self) -> int:
         return next(asset.index for asset in self._registry.assets if asset.kind is AssetKind.CASH)

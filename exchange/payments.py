@@ -1,53 +1,64 @@
-"""Payments to more holders than one submission may pay: planned in parts, then made, each once.
+"""Carrying out plans of payments: pay whoever is owed, burn the units of those who were paid, say that it is over.
 
-A plan names accounts and amounts, so that who goes on after a crash pays what the first one would have. The id of a
-payment is of series, account and the plan's own id: the engine makes none a second time. A start makes what is left at
-once, long before the engine could forget an id.
+What is left of a plan is read off what stands, however long after a crash. The engine may refuse a payment: that
+holder keeps its units and its claim, the plan stays open, and the same request or the next start tries again.
 """
-
-from hashlib import blake2b
 
 import structlog
 
 from exchange.core import commands
 from exchange.core.types import AssetKind, EventKind, RejectReason, TransferPurpose
 from exchange.registry.documents import encode
+from exchange.registry.payouts import PaymentPlan, PaymentsEnded, payment_id
 from exchange.registry.registry import Registry
-from exchange.registry.series import PaymentPlan, PaymentsEnded
 from exchange.submitting import Submit, submit_when_taken
 
-PAID_AT_ONCE = 16_384  # in one submission
+DONE_AT_ONCE = 16_384  # in one submission
+ALL_LEFT = 0  # units of an account
 log = structlog.get_logger()
 
 
-def payment(collateral_account: int, account: int, asset: int, cash: int, amount: int, name: str) -> bytes:
-    """Return the command that pays a holder of a series out of its collateral, once under a name."""
-    identity = blake2b(f"default {asset} {account} {name}".encode(), digest_size=16).digest()
-    return commands.transfer(collateral_account, account, cash, amount, TransferPurpose.COMPENSATION, identity)
-
-
 async def pay_out(registry: Registry, submit: Submit) -> None:
-    """Make the payments of every plan that is whole and not over."""
-    for plan in list(registry.allowances.payments.values()):
-        if plan.is_whole and not plan.is_over:
-            await _pay(registry, submit, plan)
+    """Carry out every plan that is whole and not over; one that cannot be is told and stays open."""
+    for plan in registry.allowances.payments.whole():
+        reason = await pay(registry, submit, plan)
+        if reason:
+            log.error("holders were not paid", asset=plan.asset, id=plan.id, holders=len(plan.owed), reason=reason)
 
 
-async def _pay(registry: Registry, submit: Submit, plan: PaymentPlan) -> None:
-    series = registry.allowances.series[plan.asset]
+async def pay(registry: Registry, submit: Submit, plan: PaymentPlan) -> RejectReason:
+    """Do what is left of a plan; return why the engine refused the first payment that it refused, NONE if none.
+
+    Nobody else may carry it out meanwhile.
+    """
+    if plan.is_over:
+        return RejectReason.NONE
+    account = registry.allowances.series[plan.asset].collateral_account
     cash = next(asset.index for asset in registry.assets if asset.kind is AssetKind.CASH)
-    rows = [row for row in plan.rows if row[1]]
-    for start in range(0, len(rows), PAID_AT_ONCE):
-        made = [
-            payment(series.collateral_account, account, plan.asset, cash, amount, plan.id)
-            for account, amount in rows[start : start + PAID_AT_ONCE]
-        ]
-        await _send(submit, b"".join(made), b"")
-    await _send(submit, b"", encode(PaymentsEnded(plan.asset, plan.id)))
+    reasons = await _send(submit, [_payment(plan, account, cash, *row) for row in plan.owed.items()])
+    await _burn(submit, plan)
+    if not plan.owed:
+        await submit_when_taken(submit, b"", encode(PaymentsEnded(plan.asset, plan.kind, plan.id)))
+    return reasons[0] if reasons else RejectReason.NONE
 
 
-async def _send(submit: Submit, made: bytes, document: bytes) -> None:
-    """Submit; what was paid before is refused, and so it should be."""
-    for event in await submit_when_taken(submit, made, document):
-        if event.kind == EventKind.COMMAND_REJECTED and event.reason != RejectReason.DUPLICATE_ID:
-            log.error("a holder was not paid", account=event.account, reason=event.reason)
+async def _burn(submit: Submit, plan: PaymentPlan) -> None:
+    """Burn what those who are owed nothing had; of whoever has used some of it since, the rest."""
+    paid = [row for row in plan.unburned.items() if row[0] not in plan.owed]
+    await _send(submit, [commands.expire_units(account, plan.asset, units) for account, units in paid])
+    less = [account for account, _ in paid if account in plan.unburned]
+    await _send(submit, [commands.expire_units(account, plan.asset, ALL_LEFT) for account in less])
+
+
+def _payment(plan: PaymentPlan, collateral: int, cash: int, account: int, amount: int) -> bytes:
+    name = payment_id(plan.asset, plan.kind, plan.id, account)
+    return commands.transfer(collateral, account, cash, amount, TransferPurpose.COMPENSATION, name)
+
+
+async def _send(submit: Submit, made: list[bytes]) -> list[RejectReason]:
+    """Submit in parts; return the reasons of the refusals."""
+    reasons: list[RejectReason] = []
+    for start in range(0, len(made), DONE_AT_ONCE):
+        events = await submit_when_taken(submit, b"".join(made[start : start + DONE_AT_ONCE]), b"")
+        reasons += [RejectReason(event.reason) for event in events if event.kind == EventKind.COMMAND_REJECTED]
+    return reasons

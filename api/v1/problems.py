@@ -144,6 +144,17 @@ def usage_ids_full(wait_s: int) -> Problem:
     return Problem(503, -8095, message, wait_s)
 
 
+def payments_refused(unpaid: int, holders: int, why: str) -> Problem:
+    """Refuse to call payments done while some are not made."""
+    message = f"{unpaid} of {holders} holders are not paid: {why} Mend that, and send the same request again."
+    return Problem(409, -8050, message)
+
+
+def payments_open(kind: str, name: str) -> Problem:
+    """Refuse a second plan of payments for a series while one is open: it would count the same collateral twice."""
+    return Problem(409, -8073, f"Payments of this series are still open: send the {kind} with id '{name}' again first.")
+
+
 def refused_document(reason: DocumentRefusal, detail: str = "") -> Problem:
     """Return what the caller sees when the registry does not take a document."""
     problem = _DOCUMENTS[reason]

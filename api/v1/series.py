@@ -144,7 +144,7 @@ async def release_collateral(desk: Desk, caller: Caller, request: SeriesQuery) -
         raise RequestError(NOT_ITS_ISSUER)
     async with desk.registrations:
         outstanding, held = await _standing(desk, series)
-        needed = collateral(series, outstanding)
+        needed = collateral(series, outstanding) + desk.exchange.registry.allowances.payments.owed(asset.index)
         excess = max(0, held - needed)
         if excess:
             cash, purpose = _cash(desk).index, TransferPurpose.COLLATERAL_RELEASED
@@ -174,7 +174,8 @@ async def cover(desk: Desk, issuer: int, series: SeriesNamed, units: int) -> Non
 async def uncovered(desk: Desk, series: SeriesNamed, units: int) -> int:
     """Return what the collateral lacks for further units."""
     outstanding, held = await _standing(desk, series)
-    return max(0, collateral(series, outstanding + units) - held)
+    owed = desk.exchange.registry.allowances.payments.owed(series.asset)
+    return max(0, collateral(series, outstanding + units) + owed - held)
 
 
 async def _standing(desk: Desk, series: SeriesNamed) -> tuple[int, int]:

@@ -5,6 +5,7 @@ import re
 from exchange.core.types import BPS, AssetKind
 from exchange.registry.documents import Document
 from exchange.registry.entries import Asset, Tables
+from exchange.registry.payouts import PaymentsEnded, PaymentsPlanned, add_payments, refuse_payments
 from exchange.registry.refusals import DocumentRefusal
 from exchange.registry.series import (
     AllowanceEntries,
@@ -16,20 +17,15 @@ from exchange.registry.series import (
     IssueBacked,
     KeptAnswer,
     OverrunChosen,
-    PaymentPlan,
-    PaymentsEnded,
-    PaymentsPlanned,
     SeriesNamed,
     UnitsRolledOver,
     UsageReported,
     capacity_key,
     coverage_bps,
     issuable,
-    payments_key,
 )
 from exchange.registry.units import INT64_MAX
 
-PAYMENTS_KEPT = 100  # plans, those that are over included
 ANSWERS_KEPT = 16  # of an issuer's latest batches
 FACTOR_MAX = 100 * BPS
 SERIALS_MAX = 1_000  # of one document
@@ -62,7 +58,8 @@ def refuse_allowance(tables: Tables, document: Document) -> DocumentRefusal | No
             held = tables.keys.get(document.key)
             return DocumentRefusal.UNKNOWN_KEY if held is None or held.is_revoked else None
         case PaymentsPlanned() | PaymentsEnded():
-            return _refuse_payments(entries, document)
+            is_known = document.asset in entries.series
+            return refuse_payments(entries.payments, document) if is_known else DocumentRefusal.UNKNOWN_SERIES
         case UsageReported():
             last, latest = last_batch(entries, document.issuer), entries.answers.get(document.issuer)
             repeats = document.batch == last and latest is not None and latest[-1].digest == document.digest
@@ -91,7 +88,7 @@ def add_allowance(entries: AllowanceEntries, document: Document) -> None:
         case OverrunChosen():
             entries.overrun[document.key] = document.overrun
         case PaymentsPlanned() | PaymentsEnded():
-            _plan_payments(entries.payments, document)
+            add_payments(entries.payments, document)
         case UsageReported():
             _keep(entries.answers.setdefault(document.issuer, []), document)
 
@@ -112,34 +109,6 @@ def _keep(answers: list[KeptAnswer], document: UsageReported) -> None:
         answers.pop()
     answers.append(KeptAnswer(document.batch, document.digest, document.answer))
     del answers[:-ANSWERS_KEPT]
-
-
-def _refuse_payments(entries: AllowanceEntries, document: PaymentsPlanned | PaymentsEnded) -> DocumentRefusal | None:
-    """Refuse a part that does not follow; the first takes the place of a plan that is not whole."""
-    known = entries.payments.get(payments_key(document.asset, document.id))
-    if isinstance(document, PaymentsEnded):
-        is_due = known is not None and known.is_whole and not known.is_over
-        return None if is_due else DocumentRefusal.INDEX_NOT_NEXT
-    if document.asset not in entries.series:
-        return DocumentRefusal.UNKNOWN_SERIES
-    follows = not document.part or (known is not None and known.part_count == document.part)
-    return None if follows and (known is None or not known.is_whole) else DocumentRefusal.INDEX_NOT_NEXT
-
-
-def _plan_payments(plans: dict[str, PaymentPlan], document: PaymentsPlanned | PaymentsEnded) -> None:
-    key = payments_key(document.asset, document.id)
-    if isinstance(document, PaymentsEnded):
-        plans[key].is_over, plans[key].rows = True, []
-        over = [name for name, plan in plans.items() if plan.is_over]
-        for name in over[: max(0, len(plans) - PAYMENTS_KEPT)]:
-            del plans[name]
-        return
-    plan = plans[key] if document.part else PaymentPlan(document.asset, document.id)
-    plan.rows += document.rows
-    plan.part_count, plan.is_whole = document.part + 1, document.is_last
-    plan.holders, plan.paid = len(plan.rows), plan.paid + sum(amount for _, amount in document.rows)
-    plans.pop(key, None)
-    plans[key] = plan
 
 
 def _allowance(tables: Tables, index: int) -> Asset | None:

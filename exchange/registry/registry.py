@@ -54,6 +54,7 @@ from exchange.registry.entries import (
 from exchange.registry.facts import FACTS, apply_fact
 from exchange.registry.gates import Gate
 from exchange.registry.keys import change
+from exchange.registry.payouts import PAYMENT_EVENTS, hear_payment
 from exchange.registry.people import PeopleEntries, ProposalActed, ProposalCutShort, Standing
 from exchange.registry.refusals import DocumentRefusal
 from exchange.registry.series import AllowanceEntries, UsageReported
@@ -101,9 +102,13 @@ class Registry:
 
     def apply_events(self, rows: Iterable[Event]) -> None:
         """Take the facts out of the next events; events that were applied before change nothing in the end."""
-        for _, event in Events.of(rows).chosen(FACTS):
+        events, payments = Events.of(rows), self._tables.entries.allowances.payments
+        for _, event in events.chosen(FACTS):
             apply_fact(self._tables, event)
             self._tables.entries.revision += 1
+        if payments.due:
+            for _, event in events.chosen(PAYMENT_EVENTS):
+                hear_payment(payments, event)
 
     def cut_short(self, sequence: int) -> tuple[bytes, bytes]:
         """Return the commands, and the document, to go on with where the journal ends at command `sequence`.

@@ -6,6 +6,7 @@ from typing import TypeAlias
 import msgspec
 
 from exchange.core.types import BPS, SECOND_NS
+from exchange.registry.payouts import PaymentDocument, Payouts
 
 GATE_NS = 15 * 60 * SECOND_NS  # before the end of its window a series stops trading
 GRACE_NS = 3600 * SECOND_NS
@@ -124,23 +125,6 @@ class UsageReported(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields
     answer: bytes
 
 
-class PaymentsPlanned(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
-    """Who is paid out of the collateral of a series under an id, in parts; nothing is paid before the last is there."""
-
-    asset: int
-    id: str
-    part: int  # from 0
-    is_last: bool
-    rows: tuple[tuple[int, int], ...]  # account and amount
-
-
-class PaymentsEnded(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
-    """Everybody of a plan is paid."""
-
-    asset: int
-    id: str
-
-
 AllowanceDocument: TypeAlias = (
     SeriesNamed
     | CapacityAttested
@@ -150,8 +134,7 @@ AllowanceDocument: TypeAlias = (
     | FactorsSet
     | OverrunChosen
     | UsageReported
-    | PaymentsPlanned
-    | PaymentsEnded
+    | PaymentDocument
 )
 
 
@@ -171,19 +154,6 @@ class KeptAnswer(msgspec.Struct):
     answer: bytes
 
 
-class PaymentPlan(msgspec.Struct):
-    """Payments as far as they are planned; `is_over` once they are made."""
-
-    asset: int
-    id: str
-    rows: list[tuple[int, int]] = msgspec.field(default_factory=list)
-    part_count: int = 0
-    is_whole: bool = False
-    is_over: bool = False
-    holders: int = 0
-    paid: int = 0
-
-
 class AllowanceEntries(msgspec.Struct):
     """All of it as it stands: part of the registry's snapshot."""
 
@@ -193,18 +163,13 @@ class AllowanceEntries(msgspec.Struct):
     issued: dict[int, int] = msgspec.field(default_factory=dict)  # by asset
     factors: dict[int, Factors] = msgspec.field(default_factory=dict)  # by issuer
     overrun: dict[str, Overrun] = msgspec.field(default_factory=dict)  # by key
-    payments: dict[str, PaymentPlan] = msgspec.field(default_factory=dict)  # by `payments_key`, the latest last
+    payments: Payouts = msgspec.field(default_factory=Payouts)
     answers: dict[int, list[KeptAnswer]] = msgspec.field(default_factory=dict)  # by issuer, the latest last
 
 
 def capacity_key(issuer: int, hub: str, window: str) -> str:
     """Return under which name an attestation is kept."""
     return f"{issuer}/{hub}/{window}"
-
-
-def payments_key(asset: int, name: str) -> str:
-    """Return under which name a plan of payments is kept."""
-    return f"{asset}/{name}"
 
 
 def issuable(series: SeriesNamed, tokens_per_minute: int) -> int:

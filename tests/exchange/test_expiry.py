@@ -11,6 +11,7 @@ from exchange.clock import ManualClock
 from exchange.core import commands
 from exchange.core.types import AssetKind, Side, TradingState, TransferPurpose
 from exchange.expiry import HOLDERS_MAX, KEY_PREFIX, Expiry, Holder, holders
+from exchange.payments import pay_out
 from exchange.registry.documents import (
     AccountNamed,
     AssetNamed,
@@ -21,6 +22,7 @@ from exchange.registry.documents import (
     commands_of,
     encode,
 )
+from exchange.registry.payouts import PaymentKind, PaymentsPlanned
 from exchange.registry.series import Direction, SeriesNamed
 from exchange.server import Exchange
 from tests.exchange.running import SMALL
@@ -140,6 +142,20 @@ def test_the_exchange_itself_keeps_the_time(tmp_path: Path) -> None:
             if (KEY, NEXT) in await _balances(exchange):
                 return
         pytest.fail("nothing expired")
+
+    _run(tmp_path, drive)
+
+
+def test_collateral_that_holders_are_owed_is_not_given_back(tmp_path: Path) -> None:
+    async def drive(exchange: Exchange, expiry: Expiry) -> None:
+        rows = ((HOLDER, 20, 7 * LOT), (KEY, 5, 3 * LOT))
+        planned = PaymentsPlanned(BASE, PaymentKind.DEFAULT, "d", 10_000, 2, 0, True, rows)
+        await exchange.submit(b"", encode(planned))
+        await expiry.step(END_NS + GRACE_NS)
+        assert (await _balances(exchange))[PLEDGED, CASH] == 25
+        await pay_out(exchange.registry, exchange.submit)
+        found = await _balances(exchange)
+        assert (found.get((PLEDGED, CASH)), found[HOLDER, CASH], found[KEY, CASH]) == (None, 20, 5)
 
     _run(tmp_path, drive)
 

@@ -7,7 +7,6 @@ from exchange.core.types import BPS, AssetKind
 from exchange.registry.allowances import (
     ANSWERS_KEPT,
     FACTOR_MAX,
-    PAYMENTS_KEPT,
     SERIALS_MAX,
     factors_of,
     headroom,
@@ -24,8 +23,6 @@ from exchange.registry.series import (
     IssueBacked,
     Overrun,
     OverrunChosen,
-    PaymentsEnded,
-    PaymentsPlanned,
     UsageReported,
 )
 from tests.exchange.registry.builders import ALL, KEY, registry_of
@@ -143,29 +140,3 @@ def test_factors_and_choices_stand_and_all_is_in_the_snapshot() -> None:
     assert again._tables.entries == registry._tables.entries
     assert again.allowances.overrun == {KEY.key: Overrun.PAY}
     assert again.allowances.series[2] == SERIES
-
-
-def test_payments_are_planned_in_order_and_a_whole_plan_stays_until_it_is_over() -> None:
-    registry = _registry()
-    first, last = (PaymentsPlanned(2, "b", part, bool(part), ((1, 5), (0, part))) for part in (0, 1))
-    ended = PaymentsEnded(2, "b")
-    for wrong in (last, ended):
-        assert _refused(registry, wrong) == DocumentRefusal.INDEX_NOT_NEXT
-    assert _refused(registry, replace(first, asset=9)) == DocumentRefusal.UNKNOWN_SERIES
-    registry.apply(encode(first))
-    registry.apply(encode(first))  # from the beginning again
-    assert _refused(registry, replace(last, part=2)) == _refused(registry, ended) == DocumentRefusal.INDEX_NOT_NEXT
-    registry.apply(encode(last))
-    plan = registry.allowances.payments["2/b"]
-    assert (plan.is_whole, plan.rows, plan.holders, plan.paid) == (True, [(1, 5), (0, 0), (1, 5), (0, 1)], 4, 11)
-    for wrong in (first, replace(last, part=2)):
-        assert _refused(registry, wrong) == DocumentRefusal.INDEX_NOT_NEXT
-    again = Registry()
-    again.restore(registry.snapshot())
-    assert again.allowances.payments == registry.allowances.payments
-    registry.apply(encode(ended))
-    assert _refused(registry, ended) == DocumentRefusal.INDEX_NOT_NEXT
-    for number in range(PAYMENTS_KEPT):
-        registry.apply(encode(replace(last, id=f"{number}", part=0)))
-        registry.apply(encode(replace(ended, id=f"{number}")))
-    assert (len(registry.allowances.payments), "2/b" in registry.allowances.payments) == (PAYMENTS_KEPT, False)
