@@ -154,7 +154,7 @@ async def _send(
         shared["plan"] = hashlib.sha256(json.dumps([ROWS_MAX, shared, wanted_rows]).encode()).hexdigest()
     for number, start in enumerate(range(0, len(rows), ROWS_MAX)):
         part = rows[start : start + ROWS_MAX]
-        place = {"part": number, "is_last": start + ROWS_MAX >= len(rows)}
+        place = {} if is_dry else {"part": number, "is_last": start + ROWS_MAX >= len(rows)}
         body = {**shared, **place, "rows": wanted_rows[start : start + ROWS_MAX]}
         answer = await desk.json("POST", "/v1/catalogue", body)
         listed, known = listed + answer["listed"], known + answer["known"]

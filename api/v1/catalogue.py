@@ -4,10 +4,10 @@ What does not fit into one record of the journal is planned first, part by part,
 written down; see exchange/catalogues.py.
 """
 
-from itertools import chain
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, Field
+import msgspec
+from pydantic import BaseModel, Field, model_validator
 
 from api.errors import STATUS_UNKNOWN, Problem, RequestError
 from api.v1.datasets import refuse_opening
@@ -15,7 +15,6 @@ from api.v1.desk import Action, Caller, Desk, register
 from api.v1.problems import OTHER_TERMS, UNKNOWN_ASSET, price_ticks, refused_document
 from api.v1.schemas import REQUEST, AccountNumber, AssetName, Number, Rate, SymbolName, TradedKindName, TradingStateName
 from exchange.catalogues import ROWS_AT_ONCE, carry_out
-from exchange.core import commands
 from exchange.core.types import PRICE_TICKS_MAX, AssetKind, TradingMode, TradingState
 from exchange.registry.catalogues import NAME_CHARACTERS_MAX
 from exchange.registry.documents import CatalogueListed, CataloguePlanned, CatalogueRow, Scope, encode
@@ -76,6 +75,14 @@ class NewCatalogue(BaseModel):
     is_last: bool = Field(default=True, description="Of a list in parts: with the last all of them are listed.")
     rows: tuple[WantedInstrument, ...] = Field(min_length=1, max_length=ROWS_MAX)
 
+    @model_validator(mode="after")
+    def _is_named(self) -> Self:
+        if self.plan == _WHOLE:
+            raise ValueError(f"plan {_WHOLE} stands for a list in one part: give another name")
+        if not self.plan and (self.part or not self.is_last):
+            raise ValueError("a list in parts needs a name: give it as plan")
+        return self
+
 
 class RefusedRow(BaseModel):
     """A row that cannot be listed: its place in the request from 0, and why."""
@@ -126,7 +133,7 @@ def _sorted_out(desk: Desk, request: NewCatalogue, quote: Asset) -> tuple[list[C
         else:
             if row is not None:
                 new[row.symbol] = row
-    room = _room(desk) - sum(len(part.listed.rows) for part in _planned(desk, request)[: request.part])
+    room = _room_left(desk, request, len(new))
     if len(new) > room:
         problem = refused_room(room)
         refused.append(RefusedRow(row=0, code=problem.code, msg=problem.message))
@@ -138,12 +145,13 @@ def _new_row(
 ) -> CatalogueRow | None:
     """Return what is to be listed, None if it is listed already; refuse what cannot be."""
     row = _row(request, wanted, quote)
+    document = _document(desk, request, quote, [row])
     known = desk.exchange.registry.instrument(wanted.symbol)
-    if new.get(row.symbol, row) != row or (known and not _is_same(desk, known, request, wanted, quote)):
+    if new.get(row.symbol, row) != row or (known and not _is_same(desk, known, document, row)):
         raise RequestError(OTHER_TERMS)
     if known is not None:
         return None
-    _check(desk, _document(desk, request, quote, [row]))
+    _check(desk, document)
     return row
 
 
@@ -152,21 +160,17 @@ async def _list(desk: Desk, request: NewCatalogue, quote: Asset, new: list[Catal
     if request.plan or len(new) > ROWS_AT_ONCE:
         await _plan(desk, request, quote, new)
     elif new:
-        state = TradingState[request.state]
         document = _document(desk, request, quote, new)
-        indices = range(document.instrument, document.instrument + len(new))
-        is_closed = state is TradingState.CLOSED
-        opened = b"" if is_closed else b"".join([commands.set_trading_state(index, state) for index in indices])
-        await register(desk, document, opened)
+        await register(desk, msgspec.structs.replace(document, state=TradingState[request.state]))
 
 
 async def _plan(desk: Desk, request: NewCatalogue, quote: Asset, new: list[CatalogueRow]) -> None:
     """Write the next part of a plan down, and with the last one carry all of it out."""
-    known = _planned(desk, request)[request.part : request.part + 1]
-    if (known and known[0].is_last == request.is_last) or not (new or request.part or not request.is_last):
-        return  # it is there already, or there is nothing to plan
+    parts = _planned(desk, request)
+    if _is_done(desk, request, parts, new):
+        return
     part = CataloguePlanned(
-        request.plan or _WHOLE,
+        _name(request),
         request.part,
         request.is_last,
         TradingState[request.state],
@@ -175,15 +179,31 @@ async def _plan(desk: Desk, request: NewCatalogue, quote: Asset, new: list[Catal
     if len(encode(part)) > desk.exchange.config.document_bytes_max:
         raise RequestError(refused_document(DocumentRefusal.TOO_LONG))
     if request.is_last:
-        _check_whole(desk, [*_planned(desk, request), part])
+        _check_whole(desk, [*parts, part])
     await register(desk, part)
     await _finish(desk)
+
+
+def _is_done(desk: Desk, request: NewCatalogue, parts: list[CataloguePlanned], new: list[CatalogueRow]) -> bool:
+    """Tell whether a part is written down or carried out already, or there is nothing to plan."""
+    if request.part < len(parts) and parts[request.part].is_last == request.is_last:
+        return True
+    if new:
+        return False
+    if not request.part:
+        return request.is_last
+    return not parts and desk.exchange.registry.catalogue_ended == _name(request)
+
+
+def _name(request: NewCatalogue) -> str:
+    """Return the name of the request's plan."""
+    return request.plan or _WHOLE
 
 
 def _planned(desk: Desk, request: NewCatalogue) -> list[CataloguePlanned]:
     """Return the parts of the request's plan that are written down."""
     plan = desk.exchange.registry.catalogue_plan
-    return plan.parts if plan is not None and plan.name == request.plan else []
+    return plan.parts if plan is not None and plan.name == _name(request) else []
 
 
 async def _finish(desk: Desk) -> None:
@@ -196,10 +216,14 @@ async def _finish(desk: Desk) -> None:
 
 def _check_whole(desk: Desk, parts: list[CataloguePlanned]) -> None:
     """Refuse a plan of which anything cannot be listed any more, or is in it twice on other terms."""
+    registry = desk.exchange.registry
     seen: dict[str, CatalogueRow] = {}
-    for row in chain.from_iterable(part.listed.rows for part in parts):
-        if seen.setdefault(row.symbol, row) != row or desk.exchange.registry.asset(row.symbol) is not None:
-            raise RequestError(OTHER_TERMS)
+    for part in parts:
+        for row in part.listed.rows:
+            known = registry.instrument(row.symbol)
+            is_free = registry.asset(row.symbol) is None if known is None else _is_same(desk, known, part.listed, row)
+            if not is_free or seen.setdefault(row.symbol, row) != row:
+                raise RequestError(OTHER_TERMS)
 
 
 def _row(request: NewCatalogue, wanted: WantedInstrument, quote: Asset) -> CatalogueRow:
@@ -208,6 +232,8 @@ def _row(request: NewCatalogue, wanted: WantedInstrument, quote: Asset) -> Catal
     if wanted.price is not None:
         step = terms.tick_value(quote) // 10 ** (quote.decimals - terms.price_decimals)
         ticks = price_ticks("price", wanted.price, step, terms.price_decimals)
+        if not ticks:  # which stands for none
+            raise RequestError(refused_document(DocumentRefusal.BAD_TERMS))
     return CatalogueRow(
         wanted.symbol,
         wanted.issuer,
@@ -244,21 +270,30 @@ def _check(desk: Desk, document: CatalogueListed) -> None:
         raise RequestError(refused_document(error.reason, str(error))) from None
 
 
-def _is_same(desk: Desk, known: Instrument, request: NewCatalogue, wanted: WantedInstrument, quote: Asset) -> bool:
+def _is_same(desk: Desk, known: Instrument, wanted: CatalogueListed, row: CatalogueRow) -> bool:
     """Tell whether a listed instrument has these terms; its band, fees and state may have changed since."""
-    base = desk.exchange.registry.asset_at(known.base)
+    registry = desk.exchange.registry
+    base, quote = registry.asset_at(known.base), known.quote
     assert base is not None
-    terms = TERMS[AssetKind[request.kind]]
     return (
-        (base.kind.name, base.issuer_account, known.quote_asset) == (request.kind, wanted.issuer, quote.name)
-        and (known.tick_value, known.lot_units) == (terms.tick_value(quote), 10**terms.decimals)
-        and known.quantity_max == QUANTITY_MAX
+        (base.kind, base.issuer_account, quote) == (wanted.kind, row.issuer_account, wanted.quote)
+        and (known.tick_value, known.lot_units) == (wanted.tick_value, 10**wanted.decimals)
+        and known.quantity_max == wanted.quantity_max
     )
 
 
 def _room(desk: Desk) -> int:
     registry, capacity = desk.exchange.registry, desk.exchange.config.capacity
     return min(capacity.instruments - len(registry.instruments), capacity.assets - len(registry.assets))
+
+
+def _room_left(desk: Desk, request: NewCatalogue, count: int) -> int:
+    """Return how many rows there is room for behind the earlier parts; exactly if `count` may be too many."""
+    registry, parts = desk.exchange.registry, _planned(desk, request)[: request.part]
+    room = _room(desk) - sum(len(part.listed.rows) for part in parts)
+    if count <= room:
+        return room
+    return room + sum(registry.instrument(row.symbol) is not None for part in parts for row in part.listed.rows)
 
 
 def refused_room(room: int) -> Problem:

@@ -59,9 +59,7 @@ async def create_instrument(desk: Desk, caller: Caller, request: NewInstrument) 
         known = registry.instrument(request.symbol)
         if known is None:
             base = await _ensure_asset(desk, base)
-            document = _numbered(terms, registry.next_instrument, base.index, quote.index)
-            opened = commands.set_trading_state(document.index, TradingState[request.state])
-            await register(desk, document, opened)
+            await register(desk, _numbered(terms, registry.next_instrument, base.index, quote.index))
         elif not _is_same(known, terms, quote):
             raise RequestError(OTHER_TERMS)
     return instrument_answer(desk.exchange.registry, find_instrument(desk, request.symbol))
@@ -159,6 +157,7 @@ def _terms(request: NewInstrument, base: Asset, quote: Asset) -> InstrumentNamed
         taker_bps=request.taker_bps,
         self_trade_prevention=SelfTradePrevention[request.self_trade_prevention],
         description=request.description,
+        state=TradingState[request.state],
     )
 
 

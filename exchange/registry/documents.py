@@ -4,7 +4,7 @@ The engine knows accounts, assets and instruments by index alone; a document giv
 people read. It is journaled before the commands that make it true, which `commands_of` builds, so the two agree.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -95,6 +95,7 @@ class InstrumentNamed(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fiel
     taker_bps: int = 0
     self_trade_prevention: SelfTradePrevention = SelfTradePrevention.EXPIRE_TAKER  # of orders that do not say
     description: str = ""
+    state: TradingState = TradingState.CLOSED
 
 
 class CatalogueRow(msgspec.Struct, frozen=True, array_like=True):
@@ -123,6 +124,7 @@ class CatalogueListed(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fiel
     taker_bps: int
     mode: TradingMode
     rows: tuple[CatalogueRow, ...]
+    state: TradingState = TradingState.CLOSED  # of all, once all are listed
 
     def listings(self) -> Iterator[tuple[AssetNamed, InstrumentNamed, int]]:
         """Yield the documents that each row stands for, and its reference price; a lot is 10**decimals units."""
@@ -272,9 +274,11 @@ def commands_of(document: Document) -> bytes:
         case AssetNamed():
             return commands.create_asset(document.index, document.kind, document.issuer_account)
         case InstrumentNamed():
-            return _listing(document)
+            return _listing(document) + _opening(document.state, [document.index])
         case CatalogueListed():
-            return b"".join([_catalogued(document, *listing) for listing in document.listings()])
+            listed = b"".join([_catalogued(document, *listing) for listing in document.listings()])
+            indices = range(document.instrument, document.instrument + len(document.rows))
+            return listed + _opening(document.state, indices)
         case _:
             return b""
 
@@ -299,3 +303,9 @@ def _catalogued(catalogue: CatalogueListed, asset: AssetNamed, instrument: Instr
     if catalogue.mode != TradingMode.CONTINUOUS:
         made += commands.set_mode(instrument.index, catalogue.mode)
     return made + (commands.set_guards(instrument.index, 0, 0, reference) if reference else b"")
+
+
+def _opening(state: TradingState, instruments: Sequence[int]) -> bytes:
+    if state is TradingState.CLOSED:  # as what is listed is
+        return b""
+    return b"".join([commands.set_trading_state(index, state) for index in instruments])

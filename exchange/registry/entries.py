@@ -161,6 +161,7 @@ class Entries(msgspec.Struct):
     people: PeopleEntries = msgspec.field(default_factory=PeopleEntries)
     acts: ActEntries = msgspec.field(default_factory=ActEntries)
     catalogue_plan: CataloguePlan | None = None
+    catalogue_ended: str = ""  # the name of the plan that was carried out last
     methodologies: list[MethodologySet] = msgspec.field(default_factory=lambda: [FIRST])  # by version, from 1
 
 

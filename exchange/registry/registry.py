@@ -273,6 +273,11 @@ class Registry:
         return self._tables.entries.catalogue_plan
 
     @property
+    def catalogue_ended(self) -> str:
+        """Return the name of the list of instruments that was carried out last; none: no such name."""
+        return self._tables.entries.catalogue_ended
+
+    @property
     def methodologies(self) -> Sequence[MethodologySet]:
         """Return all versions of the methodology of prices, from 1."""
         return self._tables.entries.methodologies
@@ -338,6 +343,8 @@ class Registry:
         add_people(self._tables, document, sequence)
         if isinstance(document, CataloguePlanned | CataloguePlanEnded):
             self._tables.entries.catalogue_plan = planned(self._tables.entries.catalogue_plan, document)
+        if isinstance(document, CataloguePlanEnded):
+            self._tables.entries.catalogue_ended = document.name
         if isinstance(document, MethodologySet):
             self._tables.entries.methodologies.append(document)
         if isinstance(document, ProposalActed) and document.document:

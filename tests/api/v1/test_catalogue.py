@@ -1,14 +1,19 @@
 """Many instruments by one request: all or none, again without effect, each refused row with its reason."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from api.v1.catalogue import refused_room
+from api.v1.desk import Desk, submit
 from api.v1.problems import OTHER_TERMS, UNKNOWN_ACCOUNT, UNKNOWN_ASSET
 from api.v1.titleproblems import UNREGISTERED
+from exchange.events import Event
+from exchange.registry.documents import Document, encode
 from tests.api.v1.office import Office, office
 
 
@@ -85,6 +90,79 @@ def test_a_list_in_parts_is_listed_with_its_last(desk: Office, monkeypatch: pyte
     assert post(**part(0, 0, 1, 2, last=True)) | {"room": 0} == {"listed": 0, "known": 3, "refused": [], "room": 0}
 
 
+def send_part(desk: Office, plan: str, number: int, *symbols: str, last: bool = False) -> dict[str, Any]:
+    """Send a part of a list; return the answer or the refusal."""
+    place = {"plan": plan, "part": number, "is_last": last, "state": "PRE_OPEN"}
+    rows = [row(symbol) for symbol in symbols]
+    return desk.operator.post("/v1/catalogue", kind="ALLOWANCE", rows=rows, **place).json()
+
+
+def test_a_plan_goes_on_when_a_row_of_it_was_listed_meanwhile(desk: Office) -> None:
+    symbols = [f"TA.ACME.Q{number}.IN.NAT.E90.G0A" for number in range(4)]
+    send_part(desk, "q", 0, *symbols[:2])
+    send(desk, row(symbols[0]))
+    assert send_part(desk, "q", 0, *symbols[:2])["known"] == 1
+    free = send(desk, row(symbols[0]))["room"] - 1  # but for the other row of the first part
+    filling = [f"TA.ACME.F{number}.IN.NAT.E90.G0A" for number in range(free)]
+    assert desk.exchange.registry.catalogue_plan is not None
+    assert send_part(desk, "q", 1, *filling, "TA.ACME.F.IN.NAT.E90.G0A")["refused"] == [
+        {"row": 0, "code": refused_room(0).code, "msg": refused_room(free).message}
+    ]
+    dry = send(desk, *map(row, filling), plan="q", part=1, dry_run=True)
+    assert (dry["listed"], dry["refused"]) == (free, [])
+    assert send_part(desk, "q", 1, symbols[2], last=True).get("listed") == 1
+    assert desk.exchange.registry.catalogue_plan is None
+    assert [shown(desk, symbol)["state"] for symbol in symbols[:3]] == ["PRE_OPEN"] * 3
+    send_part(desk, "other", 0, symbols[3])
+    send(desk, row(symbols[3], issuer=0))  # on other terms
+    assert send_part(desk, "other", 1, "TA.ACME.Q4", last=True)["code"] == OTHER_TERMS.code
+
+
+def test_any_part_may_be_sent_again_after_all_was_carried_out(desk: Office) -> None:
+    symbols = [f"TA.ACME.R{number}.IN.NAT.E90.G0A" for number in range(3)]
+    parts = [(place, symbol, place == 2) for place, symbol in enumerate(symbols)]
+    for place, symbol, is_last in parts:
+        send_part(desk, "r", place, symbol, last=is_last)
+    for place, symbol, is_last in reversed(parts[1:]):
+        again = send_part(desk, "r", place, symbol, last=is_last)
+        assert (again["listed"], again["known"]) == (0, 1)
+        assert desk.exchange.registry.catalogue_plan is None
+    assert send_part(desk, "another", 2, symbols[2], last=True)["code"] == -8012  # nobody knows its other parts
+    for place, symbol, is_last in parts:  # and from the beginning
+        assert send_part(desk, "r", place, symbol, last=is_last)["known"] == 1
+    assert desk.exchange.registry.catalogue_plan is None
+
+
+@pytest.mark.parametrize(
+    "terms", [{"is_last": False}, {"part": 1}, {"part": 1, "is_last": False}, {"plan": "-"}, {"plan": "-", "part": 1}]
+)
+def test_a_list_in_parts_has_a_name_of_its_own(desk: Office, terms: dict[str, Any]) -> None:
+    answer = desk.operator.post("/v1/catalogue", kind="ALLOWANCE", rows=[row("TA.ACME.S.IN.NAT.E90.G0A")], **terms)
+    assert answer.json()["code"] == -1130
+    assert "plan" in answer.json()["msg"]
+    assert desk.exchange.registry.instrument("TA.ACME.S.IN.NAT.E90.G0A") is None
+
+
+def test_what_was_listed_without_its_commands_is_open_after_a_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def torn(registering: Desk, document: Document, *further: bytes) -> list[Event]:
+        """Leave what a machine's crash may: the document's record, and not that of its commands."""
+        return await submit(registering, b"", encode(document))
+
+    symbol, body = "TA.ACME.T.IN.NAT.E90.G0A", {"kind": "ALLOWANCE", "state": "CONTINUOUS"}
+    (tmp_path / "before").mkdir()
+    with office(tmp_path / "before") as desk:
+        desk.admit("acme", "read", "issue", role="issuer")
+        monkeypatch.setattr("api.v1.catalogue.register", torn)
+        desk.operator.post("/v1/catalogue", rows=[row(symbol)], **body)
+        assert not desk.exchange.registry.instrument(symbol).is_listed
+        shutil.copytree(tmp_path / "before", tmp_path / "after")
+    with office(tmp_path / "after") as desk:
+        assert shown(desk, symbol)["state"] == "CONTINUOUS"
+        assert desk.operator.post("/v1/catalogue", rows=[row(symbol)], **body).json()["known"] == 1
+
+
 def test_what_one_document_cannot_hold_is_refused(desk: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     config = desk.exchange.config
     monkeypatch.setattr(desk.exchange, "config", replace(config, document_bytes_max=100))
@@ -98,15 +176,16 @@ def test_one_refused_row_keeps_all_from_being_listed(desk: Office) -> None:
         row("TA.ACME.B.OUT.NAT.E90.G0A", issuer=99),
         row("TA.ACME.C.OUT.NAT.E90.G0A", "0.00001"),
         row("TA.ACME.D.OUT.NAT.E90.G0A", "30000"),
+        row("TA.ACME.D.OUT.NAT.E90.G0A", "0.0000"),
         row("TA.ACME.A.IN.NAT.E90.G0A", issuer=0),
         row("TA.ACME.B.IN.NAT.E90.G0A", "13"),
         row("CNY"),
     ]
     told = send(desk, *rows)
     assert (told["listed"], told["known"]) == (0, 0)
-    assert [refused["row"] for refused in told["refused"]] == [1, 2, 3, 4, 5, 6]
+    assert [refused["row"] for refused in told["refused"]] == [1, 2, 3, 4, 5, 6, 7]
     codes = [refused["code"] for refused in told["refused"]]
-    assert (codes[0], codes[3], codes[4]) == (UNKNOWN_ACCOUNT.code, OTHER_TERMS.code, OTHER_TERMS.code)
+    assert (codes[0], codes[3], codes[4], codes[5]) == (UNKNOWN_ACCOUNT.code, -8069, OTHER_TERMS.code, OTHER_TERMS.code)
     assert desk.exchange.registry.instrument("TA.ACME.B.IN.NAT.E90.G0A") is None
 
 

@@ -67,4 +67,4 @@ def test_a_plan_comes_through_journal_and_snapshot():
     assert again.catalogue_plan == registry.catalogue_plan == plan_of(FIRST, LAST)
     assert [one.symbol for one in again.instruments] == [ALL[4].symbol]
     again.apply(encode(ENDED))
-    assert again.catalogue_plan is None
+    assert (again.catalogue_plan, again.catalogue_ended) == (None, "list")

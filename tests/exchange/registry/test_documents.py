@@ -3,11 +3,12 @@
 import msgspec
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from exchange.core.records import COMMAND
 from exchange.core.reference import Reference
 from exchange.core.state import TEST
-from exchange.core.types import EventKind
+from exchange.core.types import EventKind, TradingState
 from exchange.events import rows
 from exchange.registry.documents import KeyRevoked, commands_of, decode, encode
 from tests.exchange.registry.builders import ACCOUNT, ALL, ALLOWANCE, CASH, CATALOGUE, INSTRUMENT, KEY, PARTICIPANT
@@ -64,6 +65,16 @@ def test_a_catalogue_lists_the_assets_and_instruments_of_all_its_rows():
     ]  # fmt: skip
     assert [(event.asset, event.account) for event in events[::5][:2]] == [(3, 1), (4, 0)]
     assert events[-1].price_ticks == 100
+
+
+def test_what_is_listed_open_is_opened_when_all_of_it_is_listed():
+    named = replace(INSTRUMENT, state=TradingState.PRE_OPEN)
+    catalogue = replace(CATALOGUE, state=TradingState.CALL_OPEN)
+    batch = b"".join(commands_of(document) for document in (ACCOUNT, CASH, ALLOWANCE, named, catalogue))
+    events = rows(Reference(TEST).apply(np.frombuffer(bytearray(batch), COMMAND)))
+    opened = [(event.instrument, event.state) for event in events if event.kind == EventKind.TRADING_STATE_SET]
+    assert opened == [(1, TradingState.PRE_OPEN), (2, TradingState.CALL_OPEN), (3, TradingState.CALL_OPEN)]
+    assert [event.kind for event in events[-2:]] == [EventKind.TRADING_STATE_SET] * 2
 
 
 def test_names_alone_need_no_command():
