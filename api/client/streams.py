@@ -6,7 +6,8 @@ when the exchange refuses what no waiting will mend.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
@@ -24,6 +25,7 @@ from api.client.signing import Key
 
 F = TypeVar("F", bound=Feed)
 SIZE_MAX = 16 * 1024 * 1024  # of one message: the snapshot of a deep book is the longest
+CLOSED = "the connection was closed"
 OPTIONS: dict[str, Any] = {"compression": None, "max_size": SIZE_MAX, "close_timeout": 1, "open_timeout": TIMEOUT_S}
 
 
@@ -45,11 +47,9 @@ class _Listener(Generic[F]):
                 for event in self._connected():
                     attempt = attempt if isinstance(event, Joined) else 0
                     yield event
-                events = self._feed.lost("the connection was closed")
-            except InvalidStatus as error:
-                events = self._feed.refused(error.response.status_code, bytes(error.response.body or b""))
+                events = self._feed.lost(CLOSED)
             except (OSError, WebSocketException) as error:
-                events = self._feed.lost(f"{type(error).__name__}: {error}")
+                events = _ended(self._feed, error)
             yield from events
             if not self._is_closed:
                 time.sleep(self.conduct.backoff_s(max(1, attempt)))
@@ -59,16 +59,23 @@ class _Listener(Generic[F]):
         self._is_closed = True
         if self._socket is not None:
             self._socket.close()
+        self._feed.lost(CLOSED)
 
     def _connected(self) -> Iterator[Event]:
+        """Yield what one connection says; however this ends, nothing is trusted any more."""
         feed = self._feed
         with open_websocket(feed.address(), **OPTIONS) as socket:
             self._socket = socket
-            yield from feed.opened()
-            self._send()
-            for text in socket:
-                yield from feed.heard(text)
+            if self._is_closed:  # while it was being opened
+                return
+            try:
+                yield from feed.opened()
                 self._send()
+                for text in socket:
+                    yield from feed.heard(text)
+                    self._send()
+            finally:
+                feed.lost(CLOSED)
 
     def _send(self) -> None:
         texts, self._feed.outgoing = self._feed.outgoing, []
@@ -92,14 +99,13 @@ class _AsyncListener(Generic[F]):
         while not self._is_closed:
             attempt += 1
             try:
-                async for event in self._connected():
-                    attempt = attempt if isinstance(event, Joined) else 0
-                    yield event
-                events = self._feed.lost("the connection was closed")
-            except InvalidStatus as error:
-                events = self._feed.refused(error.response.status_code, bytes(error.response.body or b""))
+                async with aclosing(self._connected()) as heard:
+                    async for event in heard:
+                        attempt = attempt if isinstance(event, Joined) else 0
+                        yield event
+                events = self._feed.lost(CLOSED)
             except (OSError, WebSocketException) as error:
-                events = self._feed.lost(f"{type(error).__name__}: {error}")
+                events = _ended(self._feed, error)
             for event in events:
                 yield event
             if not self._is_closed:
@@ -110,18 +116,25 @@ class _AsyncListener(Generic[F]):
         self._is_closed = True
         if self._socket is not None:
             await self._socket.close()
+        self._feed.lost(CLOSED)
 
-    async def _connected(self) -> AsyncIterator[Event]:
+    async def _connected(self) -> AsyncGenerator[Event, None]:
+        """Yield what one connection says; however this ends, nothing is trusted any more."""
         feed = self._feed
         async with connect(feed.address(), **OPTIONS) as socket:
             self._socket = socket
-            for event in feed.opened():
-                yield event
-            await self._send()
-            async for text in socket:
-                for event in feed.heard(text):
+            if self._is_closed:  # while it was being opened
+                return
+            try:
+                for event in feed.opened():
                     yield event
                 await self._send()
+                async for text in socket:
+                    for event in feed.heard(text):
+                        yield event
+                    await self._send()
+            finally:
+                feed.lost(CLOSED)
 
     async def _send(self) -> None:
         texts, self._feed.outgoing = self._feed.outgoing, []
@@ -232,6 +245,13 @@ class AsyncAllowanceStream(_AsyncListener[AllowanceFeed]):
     def remaining(self) -> dict[tuple[str, str], Decimal]:
         """Return what is left by key and asset; stale while there is no connection."""
         return self._feed.remaining
+
+
+def _ended(feed: Feed, error: OSError | WebSocketException) -> list[Event]:
+    """Return what it means that a connection failed; raise what waiting will not mend."""
+    if isinstance(error, InvalidStatus):
+        return feed.refused(error.response.status_code, bytes(error.response.body or b""))
+    return feed.lost(f"{type(error).__name__}: {error}")
 
 
 def _of_market(url: str, names: tuple[str, ...], patience: Patience | None) -> tuple[MarketFeed, Conduct]:

@@ -4,17 +4,23 @@ import asyncio
 import itertools
 import socket
 import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 
 import pytest
+from websockets.protocol import State
+from websockets.sync.server import ServerConnection
 
+from api.client.book import LocalBook
 from api.client.conduct import Patience
 from api.client.faults import NotAuthorised, Refused
-from api.client.feed import Heard, Joined, Missed, Parted
+from api.client.feed import Event, Heard, Joined, Missed, Parted
 from api.client.signing import Key
-from api.client.streams import AccountStream, AsyncAccountStream, AsyncMarketStream, MarketStream
+from api.client.streams import CLOSED, AccountStream, AsyncAccountStream, AsyncMarketStream, MarketStream
 from api.messages.market import TradeMessage
 from api.messages.private import Balances, PrivateEvent
+from tests.api.client.scripted import scripted
 from tests.api.venue import KEYS, SYMBOL, secret
 
 QUICK = Patience(first_s=0.01, longest_s=0.05)
@@ -156,3 +162,118 @@ def test_an_account_is_heard_from_now_on(market) -> None:
 def test_a_key_that_is_no_good_ends_it(market) -> None:
     with pytest.raises(NotAuthorised):
         list(AccountStream(market.base, Key.of(ALICE.key, "wrong"), patience=QUICK))
+
+
+@contextmanager
+def closing_first(close: Callable[[], object]) -> Iterator[str]:
+    """Serve streams that say nothing, and let each handshake wait until something was closed."""
+
+    def listen(line: ServerConnection) -> None:
+        assert list(line) == []
+
+    def shake_hands(*_: object) -> None:
+        close()
+
+    with scripted(listen, process_request=shake_hands) as base:
+        yield base
+
+
+def live(listening: Iterator[Event], book: LocalBook) -> None:
+    while book.is_stale:
+        next(listening)
+
+
+async def live_later(listening: AsyncIterator[Event], book: LocalBook) -> None:
+    while book.is_stale:
+        await anext(listening)
+
+
+def test_closed_while_it_connects_it_ends() -> None:
+    streams: list[MarketStream] = []
+    heard: list[Event] = []
+    with closing_first(lambda: [stream.close() for stream in streams]) as base:
+        streams.append(MarketStream(base, NAME, patience=QUICK))
+        listening = threading.Thread(target=lambda: heard.extend(streams[0]))
+        listening.start()
+        listening.join(5)
+        has_ended = not listening.is_alive()
+    listening.join()
+    assert (has_ended, heard) == (True, [Parted(CLOSED)])
+
+
+def test_closed_while_it_connects_it_ends_when_awaited() -> None:
+    async def converse() -> None:
+        loop, streams = asyncio.get_running_loop(), []
+        with closing_first(lambda: asyncio.run_coroutine_threadsafe(streams[0].close(), loop).result()) as base:
+            streams.append(AsyncMarketStream(base, NAME, patience=QUICK))
+            async with asyncio.timeout(5):
+                assert [event async for event in streams[0]] == [Parted(CLOSED)]
+
+    asyncio.run(converse())
+
+
+def test_a_book_is_stale_once_nobody_listens(market) -> None:
+    stream = MarketStream(market.base, patience=QUICK)
+    book = stream.book(SYMBOL)
+    live(iter(stream), book)
+    assert (book.is_stale, book.reason) == (True, CLOSED)  # the iterator is gone
+
+
+def test_a_book_is_stale_once_its_stream_is_closed(market) -> None:
+    stream = MarketStream(market.base, patience=QUICK)
+    book = stream.book(SYMBOL)
+    listening = iter(stream)
+    live(listening, book)
+    stream.close()
+    assert (book.is_stale, book.reason) == (True, CLOSED)
+    assert list(listening)[-1] == Parted(CLOSED)
+    assert (book.is_stale, book.gap_count) == (True, 1)
+
+
+def test_a_book_is_stale_once_a_stream_is_refused(market) -> None:
+    stream = MarketStream(market.base, patience=QUICK)
+    book = stream.book(SYMBOL)
+    listening = iter(stream)
+    live(listening, book)
+    stream.subscribe("no.such@trade")
+    with pytest.raises(Refused, match="invalid stream"):
+        list(listening)
+    assert (book.is_stale, book.reason) == (True, CLOSED)
+
+
+def test_a_book_is_stale_once_nobody_awaits_it(market) -> None:
+    async def converse() -> None:
+        stream = AsyncMarketStream(market.base, patience=QUICK)
+        book = stream.keep(SYMBOL)
+        listening = aiter(stream)
+        await live_later(listening, book)
+        await stream.close()
+        assert (book.is_stale, book.reason) == (True, CLOSED)
+        await listening.aclose()
+
+    asyncio.run(asyncio.wait_for(converse(), 30))
+
+
+def test_a_book_is_stale_once_a_stream_that_is_awaited_is_refused(market) -> None:
+    async def converse() -> None:
+        stream = AsyncMarketStream(market.base, patience=QUICK)
+        book = stream.keep(SYMBOL)
+        listening = aiter(stream)
+        await live_later(listening, book)
+        await stream.subscribe("no.such@trade")
+        with pytest.raises(Refused, match="invalid stream"):
+            await live_later(listening, LocalBook(SYMBOL))
+        assert (book.is_stale, book.reason) == (True, CLOSED)
+
+    asyncio.run(asyncio.wait_for(converse(), 30))
+
+
+def test_whoever_stops_awaiting_hangs_up_at_once(market) -> None:
+    async def converse() -> None:
+        stream = AsyncMarketStream(market.base, NAME, patience=QUICK)
+        listening = aiter(stream)
+        assert await anext(listening) == Joined()
+        await listening.aclose()
+        assert stream._socket.state is State.CLOSED
+
+    asyncio.run(converse())
