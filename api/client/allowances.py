@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from api.client.faults import Refused, Unavailable, fault_of
+from api.client.faults import refused_for_now
 from api.client.feed import Event, Joined, Parted
 from api.client.signing import Key
 from api.client.wire import RECV_WINDOW_MS, websocket_url
@@ -76,7 +76,4 @@ class AllowanceFeed:
 
     def refused(self, status: int, body: bytes) -> list[Event]:
         """Return what a refused handshake means; raise what waiting will not mend."""
-        fault = fault_of(status, body)
-        if isinstance(fault, Refused) and not isinstance(fault, Unavailable) and status != 429:
-            raise fault
-        return self.lost(str(fault))
+        return self.lost(refused_for_now(status, body))

@@ -16,6 +16,10 @@ class ConnectionFailedError(ClientError):
     """The exchange could not be reached; the request was not carried out."""
 
 
+class BadAddressError(ClientError):
+    """What should be the address of an exchange is none."""
+
+
 class OutcomeUnknownError(ClientError):
     """The request may or may not have been carried out: look the order up by its client order id."""
 
@@ -142,6 +146,14 @@ def fault_of(status: int, body: bytes, retry_after_s: float = 0.0) -> ClientErro
     if kind is None:
         kind = Unavailable if status == 503 else Refused
     return kind(status, told.code, told.msg, told.data, retry_after_s)
+
+
+def refused_for_now(status: int, body: bytes) -> str:
+    """Return why the exchange says no for now, or raise why it always will."""
+    fault = fault_of(status, body)
+    if isinstance(fault, Refused) and not isinstance(fault, Unavailable) and status != 429:
+        raise fault
+    return str(fault)
 
 
 def _unreadable(status: int, body: bytes, retry_after_s: float) -> ClientError:

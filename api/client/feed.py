@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from api.client.book import LocalBook
-from api.client.faults import Refused, Unavailable, fault_of
+from api.client.faults import Refused, fault_of, refused_for_now
 from api.client.signing import Key
 from api.client.wire import RECV_WINDOW_MS, websocket_url
 from api.messages.allowances import Allowances, AllowancesChanged
@@ -139,6 +139,7 @@ class MarketFeed:
         self._url = websocket_url(url, STREAM_PATH)
         self._names: dict[str, Any] = {}  # stream: its decoder
         self._books: dict[str, LocalBook] = {}
+        self._renewing: set[str] = set()  # streams whose next snapshot has been asked for
         self._is_open = False
         self._next_id = 0
 
@@ -154,6 +155,7 @@ class MarketFeed:
         known = [name for name in names if self._names.pop(name, None) is not None]
         for name in known:
             self._books.pop(name, None)
+            self._renewing.discard(name)
         if self._is_open:
             self._ask("UNSUBSCRIBE", known)
 
@@ -172,6 +174,7 @@ class MarketFeed:
         """Ask for everything that is to be heard."""
         self._is_open = True
         self.outgoing.clear()
+        self._renewing.clear()
         self._ask("SUBSCRIBE", list(self._names))
         return [Joined()]
 
@@ -193,7 +196,7 @@ class MarketFeed:
 
     def refused(self, status: int, body: bytes) -> list[Event]:
         """Return what a refused handshake means; raise what waiting will not mend."""
-        return self.lost(_patience(status, body))
+        return self.lost(refused_for_now(status, body))
 
     def _said(self, stream: str, data: bytes) -> list[Event]:
         decoder = self._names.get(stream)
@@ -202,11 +205,13 @@ class MarketFeed:
         message = decoder.decode(data)
         book = self._books.get(stream)
         if isinstance(message, BookSnapshot) and book is not None:
+            self._renewing.discard(stream)
             book.snapshot(message.last_update_id, message.bids, message.asks, message.checksum)
         elif isinstance(message, BookUpdate) and book is not None:
             ids = (message.first_update_id, message.last_update_id, message.previous_update_id)
             book.update(*ids, message.bids, message.asks, message.checksum)
-        if book is not None and book.is_stale:
+        if book is not None and book.is_stale and stream not in self._renewing:
+            self._renewing.add(stream)
             self._ask("UNSUBSCRIBE", [stream])
             self._ask("SUBSCRIBE", [stream])
         return [Heard(stream, message)]
@@ -266,7 +271,7 @@ class AccountFeed:
         if isinstance(fault, Refused) and fault.code == TOO_FAR_BACK:
             self._gap_reason = fault.message
             return [Parted(fault.message)]
-        return [Parted(_patience(status, body))]
+        return [Parted(refused_for_now(status, body))]
 
     def _welcomed(self, welcome: Welcome) -> list[Event]:
         events: list[Event] = [welcome]
@@ -295,11 +300,3 @@ class _AccountEnvelope(msgspec.Struct):
 _WELCOME = msgspec.json.Decoder(Welcome)
 _BALANCES = msgspec.json.Decoder(Balances)
 _EVENT = msgspec.json.Decoder(PrivateEvent)
-
-
-def _patience(status: int, body: bytes) -> str:
-    """Return why a handshake was refused for now, or raise why it always will be."""
-    fault = fault_of(status, body)
-    if isinstance(fault, Refused) and not isinstance(fault, Unavailable) and status != 429:
-        raise fault
-    return str(fault)

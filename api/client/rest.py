@@ -10,6 +10,7 @@ import httpx
 
 from api.client.conduct import Answered, Attempt, Conduct, Lost, Outcome, Patience, Wait
 from api.client.driving import driven, driven_later
+from api.client.faults import BadAddressError
 from api.client.methods import Awaited, Waiting
 from api.client.operations import Operation
 from api.client.signing import Key
@@ -34,7 +35,7 @@ class Client(Waiting):
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         """Speak to a server, with a key if anything private is to be asked."""
-        self._http = httpx.Client(base_url=url, timeout=timeout_s, transport=transport)
+        self._http = httpx.Client(base_url=_address(url), timeout=timeout_s, transport=transport)
         self._key = key
         self.conduct = new_conduct(patience)
 
@@ -79,7 +80,7 @@ class AsyncClient(Awaited):
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """Speak to a server, with a key if anything private is to be asked."""
-        self._http = httpx.AsyncClient(base_url=url, timeout=timeout_s, transport=transport)
+        self._http = httpx.AsyncClient(base_url=_address(url), timeout=timeout_s, transport=transport)
         self._key = key
         self.conduct = new_conduct(patience)
 
@@ -126,3 +127,10 @@ def answered(response: httpx.Response) -> Answered:
 def lost(error: Exception) -> Lost:
     """Return a failed connection as an outcome."""
     return Lost(f"{type(error).__name__}: {error}", was_sent=not isinstance(error, _NEVER_SENT))
+
+
+def _address(url: str) -> httpx.URL:
+    try:
+        return httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise BadAddressError(f"no address of an exchange: {error}") from None

@@ -1,11 +1,12 @@
 """Operations as HTTP requests or as messages of the websocket API, and the answers to both; nothing is sent here."""
 
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
 from api.client.conduct import Answered
+from api.client.faults import BadAddressError
 from api.client.operations import Access, Operation
 from api.client.signing import Key
 from api.messages.account import AccountEvent
@@ -106,7 +107,11 @@ def reply_of(text: str | bytes) -> Reply | Cut | AccountEvent | None:
 
 
 def websocket_url(base: str, path: str = WEBSOCKET_PATH) -> str:
-    """Return the websocket address that belongs to an HTTP address."""
+    """Return the websocket address that belongs to an HTTP address; raise BadAddressError if that is none."""
+    try:
+        _ = urlsplit(base).port  # what the one who connects will look at
+    except ValueError as error:
+        raise BadAddressError(f"no address of an exchange: {error}") from None
     return base.rstrip("/").replace("http", "ws", 1) + path
 
 

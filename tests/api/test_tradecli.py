@@ -91,6 +91,8 @@ def test_refused_and_not_reached_and_badly_asked_differ(typed: Any) -> None:
     assert typed("orders", "--all").exit_code == tradecli.EXIT_FAILURE
     nobody = typed("book", SYMBOL, "--url", "http://127.0.0.1:1", key=None)
     assert (nobody.exit_code, "127.0.0.1:1" in nobody.stderr) == (tradecli.EXIT_FAILURE, True)
+    mistyped = typed("book", SYMBOL, "--url", "http://127.0.0.1:80a", key=None)
+    assert (mistyped.exit_code, "no address" in mistyped.stderr) == (tradecli.EXIT_FAILURE, True)
 
 
 def test_a_key_is_needed_and_never_shown(typed: Any, tmp_path: Path) -> None:

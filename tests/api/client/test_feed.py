@@ -87,6 +87,44 @@ def test_a_book_that_missed_something_asks_for_a_new_snapshot() -> None:
     assert (book.is_stale, book.gap_count, book.bids()) == (False, 1, [])
 
 
+def gap(update_id: int) -> str:
+    return said(BOOK, e="bookUpdate", E=1, s="X", U=update_id, u=update_id, pu=update_id - 1, b=[], a=[], c=0)
+
+
+def test_a_snapshot_is_asked_for_once_however_much_comes_before_it() -> None:
+    feed = opened()
+    book = feed.book("X")
+    feed.heard(snapshot(5))
+    asked(feed)
+    renewal = [("UNSUBSCRIBE", [BOOK]), ("SUBSCRIBE", [BOOK])]
+    for update_id in range(8, 68):
+        feed.heard(gap(update_id))
+    assert asked(feed) == renewal
+    feed.heard(snapshot(70))
+    assert not book.is_stale
+    feed.heard(gap(90))
+    assert asked(feed) == renewal
+    feed.lost("cut")
+    feed.opened()
+    asked(feed)
+    feed.heard(gap(100))
+    assert asked(feed) == renewal
+    feed.unsubscribe(BOOK)
+    feed.book("X")
+    asked(feed)
+    feed.heard(gap(110))
+    assert asked(feed) == renewal
+
+
+def test_a_snapshot_that_is_wrong_is_asked_for_again() -> None:
+    feed = opened()
+    feed.book("X")
+    asked(feed)
+    for update_id in (5, 6):
+        feed.heard(snapshot(update_id, ["1.0", "2"], check=1))
+        assert asked(feed) == [("UNSUBSCRIBE", [BOOK]), ("SUBSCRIBE", [BOOK])]
+
+
 def test_a_lost_connection_makes_books_stale() -> None:
     feed = opened()
     book = feed.book("X")

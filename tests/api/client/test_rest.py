@@ -9,9 +9,18 @@ import pytest
 
 import api.client
 from api.client.conduct import Patience
-from api.client.faults import ClientError, ConnectionFailedError, InsufficientBalance, OutcomeUnknownError, UnknownOrder
+from api.client.faults import (
+    BadAddressError,
+    ClientError,
+    ConnectionFailedError,
+    InsufficientBalance,
+    OutcomeUnknownError,
+    UnknownOrder,
+)
 from api.client.rest import AsyncClient, Client
 from api.client.signing import Key
+from api.client.socket import AsyncSocketClient, SocketClient
+from api.client.streams import MarketStream
 from tests.api.venue import KEYS, SYMBOL, secret
 
 QUICK = Patience(attempts=3, first_s=0.001)
@@ -119,6 +128,12 @@ def test_nobody_there_is_told_when_awaited() -> None:
 
     with pytest.raises(ClientError):
         asyncio.run(converse())
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient, SocketClient, AsyncSocketClient, MarketStream])
+def test_an_address_that_is_none_is_told_at_once(kind) -> None:
+    with pytest.raises(BadAddressError, match="80a"):
+        kind("http://127.0.0.1:80a")
 
 
 def test_the_example_of_the_package_runs(market, monkeypatch, capsys) -> None:
