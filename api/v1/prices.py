@@ -28,6 +28,7 @@ _Limit = Annotated[int, Field(ge=1, le=ROWS_MAX)]
 _Version = Annotated[
     int | None, Field(ge=1, le=METHODOLOGIES_MAX, description="Of the methodology; without one that of today.")
 ]
+_Printed = Annotated[str, Field(max_length=100, pattern="^[!-~]*$")]  # what Postgres takes for a text
 _Day = Annotated[date | None, Field(description="A trading day, such as 2027-01-31.")]
 
 
@@ -35,7 +36,7 @@ class IndicesRequest(BaseModel):
     """All indices of the last day that is over, or every version of one, newest first."""
 
     model_config = REQUEST
-    name: str = Field("", max_length=100, description="Such as Q3.OUT.GZ.")
+    name: _Printed = Field("", description="Such as Q3.OUT.GZ.")
     before: _Day = None
     limit: _Limit = 100
 
@@ -70,10 +71,10 @@ class SettlementPricesRequest(BaseModel):
     """The prices of a day by symbol, or every version of an instrument's, newest first."""
 
     model_config = REQUEST
-    symbol: str = ""
+    symbol: _Printed = ""
     day: _Day = None
     before: _Day = None
-    after: str = Field("", max_length=40, description="Of a day: the last symbol of the page before.")
+    after: _Printed = Field("", description="Of a day: the last symbol of the page before.")
     limit: _Limit = 100
 
 

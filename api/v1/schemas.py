@@ -17,7 +17,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$", examp
 AssetName = Annotated[str, Field(pattern=r"^[A-Z0-9][A-Z0-9._-]{0,39}$", examples=["CNY"])]
 SymbolName = Annotated[str, Field(pattern=r"^[A-Z0-9][A-Z0-9._-]{0,39}$", examples=["TA.CTEL.Q3.OUT.GZ.M2701.G80A"])]
 Number = Annotated[str, Field(pattern=r"^[0-9]{1,20}(\.[0-9]{1,20})?$", examples=["12.5"])]
-AccountNumber = Annotated[int, Field(ge=0, lt=1 << 32, examples=[1])]
+AccountNumber = Annotated[int, Field(ge=0, lt=1 << 31, examples=[1])]  # an integer of Postgres
 Text = Annotated[str, Field(max_length=4_000)]
 Rate = Annotated[int, Field(ge=-BPS, le=BPS, description="Basis points.", examples=[5])]
 RoleName = Literal["trader", "market_maker", "issuer", "vendor", "broker", "operator", "auditor"]
