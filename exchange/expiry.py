@@ -3,6 +3,9 @@
 What is left to do is read off what stands: the trading state, and who still has units. So a restart goes on where the
 crash cut it short, and doing a step twice changes nothing. Units that are nominated to a key stay for the grace of the
 series, because use in the window may be reported after it.
+
+What rolls over is there before what it comes from is burned. Whoever cannot be given the new units keeps the old ones,
+and is tried again.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
@@ -14,16 +17,18 @@ import structlog
 
 from exchange.core import commands
 from exchange.core.engine import Engine
-from exchange.core.types import BPS, AssetKind, EventKind, TradingState, TransferPurpose
+from exchange.core.types import BPS, AccountState, AssetKind, EventKind, RejectReason, TradingState, TransferPurpose
+from exchange.events import Event
 from exchange.registry.documents import encode
 from exchange.registry.registry import Registry
-from exchange.registry.series import SeriesNamed, UnitsRolledOver, collateral
-from exchange.submitting import Submit
+from exchange.registry.series import MINUTE_NS, SeriesNamed, UnitsRolledOver, collateral
+from exchange.submitting import Submit, submit_when_taken
 
 T = TypeVar("T")
 KEY_PREFIX = "key."  # of the accounts that stand behind API keys
 FOREVER_NS = 1 << 62
 HOLDERS_MAX = 4_096  # whose units expire with one submission
+RETRY_NS = MINUTE_NS  # until those are tried again whose units could not roll over
 _STOPPED = (TradingState.GATE_CLOSED, TradingState.EXPIRED)
 Query = Callable[[Callable[[Engine], Any]], Awaitable[Any]]
 log = structlog.get_logger()
@@ -46,6 +51,7 @@ class Expiry:
         self._query = query
         self._over: set[int] = set()  # assets of which nobody has anything left
         self._swept: set[int] = set()  # assets that are over but for the grace of keys
+        self._later: dict[int, int] = {}  # by asset: when to try again to roll over what was refused
         self._wake_ns = 0  # nothing is due before, unless a series is added
         self._known = 0  # how many there were
 
@@ -65,7 +71,9 @@ class Expiry:
         return (one for asset, one in series.items() if asset not in self._over)
 
     def _next_ns(self, series: SeriesNamed) -> int:
-        return series.end_ns + series.grace_ns if series.asset in self._swept else series.end_ns - series.gate_ns
+        if series.asset in self._swept:
+            return series.end_ns + series.grace_ns
+        return self._later.get(series.asset, series.end_ns - series.gate_ns)
 
     def _due(self, now_ns: int) -> Iterator[SeriesNamed]:
         for series in list(self._unfinished()):
@@ -94,26 +102,55 @@ class Expiry:
         with_keys = now_ns >= series.end_ns + series.grace_ns
         everybody = await self._query(lambda engine: holders(engine, series.asset))
         due = [one for one in everybody if with_keys or not self._is_key(one.account)]
-        for start in range(0, len(due), HOLDERS_MAX):
-            await self._expire_part(series, due[start : start + HOLDERS_MAX])
+        parts = [due[start : start + HOLDERS_MAX] for start in range(0, len(due), HOLDERS_MAX)]
+        waiting = sum([await self._expire_part(series, part) for part in parts])
         await self._release(series)
+        if waiting:
+            self._later[series.asset] = now_ns + RETRY_NS
+            log.warning("units wait to roll over", asset=series.asset, holders=waiting)
+            return
         self._swept.add(series.asset)
         if with_keys and not due:
             self._over.add(series.asset)
             log.info("a series is over", asset=series.asset)
 
-    async def _expire_part(self, series: SeriesNamed, due: list[Holder]) -> None:
-        """Burn what some holders have; what rolls over is issued in the next series in the same piece."""
+    async def _expire_part(self, series: SeriesNamed, due: list[Holder]) -> int:
+        """Roll over and burn what some holders have; return how many keep theirs, having been refused the new units."""
         kept = [(one, one.units * series.rollover_bps // BPS) for one in due if one.account != series.issuer]
-        rolled = [(one, units) for one, units in kept if units]
-        made = [commands.expire_units(one.account, series.asset, one.units) for one in due]
-        document = b""
-        if rolled:
-            total = sum(units for _, units in rolled)
-            made.append(commands.issue(series.issuer, series.next_asset, total))
-            made += [self._roll(series, one, units) for one, units in rolled]
-            document = encode(UnitsRolledOver(series.asset, series.next_asset, total))
-        await self._submit(b"".join(made), document)
+        rolling = [(one, units) for one, units in kept if units]
+        rolled, made, document = await self._roll_over(series, rolling)
+        waiting = {one.account for one, _ in rolling} - rolled
+        made += [
+            commands.expire_units(one.account, series.asset, one.units) for one in due if one.account not in waiting
+        ]
+        if made or document:
+            await submit_when_taken(self._submit, b"".join(made), document)
+        return len(waiting)
+
+    async def _roll_over(
+        self, series: SeriesNamed, rolling: list[tuple[Holder, int]]
+    ) -> tuple[set[int], list[bytes], bytes]:
+        """Give holders units of the next series; return who has them, and what to submit as they lose the old ones.
+
+        A kill before that is submitted leaves holders with both. The next round issues once more, is refused the
+        transfers as made already, and burns what it issued with the rest.
+        """
+        issuer = self._registry.account_at(series.issuer)
+        if not rolling or issuer is None or issuer.state is not AccountState.ACTIVE:
+            return set(), [], b""
+        total = sum(units for _, units in rolling)
+        made = [commands.issue(series.issuer, series.next_asset, total)]
+        made += [self._roll(series, one, units) for one, units in rolling]
+        issued, *moved = await self._submit(b"".join(made), b"")
+        rolled = [row for row, event in zip(rolling, moved, strict=True) if _was_made(event)]
+        accounts = {one.account for one, _ in rolled}
+        if issued.kind != EventKind.ISSUED:  # then what was given is the issuer's own
+            return accounts, [], b""
+        left = total - sum(event.amount for event in moved if event.kind == EventKind.TRANSFERRED)
+        burned = [commands.expire_units(series.issuer, series.next_asset, left)] if left else []
+        given = sum(units for _, units in rolled)
+        document = encode(UnitsRolledOver(series.asset, series.next_asset, given)) if given else b""
+        return accounts, burned, document
 
     def _roll(self, series: SeriesNamed, holder: Holder, units: int) -> bytes:
         identity = blake2b(f"roll-over {series.asset} {holder.account}".encode(), digest_size=16).digest()
@@ -148,6 +185,11 @@ class Expiry:
     def _is_key(self, account: int) -> bool:
         found = self._registry.account_at(account)
         return found is not None and found.name.startswith(KEY_PREFIX)
+
+
+def _was_made(moved: Event) -> bool:
+    """Say whether units were given, now or before."""
+    return moved.kind == EventKind.TRANSFERRED or moved.reason == RejectReason.DUPLICATE_ID
 
 
 def holders(engine: Engine, asset: int, *, with_held: bool = False) -> list[Holder]:

@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from exchange.clock import ManualClock
 from exchange.core import commands
-from exchange.core.types import AssetKind, Side, TradingState, TransferPurpose
-from exchange.expiry import HOLDERS_MAX, KEY_PREFIX, Expiry, Holder, holders
+from exchange.core.types import AccountState, AssetKind, Side, TradingState, TransferPurpose
+from exchange.events import Event
+from exchange.expiry import HOLDERS_MAX, KEY_PREFIX, RETRY_NS, Expiry, Holder, holders
 from exchange.payments import pay_out
 from exchange.registry.documents import (
     AccountNamed,
@@ -24,6 +25,7 @@ from exchange.registry.documents import (
 )
 from exchange.registry.payouts import PaymentKind, PaymentsPlanned
 from exchange.registry.series import Direction, SeriesNamed
+from exchange.sequencer import Stopped
 from exchange.server import Exchange
 from tests.exchange.running import SMALL
 from tests.exchange.test_server import interpreter_as_before as interpreter_as_before
@@ -131,6 +133,59 @@ def test_a_restart_goes_on_where_it_stopped(tmp_path: Path) -> None:
         assert not [account for account, asset in before if asset == BASE]
 
     for part in (close_gate, end, again):
+        _run(tmp_path, part)
+
+
+def test_nothing_is_burned_while_the_issuer_may_not_issue_what_it_rolls_into(tmp_path: Path) -> None:
+    async def drive(exchange: Exchange, expiry: Expiry) -> None:
+        await exchange.submit(commands.set_account_state(ISSUER, AccountState.RESTRICTED))
+        await expiry.step(END_NS)
+        found = await _balances(exchange)
+        assert (found[HOLDER, BASE], found.get((HOLDER, NEXT)), found.get((ISSUER, BASE))) == (7 * LOT, None, None)
+        await exchange.submit(commands.set_account_state(ISSUER, AccountState.ACTIVE))
+        await expiry.step(END_NS + RETRY_NS)
+        found = await _balances(exchange)
+        assert (found.get((HOLDER, BASE)), found[HOLDER, NEXT]) == (None, 7 * LOT // 2)
+
+    _run(tmp_path, drive)
+
+
+def test_a_holder_that_is_refused_the_new_units_keeps_the_old_and_the_issuer_gets_none(tmp_path: Path) -> None:
+    async def drive(exchange: Exchange, expiry: Expiry) -> None:
+        await exchange.submit(commands.set_account_state(HOLDER, AccountState.CLOSED))
+        await expiry.step(END_NS + GRACE_NS)
+        found = await _balances(exchange)
+        assert {row: units for row, units in found.items() if row[1] != CASH} == {
+            (HOLDER, BASE): 7 * LOT,
+            (KEY, NEXT): 3 * LOT // 2,
+        }
+        assert exchange.registry.allowances.issued[NEXT] == 3 * LOT // 2
+
+    _run(tmp_path, drive)
+
+
+def test_a_roll_over_that_was_cut_short_gives_nobody_more(tmp_path: Path) -> None:
+    async def cut(exchange: Exchange, expiry: Expiry) -> None:
+        async def submit(made: bytes, document: bytes) -> list[Event]:
+            if (HOLDER, NEXT) in await _balances(exchange):
+                raise Stopped("cut")
+            return await exchange.submit(made, document)
+
+        with pytest.raises(Stopped):
+            await Expiry(exchange.registry, submit, exchange.query).step(END_NS)
+        found = await _balances(exchange)
+        assert (found[HOLDER, BASE], found[HOLDER, NEXT]) == (7 * LOT, 7 * LOT // 2)
+
+    async def again(exchange: Exchange, expiry: Expiry) -> None:
+        await expiry.step(END_NS)
+        found = await _balances(exchange)
+        assert {row: units for row, units in found.items() if row[1] != CASH} == {
+            (HOLDER, NEXT): 7 * LOT // 2,
+            (KEY, BASE): 3 * LOT,
+        }
+        assert exchange.registry.allowances.issued[NEXT] == 7 * LOT // 2
+
+    for part in (cut, again):
         _run(tmp_path, part)
 
 
