@@ -26,7 +26,7 @@ from settlement.differences import Difference
 from settlement.fees import Fees
 from settlement.progress import Progress, silent
 from settlement.reconcile import compare
-from settlement.replay import journal_records
+from settlement.replay import journal_records, missing
 
 _TERMS = (
     "side",
@@ -75,6 +75,7 @@ class Tape:
         self._fees = Fees()
         self._trade_count = 0
         self._last_sequence = 0
+        self._tick_values = np.empty(0, np.int64)  # of instruments 1, 2 and so on
         self._trades: dict[int, tuple[int, ...] | None] = {}  # terms of the trades that are undone later
 
     def balances(self) -> None:
@@ -88,6 +89,8 @@ class Tape:
             while self.event_count < self.log_count:
                 limit = min(config.COMPARED_EVENTS_MAX, self.log_count - self.event_count)
                 events = self._log.read(self.event_count, limit)
+                if len(events) == 0:
+                    raise missing(self.event_count + 1)
                 if self._at_command is not None:
                     events = events[events["sequence"] <= self._at_command]
                 if len(events) == 0:
@@ -114,6 +117,8 @@ class Tape:
                 parts.append(commands["time_ns"])
         except JournalError as error:
             raise Difference(str(error)) from error
+        if self._at_command is not None and count < self._at_command:
+            raise Difference(f"the journal ends with command {count}, before command {self._at_command}")
         return np.concatenate(parts)
 
     def _undone(self) -> list[int]:
@@ -136,7 +141,24 @@ class Tape:
         _refuse(falling, first, "is of an earlier command than the event before it")
         self._last_sequence = int(sequence[-1])
         self._check_trades(events, first)
+        self._check_terms(events, first)
         self._fees.check(events, first)
+
+    def _check_terms(self, events: np.ndarray, first: int) -> None:
+        """See that instruments are numbered without a gap, and that price and quantity make each trade's notional."""
+        kind, instrument = events["kind"], events["instrument"]
+        listed = kind == EventKind.INSTRUMENT_LISTED
+        known = len(self._tick_values) + np.cumsum(listed)
+        _refuse(listed & (instrument != known), first, "lists an instrument under another number than the next")
+        self._tick_values = np.concatenate((self._tick_values, events["price_ticks"][listed]))
+        traded = np.isin(kind, (EventKind.TRADED, EventKind.TRADE_BUSTED))
+        _refuse(
+            traded & ((instrument < 1) | (instrument > known)), first, "is a trade of an instrument that is not listed"
+        )
+        tick_value = np.zeros(len(events), np.int64)
+        tick_value[traded] = self._tick_values[instrument[traded] - 1]
+        notional = events["price_ticks"] * events["quantity_lots"] * tick_value
+        _refuse(traded & (events["amount"] != notional), first, "has another amount than its price and quantity make")
 
     def _check_trades(self, events: np.ndarray, first: int) -> None:
         """See that trades are numbered without a gap, and that what is undone was done so."""

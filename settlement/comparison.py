@@ -36,6 +36,7 @@ _BALANCE_LOG = (
     f"SELECT {COLUMNS['balance_log']} FROM ledger.balance_log"  # noqa: S608
     " WHERE batch >= $1 AND batch <= $2 ORDER BY batch, account, asset"
 )
+_CURSOR = "SELECT batch, last_seq, sealed_seq, hash FROM ledger.settle_cursor WHERE shard = $1"
 # rows of a shard, whose numbers begin behind $1 and end before $2, that are not of its events up to $3
 # and batches up to $4
 _STRAYS = """
@@ -223,6 +224,7 @@ class Comparison:
             for table, query in _REGISTERS.items():
                 await self._compare(table, self._registers[table], query, self._state.shard)
             await self._check_edges()
+        self._check_published()
         if self._heads:
             raise Difference(
                 f"the ledger ends with event {self._state.position}, before event {min(self._heads)} whose head is "
@@ -247,17 +249,28 @@ class Comparison:
         )
         if stray is not None:
             raise Difference(f"{stray} is in the ledger, but in no batch")
-        last_seq = await self._connection.fetchval(
-            "SELECT last_seq FROM ledger.settle_cursor WHERE shard = $1", self._state.shard
-        )
-        if last_seq != self._state.last_seq:
+        state = self._state
+        cursor = await self._connection.fetchrow(_CURSOR, state.shard)
+        assert cursor is not None, "the pass began with it"
+        if cursor["last_seq"] != state.last_seq:
             raise Difference(
-                f"the ledger's cursor is at event {last_seq}, its last batch ends at {self._state.last_seq}"
+                f"the ledger's cursor is at event {cursor['last_seq']}, its last batch ends at {state.last_seq}"
             )
-        if not self._published_found:
+        wanted = {"batch": state.batch, "sealed_seq": state.last_seq, "hash": state.hash}
+        for name, value in wanted.items():
+            if cursor[name] != value:
+                there, made = _shown(cursor[name]), _shown(value)
+                raise Difference(f"the ledger's cursor: its {name} is {there}, but the last batch makes it {made}")
+
+    def _check_published(self) -> None:
+        if self._published_found:
+            return
+        if self._is_partial:
             raise Difference(
-                "no batch has the published hash: the ledger's end is missing, or another history stands here"
+                f"no batch up to event {self._state.position} has the published hash: "
+                "it is of a later one, which was not compared, or another history stands here"
             )
+        raise Difference("no batch has the published hash: the ledger's end is missing, or another history stands here")
 
     def _check_balances(self) -> None:
         """Compare the balances that all movements make with the engine's, what is outside with what was issued."""
@@ -295,7 +308,11 @@ def _check_batch(row: asyncpg.Record, batch: Batch) -> None:
     expected = batch._asdict()
     for name, there in row.items():
         if there != expected[name]:
-            shown, wanted = (value.hex() if isinstance(value, bytes) else value for value in (there, expected[name]))
+            shown, wanted = _shown(there), _shown(expected[name])
             raise Difference(
                 f"batch {batch.batch}: its {name} is stored as {shown}, but its rows and events make {wanted}"
             )
+
+
+def _shown(value: object) -> object:
+    return value.hex() if isinstance(value, bytes) else value

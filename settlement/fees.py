@@ -95,19 +95,23 @@ class Fees:
             elif kind == EventKind.ORDER_ACCEPTED:
                 self._orders[event.order_id] = Order(self._rates_of(event), event.quantity_lots)
             elif kind == EventKind.ORDER_REPLACED:
-                self._replace(event)
+                self._replace(event, first_number + index)
             elif kind == EventKind.FEES_SET:
+                _check_tier(event, first_number + index)
                 rates = self._rates.setdefault(event.instrument, [(0, 0)] * FEE_TIERS)
                 rates[event.state :] = [(event.counter_fee, event.fee)] * (FEE_TIERS - event.state)
             elif kind == EventKind.ACCOUNT_TIER_SET:
+                _check_tier(event, first_number + index)
                 self._tiers[event.account] = event.state
             elif kind in {EventKind.TRADING_STATE_SET, EventKind.AUCTION_UNCROSSED}:
                 self._states[event.instrument] = event.state
             else:
                 self._orders.pop(event.order_id, None)
 
-    def _replace(self, event: "_Seen") -> None:
-        order = self._orders[event.order_id]
+    def _replace(self, event: "_Seen", number: int) -> None:
+        order = self._orders.get(event.order_id)
+        if order is None:
+            raise Difference(f"event {number} replaces order {event.order_id}, which is not open")
         order.leaves = event.leaves_lots
         if not event.flags & OrderFlag.KEPT_PRIORITY:
             order.maker_bps, order.taker_bps = self._rates_of(event)
@@ -132,6 +136,11 @@ class Fees:
             order.leaves -= event.quantity_lots
             if order.leaves == 0:
                 del self._orders[order_id]
+
+
+def _check_tier(event: _Seen, number: int) -> None:
+    if event.state >= FEE_TIERS:
+        raise Difference(f"event {number} names tier {event.state}, but the last one is {FEE_TIERS - 1}")
 
 
 def fee(rate_bps: int, notional: int) -> int:

@@ -100,9 +100,12 @@ class Replay:
             raise Difference(f"the journal's commands from {first} on are not numbered one after the other")
         after = self.engine.event_count
         events = self.engine.apply(commands)
-        there = self._log.read(after, min(len(events), max(0, self.log_count - after)))
+        due = min(len(events), max(0, self.log_count - after))
+        there = self._log.read(after, due)
         if there.tobytes() != events[: len(there)].tobytes():
             raise Difference(_first_unequal(events[: len(there)], there, after + 1))
+        if len(there) < due:  # a segment before the last one is too short
+            raise missing(after + len(there) + 1)
         return events
 
     def _check_hash(self, record: Record) -> None:
@@ -138,6 +141,11 @@ def _chained(records: Iterator[Record]) -> Iterator[Record]:
             raise Difference(f"the journal's record {record.position} does not follow record {head.position}")
         head = record.head
         yield record
+
+
+def missing(number: int) -> Difference:
+    """Return what to say of an event before the log's end that cannot be read."""
+    return Difference(f"event {number} is missing in the event log, which goes on behind it")
 
 
 def _first_unequal(replayed: np.ndarray, logged: np.ndarray, first_number: int) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from exchange.config import EVENT_FOLDER, JOURNAL_FOLDER
 from exchange.core import commands
 from exchange.core.types import Side
-from exchange.events import EventReader
+from exchange.events import EventReader, segment_path
 from tests.exchange.running import ALICE, BASE, BOB, CASH, INSTRUMENT, SMALL, Running, market, trading
 
 CONFIG = SMALL
@@ -58,6 +58,17 @@ def event_file(data_dir: Path) -> Path:
     """Return the event log's only segment."""
     (file,) = (data_dir / EVENT_FOLDER).glob("*.events")
     return file
+
+
+def split(data_dir: Path, segment_events: int) -> list[Path]:
+    """Put the event log into segments of so many events, as a long history has several; return their files."""
+    events = read(data_dir)
+    event_file(data_dir).unlink()
+    files = []
+    for segment, after in enumerate(range(0, len(events), segment_events)):
+        files.append(segment_path(data_dir / EVENT_FOLDER, segment, segment_events))
+        files[-1].write_bytes(events[after : after + segment_events].tobytes())
+    return files
 
 
 def flip(file: Path, offset: int) -> None:

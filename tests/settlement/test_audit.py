@@ -4,6 +4,7 @@ import asyncio
 import re
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from exchange.core import commands
 from exchange.core.records import EVENT
 from exchange.core.types import EventKind, OrderType, Side, TimeInForce, TradingState, TransferPurpose
+from exchange.events import EventReader
 from settlement.audit import Tape, audit
 from settlement.batch import genesis, prepare
 from settlement.comparison import Report
@@ -20,7 +22,7 @@ from settlement.ledger import Ledger
 from settlement.reconcile import reconcile
 from settlement.statements import Statement, statement
 from tests.exchange.running import ALICE, BASE, BOB, CASH, INSTRUMENT, market, trading
-from tests.settlement.exchanges import CONFIG, event_file, flip, journal_file, read, write
+from tests.settlement.exchanges import CONFIG, event_file, flip, journal_file, read, split, write
 from tests.settlement.posting import fetch, forge, post_all
 
 
@@ -47,6 +49,10 @@ def test_it_can_stop_at_a_command(command: int, exchange_dir: Path, settled: str
     report = _audit(exchange_dir, settled, command)
     assert report.difference is None
     assert report.counts["events"] == int((read(exchange_dir)["sequence"] <= command).sum())
+
+
+def test_a_command_that_was_never_given_is_a_difference(exchange_dir: Path, settled: str) -> None:
+    assert "before command 1000000" in str(_audit(exchange_dir, settled, 10**6).difference)
 
 
 def test_a_head_holds_wherever_the_batches_end(exchange_dir: Path, settled: str) -> None:
@@ -129,6 +135,12 @@ def _invented(events: np.ndarray) -> np.ndarray:
     return np.concatenate((events, more))
 
 
+def _changed(kind: EventKind, field: str, value: int, events: np.ndarray) -> np.ndarray:
+    """Return the events with another value in the last one of a kind."""
+    events[field][np.flatnonzero(events["kind"] == kind)[-1]] = value
+    return events
+
+
 def _undone(events: np.ndarray, amount: int) -> np.ndarray:
     more = events[[_trade(events)]].copy()
     more["kind"] = EventKind.TRADE_BUSTED
@@ -150,6 +162,33 @@ FAULTS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
     "an invented event": (_invented, "is of a command that is not in the journal"),
     "another trade undone": (lambda events: _undone(events, 1), "undoes trade 6, which was another one"),
     "a trade undone twice": (_undone_twice, "undoes trade 6, which was another one or is undone already"),
+    "another price": (partial(_changed, EventKind.TRADED, "price_ticks", 1), r"^event \d+ has another amount than"),
+    "another quantity": (
+        partial(_changed, EventKind.TRADED, "quantity_lots", 99),
+        r"^event \d+ has another amount than",
+    ),
+    "another instrument": (
+        partial(_changed, EventKind.TRADED, "instrument", 77),
+        r"^event \d+ is a trade of an instrument that is not listed",
+    ),
+    "no instrument": (partial(_changed, EventKind.TRADED, "instrument", 0), "is a trade of an instrument that is not"),
+    "another listing": (
+        partial(_changed, EventKind.INSTRUMENT_LISTED, "instrument", 2),
+        r"^event \d+ lists an instrument under another number",
+    ),
+    "another tick value": (
+        partial(_changed, EventKind.INSTRUMENT_LISTED, "price_ticks", 11),
+        r"^event \d+ has another amount than its price and quantity make",
+    ),
+    "another tier": (
+        partial(_changed, EventKind.ACCOUNT_TIER_SET, "state", 200),
+        r"^event \d+ names tier 200, but the last one is 7",
+    ),
+    "another tier of rates": (partial(_changed, EventKind.FEES_SET, "state", 8), r"^event \d+ names tier 8, but"),
+    "an unknown order replaced": (
+        partial(_changed, EventKind.ORDER_ACCEPTED, "kind", EventKind.ORDER_REPLACED),
+        r"^event \d+ replaces order \d+, which is not open",
+    ),
 }
 
 
@@ -167,6 +206,20 @@ def test_a_fault_on_the_tape_is_found_and_named(fault: str, mine: Path) -> None:
     damage, words = FAULTS[fault]
     event_file(mine).write_bytes(damage(read(mine).copy()).tobytes())
     with pytest.raises(Difference, match=words):
+        _tape(mine)
+
+
+def test_a_fault_on_the_tape_ends_the_audit_with_its_name(mine: Path, settled: str) -> None:
+    event_file(mine).write_bytes(_changed(EventKind.TRADED, "price_ticks", 1, read(mine).copy()).tobytes())
+    assert "has another amount than its price" in str(_audit(mine, settled).difference)
+
+
+def test_a_hole_in_the_tape_is_found(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("settlement.audit.EventReader", partial(EventReader, segment_events=64))
+    whole, files = len(read(mine)), split(mine, 64)
+    assert sum(map(len, _tape(mine))) == whole
+    files[0].write_bytes(files[0].read_bytes()[: EVENT.itemsize * 20])
+    with pytest.raises(Difference, match=r"^event 21 is missing in the event log, which goes on behind it"):
         _tape(mine)
 
 

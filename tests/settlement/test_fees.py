@@ -93,6 +93,14 @@ def test_an_order_that_has_ended_trades_no_more() -> None:
         _check(*OPENED, _traded(1_000, 9, 1, 0), _traded(1_000, 1, 0, 0))
 
 
+def test_what_no_exchange_says_is_a_difference() -> None:
+    with pytest.raises(Difference, match=r"^event 4 replaces order 99, which is not open"):
+        _check(*OPENED, event(EventKind.ORDER_REPLACED, order_id=99, instrument=1, leaves_lots=9))
+    for kind in (EventKind.FEES_SET, EventKind.ACCOUNT_TIER_SET):
+        with pytest.raises(Difference, match=r"^event 2 names tier 8, but the last one is 7"):
+            _check(RATES, event(kind, account=7, instrument=1, state=8))
+
+
 def test_in_an_auction_both_pay_as_takers() -> None:
     called = event(EventKind.TRADING_STATE_SET, instrument=1, state=TradingState.CALL_OPEN)
     over = event(EventKind.AUCTION_UNCROSSED, instrument=1, state=TradingState.CONTINUOUS)

@@ -219,6 +219,18 @@ FORGERIES = {
         "UPDATE ledger.settle_cursor SET last_seq = last_seq + 3",
         r"^the ledger's cursor is at event \d+, its last batch ends at \d+",
     ),
+    "a cursor with another hash": (
+        "UPDATE ledger.settle_cursor SET hash = sha256(hash)",
+        r"^the ledger's cursor: its hash is [0-9a-f]{{64}}, but the last batch makes it [0-9a-f]{{64}}",
+    ),
+    "a cursor with another batch": (
+        "UPDATE ledger.settle_cursor SET batch = batch - 1",
+        r"^the ledger's cursor: its batch is \d+, but the last batch makes it \d+",
+    ),
+    "a cursor that has sealed less": (
+        "UPDATE ledger.settle_cursor SET sealed_seq = sealed_seq - 1",
+        r"^the ledger's cursor: its sealed_seq is \d+, but the last batch makes it \d+",
+    ),
 }
 
 
@@ -245,7 +257,8 @@ def test_a_cut_end_of_the_ledger_is_found_by_its_published_head(exchange_dir: Pa
             f"DELETE FROM ledger.movements WHERE movement_id >= {first_seq} * 2",
             f"DELETE FROM ledger.balance_log WHERE batch = {last}",
             f"DELETE FROM ledger.batches WHERE batch = {last}",
-            f"UPDATE ledger.settle_cursor SET last_seq = {first_seq} - 1",
+            f"UPDATE ledger.settle_cursor SET last_seq = b.last_seq, sealed_seq = b.last_seq, batch = b.batch,"
+            f" hash = b.hash FROM ledger.batches b WHERE b.batch = {last} - 1",
         )
     )
     assert _report(exchange_dir, damaged).ok, "by itself it looks like a ledger that is behind"
@@ -257,6 +270,16 @@ def test_a_published_head_that_is_there_is_no_difference(exchange_dir: Path, set
     for (digest,) in asyncio.run(fetch(settled, "SELECT hash FROM ledger.batches")):
         assert isinstance(digest, bytes)
         assert _report(exchange_dir, settled, digest).ok
+
+
+def test_a_published_head_is_looked_for_up_to_a_command_too(exchange_dir: Path, settled: str) -> None:
+    hashes = asyncio.run(fetch(settled, "SELECT hash FROM ledger.batches ORDER BY batch"))
+    first, last = hashes[0][0], hashes[-1][0]
+    for digest, is_found in ((first, True), (last, False), (bytes(32), False)):
+        assert isinstance(digest, bytes)
+        report = asyncio.run(reconcile(exchange_dir, settled, CONFIG, digest, at_command=60))
+        assert report.ok is is_found
+        assert is_found or "has the published hash: it is of a later one" in str(report.difference)
 
 
 # faults in the journal and the event log
