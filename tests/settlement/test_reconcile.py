@@ -3,16 +3,19 @@
 import asyncio
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from exchange.core import commands
+from exchange.core.records import EVENT
 from exchange.core.types import EventKind
+from exchange.events import EventReader
 from settlement import config
 from settlement.reconcile import Report, reconcile
 from tests.exchange.running import ALICE, BASE, BOB, CASH, Running, trading
-from tests.settlement.exchanges import CONFIG, activity, event_file, flip, journal_file, read, write
+from tests.settlement.exchanges import CONFIG, activity, event_file, flip, journal_file, read, split, write
 from tests.settlement.posting import contents, fetch, forge, post_all
 
 FIRST_TRADE_CHANGED = (
@@ -301,6 +304,17 @@ def test_a_cut_event_log_is_found(exchange_dir: Path, settled: str, tmp_path: Pa
     mine = _copy(exchange_dir, tmp_path)
     event_file(mine).write_bytes(event_file(mine).read_bytes()[: 112 * 60])
     assert "the event log only 60: the event log's end is missing" in str(_report(mine, settled).difference)
+
+
+def test_a_hole_in_the_event_log_is_found(
+    exchange_dir: Path, settled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("settlement.replay.EventReader", partial(EventReader, segment_events=64))
+    mine = _copy(exchange_dir, tmp_path)
+    files = split(mine, 64)
+    assert _report(mine, settled).ok
+    files[1].write_bytes(files[1].read_bytes()[: EVENT.itemsize * 20])
+    assert "event 85 is missing in the event log, which goes on behind it" in str(_report(mine, settled).difference)
 
 
 def test_a_ledger_ahead_of_the_journal_is_found(exchange_dir: Path, dsn: str, tmp_path: Path) -> None:
