@@ -121,9 +121,6 @@ class Exchange:
         gc.collect()
         gc.freeze()  # what the recovery built stays for good: the collector need not look at it again
         self.sequencer.start(loop)
-        unfinished = self.registry.cut_short(self.sequencer.sequence)
-        if any(unfinished):  # ahead of everybody else
-            self.submit(*unfinished)
         self._tasks = [
             loop.create_task(self._keep_time()),
             loop.create_task(self.follower.run(self.config.watched_events_max)),

@@ -127,8 +127,8 @@ class FileJournal:
         if not self._claimed:
             raise JournalFailedError("the journal was not claimed, or a write failed before")
         head, parts = self._head, []
-        for kind, payload in entries:
-            part, head = frame.encode(head, kind, payload, self._head.position)
+        for left, (kind, payload) in zip(range(len(entries) - 1, -1, -1), entries, strict=True):
+            part, head = frame.encode(head, kind, payload, self._head.position, has_more=left > 0)
             parts.append(part)
         data = b"".join(parts)
         if len(data) > self._segment_bytes:
@@ -169,10 +169,11 @@ class FileJournal:
         """Return the journal's head, and the place in the last segment where its next record goes."""
         offset: int | None = None
         for first in reversed(self._segments):
-            last, end = None, 0
+            last, end, place = None, 0, 0
             for record in self._walk(first, None):
-                last = record
-                end += frame.size(len(record.payload))
+                place += frame.size(len(record.payload))
+                if not record.has_more:  # the records of a write that was cut short are torn, whole as they may be
+                    last, end = record, place
             offset = end if offset is None else offset
             if last is not None:
                 return last.head, offset
@@ -251,18 +252,21 @@ class FileJournal:
 def tail(directory: Path, after: int) -> Iterator[Record]:
     """Yield the records behind position `after` that stand in a directory by now, without a lock or a judgement.
 
-    Ends at the first place where no whole record follows: it may still be written.
+    Ends at the first place where no whole write follows: it may still be under way.
     """
     firsts = segments(directory)
     begin = max((place for place, first in enumerate(firsts) if first <= after + 1), default=0)
     head: Record | None = None
     for first in firsts[begin:]:
         data, offset = memoryview(segment_path(directory, first).read_bytes()), 0
+        whole: list[Record] = []  # of one write
         while (record := frame.decode(data, offset)) is not None:
             if head is not None and not frame.follows(head, record):
                 return
-            if record.position > after:
-                yield record
+            whole.append(record)
+            if not record.has_more:
+                yield from [one for one in whole if one.position > after]
+                whole.clear()
             head = record
             offset += frame.size(len(record.payload))
 

@@ -15,8 +15,9 @@ from crc32c import crc32c
 MAGIC = b"TBJ1"
 HASH_BYTES = 32
 ALIGNMENT = 8
-# magic, crc32c, position, epoch, index in epoch, durable position when written, payload length, kind, previous hash
-HEADER = Struct("<4sIQQQQIB3x32s")
+# magic, crc32c, position, epoch, index in epoch, durable position when written, payload length, kind, whether the next
+# record is of the same write, previous hash
+HEADER = Struct("<4sIQQQQIBB2x32s")
 CHECKED_FROM = 8  # the checksum covers all bytes of a record from here on
 _HEADER_PACK = HEADER.pack
 _HEADER_UNPACK = HEADER.unpack_from
@@ -50,13 +51,17 @@ GENESIS = Head(0, 0, 0, bytes(HASH_BYTES))
 
 
 class Record(NamedTuple):
-    """One whole record; `durable` is the last position known to be on disk when it was written."""
+    """One whole record; `durable` is the last position known to be on disk when it was written.
+
+    Records of one write stand or fall together: all but the last have `has_more`.
+    """
 
     position: int
     epoch: int
     epoch_index: int
     durable: int
     kind: RecordKind
+    has_more: bool
     previous: bytes
     hash: bytes
     payload: bytes
@@ -80,12 +85,12 @@ def size(payload_length: int) -> int:
     return HEADER.size + payload_length + -payload_length % ALIGNMENT
 
 
-def encode(head: Head, kind: RecordKind, payload: bytes, durable: int) -> tuple[bytes, Head]:
+def encode(head: Head, kind: RecordKind, payload: bytes, durable: int, *, has_more: bool = False) -> tuple[bytes, Head]:
     """Return the bytes of the record that follows `head`, and the head behind it."""
     epoch, index = (head.epoch + 1, 0) if kind is RecordKind.CLAIM else (head.epoch, head.epoch_index + 1)
     position = head.position + 1
     padding = bytes(-len(payload) % ALIGNMENT)
-    header = _HEADER_PACK(MAGIC, 0, position, epoch, index, durable, len(payload), kind, head.hash)
+    header = _HEADER_PACK(MAGIC, 0, position, epoch, index, durable, len(payload), kind, has_more, head.hash)
     checksum = crc32c(padding, crc32c(payload, crc32c(header[CHECKED_FROM:])))
     data = b"".join((_CHECKSUM_PACK(MAGIC, checksum), header[CHECKED_FROM:], payload, padding))
     return data, Head(position, epoch, index, sha256(data).digest())
@@ -96,7 +101,7 @@ def decode(data: bytes | memoryview, offset: int) -> Record | None:
     begin = offset + HEADER.size
     if begin > len(data):
         return None
-    magic, checksum, position, epoch, epoch_index, durable, length, number, previous = _HEADER_UNPACK(data, offset)
+    magic, checksum, position, epoch, epoch_index, durable, length, number, more, before = _HEADER_UNPACK(data, offset)
     end = begin + length + -length % ALIGNMENT
     kind = KINDS.get(number)
     if magic != MAGIC or end > len(data) or kind is None:
@@ -105,7 +110,7 @@ def decode(data: bytes | memoryview, offset: int) -> Record | None:
         return None
     digest = sha256(data[offset:end]).digest()
     payload = bytes(data[begin : begin + length])
-    return _new(Record, (position, epoch, epoch_index, durable, kind, previous, digest, payload))
+    return _new(Record, (position, epoch, epoch_index, durable, kind, more == 1, before, digest, payload))
 
 
 def follows(head: Head | Record, record: Record) -> bool:

@@ -131,7 +131,7 @@ def _record_at(data: mmap, offset: int) -> tuple[int, int]:
     """Return kind and length of the record at a place, no kind where no whole one stands."""
     if offset % ALIGNMENT or offset + HEADER.size > len(data):
         return 0, 0
-    _, checksum, _, _, _, _, length, kind, _ = HEADER.unpack_from(data, offset)
+    _, checksum, _, _, _, _, length, kind, _, _ = HEADER.unpack_from(data, offset)
     end = offset + frame.size(length)
     if end > len(data) or crc32c(data[offset + CHECKED_FROM : end]) != checksum:
         return 0, 0

@@ -75,8 +75,8 @@ class MemoryJournal:
 
     def _write(self, entries: Sequence[tuple[RecordKind, bytes]]) -> int:
         durable = self._head.position
-        for kind, payload in entries:
-            data, self._head = frame.encode(self._head, kind, payload, durable)
+        for left, (kind, payload) in zip(range(len(entries) - 1, -1, -1), entries, strict=True):
+            data, self._head = frame.encode(self._head, kind, payload, durable, has_more=left > 0)
             record = frame.decode(data, 0)
             assert record is not None
             self._records.append(record)

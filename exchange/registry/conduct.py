@@ -11,7 +11,6 @@ from exchange.registry.people import (
     Proposal,
     ProposalActed,
     ProposalCarriedOut,
-    ProposalCutShort,
     ProposalDecided,
     ProposalMade,
     ProposalState,
@@ -61,11 +60,12 @@ def refuse_people(tables: Tables, document: Document) -> DocumentRefusal | None:
             return _refuse_proposal(people, document)
         case ProposalDecided() | ProposalActed():
             return _refuse_decision(tables, document)
-        case ProposalCutShort() | ProposalCarriedOut():
+        case ProposalCarriedOut():
             found = _find(people, document.number)
-            waits = found is not None and found.state is ProposalState.APPROVED
-            if isinstance(document, ProposalCarriedOut) and found is not None:  # an act of a document alone is done
-                waits = waits or (found.state is ProposalState.DONE and not found.answer)
+            waits = found is not None and (
+                found.state is ProposalState.APPROVED
+                or (found.state is ProposalState.DONE and not found.answer)  # an act of a document alone
+            )
             return None if waits else DocumentRefusal.NOT_OPEN
     return None
 
@@ -105,9 +105,6 @@ def add_people(tables: Tables, document: Document, sequence: int = 0) -> None:
             found.sequence, found.commands = sequence, document.commands
             found.state = ProposalState.APPROVED if document.commands else _ended(document.code)
             found.code, found.answer = document.code, document.answer
-        case ProposalCutShort():
-            found = people.proposals[document.number - 1]
-            found.state, found.decided_by, found.decided_ns = ProposalState.OPEN, "", 0
         case ProposalCarriedOut():
             found = people.proposals[document.number - 1]
             found.state, found.code, found.answer = _ended(document.code), document.code, document.answer

@@ -93,12 +93,6 @@ class ProposalActed(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields
     answer: str = ""
 
 
-class ProposalCutShort(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
-    """The journal ended between an approval and the commands of its act: nothing was done, it is open again."""
-
-    number: int
-
-
 class ProposalCarriedOut(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
     """How the approved act ended: the answer to it, or the code of its refusal."""
 
@@ -115,7 +109,6 @@ PeopleDocument: TypeAlias = (
     | ProposalMade
     | ProposalDecided
     | ProposalActed
-    | ProposalCutShort
     | ProposalCarriedOut
 )
 

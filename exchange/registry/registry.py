@@ -35,9 +35,7 @@ from exchange.registry.documents import (
     KeyRotated,
     LicenceGated,
     ParticipantCreated,
-    commands_of,
     decode,
-    encode,
 )
 from exchange.registry.entries import (
     Account,
@@ -55,7 +53,7 @@ from exchange.registry.facts import FACTS, apply_fact
 from exchange.registry.gates import Gate
 from exchange.registry.keys import change
 from exchange.registry.payouts import PAYMENT_EVENTS, hear_payment
-from exchange.registry.people import PeopleEntries, ProposalActed, ProposalCutShort, Standing
+from exchange.registry.people import PeopleEntries, ProposalActed, Standing
 from exchange.registry.refusals import DocumentRefusal
 from exchange.registry.series import AllowanceEntries, UsageReported
 
@@ -76,7 +74,6 @@ class Registry:
 
     def __init__(self) -> None:
         self._tables = Tables(first_entries())
-        self._last: tuple[Document, int] | None = None
 
     # --- what comes in ---
 
@@ -94,7 +91,6 @@ class Registry:
     def apply(self, document: bytes, sequence: int = 0) -> None:
         """Apply the next document of the journal, behind command `sequence`, unless one before it excludes it."""
         decoded = decode(document)
-        self._last = decoded, sequence
         if refuse(self._tables, decoded) is None:
             self._add(decoded, sequence)
             if not isinstance(decoded, UsageReported | OperatorActed | CaseDecided):  # about no name
@@ -109,18 +105,6 @@ class Registry:
         if payments.due:
             for _, event in events.chosen(PAYMENT_EVENTS):
                 hear_payment(payments, event)
-
-    def cut_short(self, sequence: int) -> tuple[bytes, bytes]:
-        """Return the commands, and the document, to go on with where the journal ends at command `sequence`.
-
-        A crash of the machine may leave the journal's last document without the commands that belong to it.
-        """
-        if self._last is None or self._last[1] != sequence:
-            return b"", b""
-        last = self._last[0]
-        if not isinstance(last, ProposalActed):
-            return commands_of(last), b""
-        return b"", encode(ProposalCutShort(last.number)) if last.commands else b""
 
     def snapshot(self) -> bytes:
         """Return everything as bytes."""

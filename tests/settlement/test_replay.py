@@ -109,7 +109,7 @@ def test_a_forged_journal_with_a_good_chain_is_found_by_its_hash_of_the_state(da
     head, parts = frame.GENESIS, []
     for record in records:
         payload = record.payload.replace(amount, forged, 1) if record.position == changed else record.payload
-        data, head = frame.encode(head, record.kind, payload, record.durable)
+        data, head = frame.encode(head, record.kind, payload, record.durable, has_more=record.has_more)
         parts.append(data)
     size = journal_file(data_dir).stat().st_size
     journal_file(data_dir).write_bytes(b"".join(parts).ljust(size, b"\0"))

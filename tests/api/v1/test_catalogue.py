@@ -1,19 +1,14 @@
 """Many instruments by one request: all or none, again without effect, each refused row with its reason."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from api.v1.catalogue import refused_room
-from api.v1.desk import Desk, submit
 from api.v1.problems import OTHER_TERMS, UNKNOWN_ACCOUNT, UNKNOWN_ASSET
 from api.v1.titleproblems import UNREGISTERED
-from exchange.events import Event
-from exchange.registry.documents import Document, encode
 from tests.api.v1.office import Office, office
 
 
@@ -141,26 +136,6 @@ def test_a_list_in_parts_has_a_name_of_its_own(desk: Office, terms: dict[str, An
     assert answer.json()["code"] == -1130
     assert "plan" in answer.json()["msg"]
     assert desk.exchange.registry.instrument("TA.ACME.S.IN.NAT.E90.G0A") is None
-
-
-def test_what_was_listed_without_its_commands_is_open_after_a_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def torn(registering: Desk, document: Document, *further: bytes) -> list[Event]:
-        """Leave what a machine's crash may: the document's record, and not that of its commands."""
-        return await submit(registering, b"", encode(document))
-
-    symbol, body = "TA.ACME.T.IN.NAT.E90.G0A", {"kind": "ALLOWANCE", "state": "CONTINUOUS"}
-    (tmp_path / "before").mkdir()
-    with office(tmp_path / "before") as desk:
-        desk.admit("acme", "read", "issue", role="issuer")
-        monkeypatch.setattr("api.v1.catalogue.register", torn)
-        desk.operator.post("/v1/catalogue", rows=[row(symbol)], **body)
-        assert not desk.exchange.registry.instrument(symbol).is_listed
-        shutil.copytree(tmp_path / "before", tmp_path / "after")
-    with office(tmp_path / "after") as desk:
-        assert shown(desk, symbol)["state"] == "CONTINUOUS"
-        assert desk.operator.post("/v1/catalogue", rows=[row(symbol)], **body).json()["known"] == 1
 
 
 def test_what_one_document_cannot_hold_is_refused(desk: Office, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,6 +121,29 @@ def test_a_group_of_which_only_the_end_reached_the_disk_is_cut_whole(directory) 
     assert read(directory) == [b"\1" * 40, b"next"]
 
 
+@pytest.mark.parametrize("whole", range(4))
+def test_a_group_of_which_the_beginning_reached_the_disk_is_cut_whole(directory, whole) -> None:
+    write(directory, *payloads(1), [b"a" * 40, b"b" * 40, b"c" * 40])
+    path = segment_path(directory, 1)
+    data = path.read_bytes()
+    path.write_bytes(data[: CLAIM + (1 + whole) * RECORD].ljust(SEGMENT_BYTES, b"\0"))
+    group = [b"a" * 40, b"b" * 40, b"c" * 40] if whole == 3 else []
+    assert read(directory) == [b"\1" * 40, *group]
+    assert [record.payload for record in tail(directory, 1)] == [b"\1" * 40, *group]
+    write(directory, [b"next"])
+    assert read(directory) == [b"\1" * 40, *group, b"next"]
+
+
+def test_a_group_cut_short_that_began_a_segment_is_cut_too(directory) -> None:
+    write(directory, *[[b"x" * 400, b"y" * 400]] * 2)
+    path = segment_path(directory, segments(directory)[-1])
+    path.write_bytes(path.read_bytes()[: frame.size(400)].ljust(SEGMENT_BYTES, b"\0"))
+    before = read(directory)
+    assert len(before) % 2 == 0
+    write(directory, [b"next"])
+    assert read(directory) == [*before, b"next"]
+
+
 def test_a_flipped_byte_anywhere_in_the_middle_is_refused_with_its_place(directory) -> None:
     write(directory, *payloads(4))
     path = segment_path(directory, 1)

@@ -27,13 +27,13 @@ def positions(data: bytes) -> list[int]:
     return found
 
 
-@given(st.sampled_from(list(RecordKind)), st.binary(max_size=300), st.integers(0, 2**40))
-def test_a_record_comes_back_as_it_was_written(kind, payload, durable) -> None:
+@given(st.sampled_from(list(RecordKind)), st.binary(max_size=300), st.integers(0, 2**40), st.booleans())
+def test_a_record_comes_back_as_it_was_written(kind, payload, durable, more) -> None:
     head = Head(41, 3, 8, bytes(range(32)))
-    data, behind = frame.encode(head, kind, payload, durable)
+    data, behind = frame.encode(head, kind, payload, durable, has_more=more)
     record = frame.decode(b"12345678" + data, 8)
     claim = kind is RecordKind.CLAIM
-    assert record == (42, 4 if claim else 3, 0 if claim else 9, durable, kind, head.hash, behind.hash, payload)
+    assert record == (42, 4 if claim else 3, 0 if claim else 9, durable, kind, more, head.hash, behind.hash, payload)
     assert record.head == behind
     assert len(data) == frame.size(len(payload))
     assert len(data) % frame.ALIGNMENT == 0

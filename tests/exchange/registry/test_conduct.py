@@ -12,7 +12,6 @@ from exchange.registry.people import (
     FourEyesSet,
     ProposalActed,
     ProposalCarriedOut,
-    ProposalCutShort,
     ProposalDecided,
     ProposalMade,
     ProposalState,
@@ -122,21 +121,16 @@ def test_what_somebody_proposed_who_is_no_longer_active_is_not_approved() -> Non
     assert _refused(registry, ProposalDecided(1, False, "EXCHANGE", 11)) is None
 
 
-def test_an_approval_stands_where_its_act_does_and_may_be_cut_short() -> None:
+def test_an_approval_stands_where_its_act_does() -> None:
     registry = registry_of(*ALL, OPERATOR, PROPOSED)
     acted = ProposalActed(1, "second", 11, 2, encode(TierSet("ctel", 3)).decode())
     registry.apply(encode(acted), 40)
     found = registry.people.proposals[0]
     assert (found.state, found.sequence, found.commands) == (ProposalState.APPROVED, 40, 2)
     assert registry.participant("ctel").tier == 3
-    assert registry.cut_short(42) == (b"", b"")
-    cut = registry.cut_short(40)
-    assert cut == (b"", encode(ProposalCutShort(1)))
-    registry.apply(cut[1], 40)
-    assert (found.state, found.decided_by) == (ProposalState.OPEN, "")
-    assert registry.cut_short(40) == (b"", b"")
+    fresh = registry_of(*ALL, OPERATOR, PROPOSED)
     bad = ProposalActed(1, "second", 12, 1, encode(TierSet("nobody", 3)).decode())
-    assert _refused(registry, bad) == DocumentRefusal.UNKNOWN_PARTICIPANT
+    assert _refused(fresh, bad) == DocumentRefusal.UNKNOWN_PARTICIPANT
 
 
 def test_a_refused_proposal_is_never_done() -> None:
