@@ -16,12 +16,13 @@ from exchange.events import EventReader, Events
 from exchange.journal.frame import RecordKind
 from exchange.marketdata.market import MarketData
 from exchange.marketdata.prices import DailyPrices
+from exchange.methodology import day_of
 from exchange.registry.registry import Registry
 from settlement import publications
 from settlement.connect import AUDITOR_ROLE, connect
 from settlement.progress import Progress, silent
 from settlement.publications import POLL_S, Publication, publication
-from settlement.replay import journal_records
+from settlement.replay import journal_records, missing
 
 CHUNK_EVENTS = 65_536
 _LOOKS = 2  # at the database: between them, a running exchange stores what it has just published
@@ -56,6 +57,7 @@ class _Fold:
         self._made: _Known = {}
         self._published_count = 0
         self.event_count = 0
+        self.last_day = 0  # that an event of a later one has ended
 
     def read(self, progress: Progress) -> None:
         """Fold all that the event log holds by now."""
@@ -65,7 +67,10 @@ class _Fold:
             for part in self._prices.parts(chunk):
                 self._market.apply(part)
                 self._prices.apply(part)
+            if len(chunk) == 0:
+                raise missing(self.event_count + 1)
             self.event_count += len(chunk)
+            self.last_day = max(self.last_day, day_of(int(chunk.array["time_ns"][-1])) - 1)
             self._keep()
             progress("events", self.event_count, count)
 
@@ -111,7 +116,8 @@ async def recompute(
 
 async def _compare(connection: asyncpg.Connection, fold: _Fold) -> tuple[_Known, str]:
     known = await publications.everything(connection)
-    made = fold.made(max((key[3] for key in known), default=0))
+    # what the tape says is over must be published, even if nothing is; a running exchange may have gone on since
+    made = fold.made(max([fold.last_day, *(key[3] for key in known)]))
     for key in sorted(known.keys() | made.keys(), key=lambda key: (key[3], *key)):
         if known.get(key) != made.get(key):
             return known, _difference(Publication(*key, body=""), known.get(key), made.get(key))

@@ -134,6 +134,17 @@ def test_a_change_of_what_was_published_is_found(published: Path, dsn: str, chan
     assert said in report.difference
 
 
+def test_a_removed_tail_of_what_was_published_is_found(
+    published: Path, dsn: str, venue: tuple[Path, list[Row]]
+) -> None:
+    days = sorted({row.day for row in venue[1]})
+    for day in reversed(days):  # from the last one to all of them
+        asyncio.run(forge(dsn, f"DELETE FROM ledger.publications WHERE day >= {day}"))
+        report = compared(published, dsn)
+        assert f"of day {day}, version 1: was not published" in report.difference
+    assert report.published_count == 0
+
+
 def test_a_change_of_the_tape_is_found(published: Path, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     file = event_file(published)
     whole = file.read_bytes()
