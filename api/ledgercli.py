@@ -28,7 +28,7 @@ from exchange.recovery import RecoveryError
 from settlement import periods
 from settlement.audit import audit as follow
 from settlement.comparison import Report
-from settlement.connect import PASSING_ERRORS, REFUSALS, UnsafeServerError
+from settlement.connect import DATABASE_ERRORS, PASSING_ERRORS, UnsafeServerError
 from settlement.differences import Difference
 from settlement.embedded import Embedded, PostgresError
 from settlement.ledger import Ledger
@@ -41,6 +41,9 @@ from settlement.statements import Statement, StatementError, statement_between, 
 
 EXIT_DIFFERENCE, EXIT_FAILURE = 1, 2
 DSN_VARIABLE = "TOKENBOURSE_DSN"
+ACCOUNT_MAX = ASSET_MAX = (1 << 31) - 1  # that the ledger has room for
+TIME_NS_MAX = (1 << 63) - 1
+HASH_BYTES = 32
 CASH = 1  # the first asset of every exchange
 START_ERRORS = (
     JournalError,
@@ -51,7 +54,7 @@ START_ERRORS = (
     ExchangeFailedError,
     *PASSING_ERRORS,
 )
-LEDGER_ERRORS = (NotEmptyError, Difference, StatementError, *REFUSALS)
+LEDGER_ERRORS = (NotEmptyError, Difference, StatementError, *DATABASE_ERRORS)
 out, err = consoles()
 
 Directory = Annotated[Path, typer.Option("--data", help="Data directory, made if need be.", file_okay=False)]
@@ -68,7 +71,9 @@ Heads = Annotated[
 Published = Annotated[str, typer.Option(help="Hash of a batch known from an earlier pass, in hexadecimal.")]
 Start = Annotated[datetime | None, typer.Option(help="A time in UTC; else the beginning.")]
 End = Annotated[datetime | None, typer.Option(help="A time in UTC; else now.")]
-Account = Annotated[int | None, typer.Argument(help="Number of the account; 0 is the exchange's own.")]
+Account = Annotated[
+    int | None, typer.Argument(min=0, max=ACCOUNT_MAX, help="Number of the account; 0 is the exchange's own.")
+]
 AccountName = Annotated[str | None, typer.Option("--account", help="Name of the account, instead of its number.")]
 AssetName = Annotated[str, typer.Option("--asset", help="Number or name of the asset.")]
 DATA = Path("exchange-data")
@@ -125,10 +130,10 @@ def rebuild(
 ) -> None:
     """Make the whole ledger again from the journal, in an empty database: the same events make the same head."""
     check_exchange(data)
-    parse_heads([head] if head else [])
+    wanted = parse_heads([head] if head else [])
     with failures(), bar() as progress:
         made = asyncio.run(build(data, into, at_command=at_command, progress=progress))
-    is_same = head in {"", made.ledger_head}
+    is_same = not wanted or wanted == parse_heads([made.ledger_head])
     if as_json:
         out.print_json(json.dumps({"ok": is_same, **made._asdict()}))
     else:
@@ -152,13 +157,15 @@ def statement(
     parquet: Annotated[Path | None, typer.Option(help="Write the lines to this Parquet file.")] = None,
 ) -> None:
     """Print opening balance, every posting and closing balance of an account in one asset, in units. They add up."""
-    from_ns, to_ns = _nanoseconds(start, 0), _nanoseconds(end, (1 << 63) - 1)
+    from_ns, to_ns = _nanoseconds(start, 0), _nanoseconds(end, TIME_NS_MAX)
+    if from_ns > to_ns:
+        fail("the statement would end before it begins: give --start a time before that of --end")
     with failures():
         who, what = _account(data, account, name), _asset(data, asset)
     with failures(), database(data, dsn) as address:
         found = asyncio.run(_statement(address, who, what, from_ns, to_ns))
-    if parquet is not None:
-        to_parquet(found, parquet)
+        if parquet is not None:
+            to_parquet(found, parquet)
     if as_json:
         out.print_json(json.dumps({**found._asdict(), "lines": [line._asdict() for line in found.lines]}))
     elif as_csv:
@@ -196,6 +203,8 @@ def _account(data: Path, number: int | None, name: str | None) -> int:
 
 def _asset(data: Path, asset: str) -> int:
     if asset.isdecimal():
+        if int(asset) > ASSET_MAX:
+            fail(f"no asset has number {asset}: the last possible one is {ASSET_MAX}")
         return int(asset)
     found = names(data).asset(asset)
     if found is None:
@@ -281,13 +290,19 @@ def parse_heads(texts: list[str]) -> dict[int, bytes]:
 
 def _hash(text: str, option: str) -> bytes | None:
     try:
-        return bytes.fromhex(text) if text else None
+        found = bytes.fromhex(text)
     except ValueError:
-        raise typer.BadParameter("a hash is 64 hexadecimal digits", param_hint=option) from None
+        found = b""
+    if text and len(found) != HASH_BYTES:
+        raise typer.BadParameter(f"a hash is {2 * HASH_BYTES} hexadecimal digits", param_hint=option)
+    return found or None
 
 
 def _nanoseconds(moment: datetime | None, otherwise: int) -> int:
-    return otherwise if moment is None else int(moment.replace(tzinfo=UTC).timestamp()) * 10**9
+    """Return a time as the ledger counts it; what it has no room for is as good as its end or its beginning."""
+    if moment is None:
+        return otherwise
+    return min(max(int(moment.replace(tzinfo=UTC).timestamp()) * 10**9, 0), TIME_NS_MAX)
 
 
 def _conclude(report: Report, proof: str, *, as_json: bool) -> None:

@@ -24,8 +24,8 @@ PASSING_ERRORS = (
     asyncpg.LockNotAvailableError,
 )
 
-# what the database says of something that it does not allow
-REFUSALS = (asyncpg.IntegrityConstraintViolationError, asyncpg.ObjectNotInPrerequisiteStateError)
+# everything that the database or the way to it may answer to a command: no such database, no ledger in it, no rights
+DATABASE_ERRORS = (*PASSING_ERRORS, asyncpg.PostgresError)
 
 
 class UnsafeServerError(Exception):

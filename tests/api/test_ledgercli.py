@@ -20,6 +20,7 @@ from tests.settlement.conftest import damaged as damaged
 from tests.settlement.conftest import dsn as dsn
 from tests.settlement.conftest import empty_dsn as empty_dsn
 from tests.settlement.conftest import exchange_dir as exchange_dir
+from tests.settlement.conftest import in_database
 from tests.settlement.conftest import server_dsn as server_dsn
 from tests.settlement.conftest import settled as settled
 from tests.settlement.conftest import template_dsn as template_dsn
@@ -70,7 +71,7 @@ def test_a_difference_is_named_and_exits_with_1(command: str, exchange_dir: Path
 
 def test_a_rebuilt_ledger_has_the_same_head(exchange_dir: Path, settled: str, empty_dsn: str) -> None:
     head = _json("audit", "--data", exchange_dir, "--dsn", settled)["ledger_head"]
-    made = _run("rebuild", empty_dsn, "--data", exchange_dir, "--head", head)
+    made = _run("rebuild", empty_dsn, "--data", exchange_dir, "--head", str(head).upper())
     assert (made.exit_code, str(head) in made.stdout) == (0, True)
     again = _run("rebuild", empty_dsn, "--data", exchange_dir)
     assert (again.exit_code, "NotEmptyError" in again.output) == (ledgercli.EXIT_FAILURE, True)
@@ -111,6 +112,9 @@ def test_a_statement_is_asked_for_by_names(exchange_dir: Path, settled: str, mon
         ((1, "--account", "alice"), "name one account"),
         (("--account", "nobody"), "no account is named 'nobody'"),
         ((1, "--asset", "XYZ"), "no asset is named 'XYZ'"),
+        ((1, "--asset", 10**10), "no asset has number 10000000000"),
+        ((99_999_999_999,), "Invalid value for "),
+        ((1, "--start", "2030-01-01", "--end", "2020-01-01"), "would end before it begins"),
     ],
 )
 def test_a_statement_of_nobody_is_refused(
@@ -126,6 +130,33 @@ def test_a_statement_has_a_beginning_and_an_end(exchange_dir: Path, settled: str
     assert (told["lines"], told["opening"]) == ([], told["closing"])
     early = json.loads(_run("statement", 1, "--dsn", settled, "--end", "1970-01-01", "--json").stdout)
     assert (early["lines"], early["closing"]) == ([], 0)
+    whole = _run("statement", 1, "--dsn", settled, "--json").stdout
+    assert _run("statement", 1, "--dsn", settled, "--start", "0001-01-01", "--json").stdout == whole
+    assert _run("statement", 1, "--dsn", settled, "--end", "9999-12-31", "--json").stdout == whole
+
+
+def test_lines_that_cannot_be_written_are_no_difference(settled: str, tmp_path: Path) -> None:
+    found = _run("statement", 1, "--dsn", settled, "--parquet", tmp_path / "nowhere" / "lines.parquet")
+    assert (found.exit_code, "FileNotFoundError" in found.output) == (ledgercli.EXIT_FAILURE, True)
+
+
+@pytest.mark.parametrize(
+    "words", [("reconcile",), ("audit",), ("statement", 1), ("close-period", 0)], ids=lambda words: words[0]
+)
+def test_where_there_is_no_ledger_nothing_can_be_looked_at(
+    words: tuple[object, ...], exchange_dir: Path, empty_dsn: str
+) -> None:
+    for address, reason in (
+        (empty_dsn, "does not exist"),
+        (in_database(empty_dsn, "nosuch"), '"nosuch" does not exist'),
+    ):
+        found = _run(*words, "--data", exchange_dir, "--dsn", address)
+        assert (found.exit_code, reason in found.output) == (ledgercli.EXIT_FAILURE, True), found.output
+
+
+def test_nothing_is_rebuilt_in_a_database_that_does_not_exist(exchange_dir: Path, server_dsn: str) -> None:
+    found = _run("rebuild", in_database(server_dsn, "nosuch"), "--data", exchange_dir)
+    assert (found.exit_code, "does not exist" in found.output) == (ledgercli.EXIT_FAILURE, True)
 
 
 def test_a_period_closes_once_it_is_complete(settled: str) -> None:
@@ -143,7 +174,7 @@ def test_a_closed_period_says_its_head(as_json: bool, monkeypatch: pytest.Monkey
     assert (found.exit_code, "head of 7" in found.stdout) == (0, True)
 
 
-@pytest.mark.parametrize("head", ["5", "x:00", "5:zz"])
+@pytest.mark.parametrize("head", ["5", "x:00", "5:zz", "5:00", "5:" + "00" * 33, "5:" + "zz" * 32])
 def test_a_head_is_an_event_and_a_hash(head: str, exchange_dir: Path) -> None:
     found = _run("audit", "--data", exchange_dir, "--dsn", "any", "--head", head)
     assert (found.exit_code, "--head" in found.output) == (2, True)
