@@ -100,13 +100,14 @@ class Entitlements:
             return True
 
     async def take_back(self, case: Case, reason: str, time_ns: int) -> None:
-        """Revoke what a trade's buyer still has of it; a reseller gets it again."""
+        """Revoke what a trade's buyer still has of it; a reseller gets it again, as of the trade it had it from."""
         escrow = case.escrow
         async with self.pool.acquire() as connection, connection.transaction():
             for found in await _live(connection, case, escrow.buyer, escrow.trade):
                 await _revoke(connection, found.number, time_ns, reason)
                 if escrow.seller != case.series.issuer:
-                    piece = _Piece(found.seats, _unused(found), found.valid_until_ns, found.trade)
+                    bought = await _bought(connection, case, found)
+                    piece = _Piece(found.seats, _unused(found), found.valid_until_ns, bought)
                     await self._issue(connection, case, escrow.seller, piece, time_ns)
 
     async def undone(self) -> list[int]:
@@ -275,6 +276,21 @@ async def _live(connection: Connection, case: Case, holder: int, trade: int = 0)
         trade,
     )
     return [Entitlement(*row) for row in rows]
+
+
+async def _bought(connection: Connection, case: Case, found: Entitlement) -> int:
+    """Return the trade by which a reseller had what it gave up for an entitlement: the end of validity passes on."""
+    trade: int | None = await connection.fetchval(
+        "SELECT e.trade FROM register.entitlements e JOIN register.revocations r USING (entitlement)"
+        " JOIN register.steps s ON s.time_ns = r.time_ns WHERE s.trade = $1 AND s.step = 'deliver'"
+        " AND r.reason = 'resold' AND e.holder = $2 AND e.instrument = $3 AND e.valid_until_ns = $4 LIMIT 1",
+        case.escrow.trade,
+        case.escrow.seller,
+        case.series.instrument,
+        found.valid_until_ns,
+    )
+    assert trade is not None
+    return trade
 
 
 async def _revoke(connection: Connection, number: int, time_ns: int, reason: str) -> None:

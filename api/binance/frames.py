@@ -17,6 +17,7 @@ from exchange.core.types import CommandKind, Side
 from exchange.registry.documents import Scope
 from exchange.registry.registry import Registry
 from exchange.sequencer import Overloaded, Stopped
+from exchange.server import Exchange
 
 WEIGHT = 1  # of a frame; orders are counted one by one
 Tell = Callable[[bytes], None]
@@ -45,6 +46,8 @@ def _admit(services: Services, call: Call, key: str, frame: bytes) -> Batch:
     registry = services.exchange.registry
     if registry.gates:
         _check_gates(registry, credential.account, batch.commands[is_new])
+        is_replacing = batch.commands["kind"] == CommandKind.REPLACE_ORDER
+        _check_replaced(services.exchange, credential.account, batch.commands["order_id"][is_replacing].tolist())
     return batch
 
 
@@ -53,6 +56,13 @@ def _check_gates(registry: Registry, account: int, orders: np.ndarray) -> None:
         instrument = registry.instrument_at(index)
         if instrument is not None and side <= Side.SELL:
             check_gate(registry, account, Side(side), instrument)
+
+
+def _check_replaced(exchange: Exchange, account: int, order_ids: list[int]) -> None:
+    for order in filter(None, map(exchange.orders.order, order_ids)):
+        instrument = exchange.registry.instrument_at(order.instrument)
+        if instrument is not None and order.account == account:
+            check_gate(exchange.registry, account, Side(order.side), instrument)
 
 
 def _answer(batch: Batch, tell: Tell, sent: "asyncio.Future[np.ndarray]") -> None:

@@ -401,7 +401,8 @@ async def _changed(titles: Titles, found: Dataset, move: Move, request: DatasetM
     if request.entry is None or move not in _WITH_ENTRY:
         raise RequestError(NEEDS_ENTRY)
     entry = await _entry(titles, request.entry, now_ns)
-    if entry.origin != found.entry.origin or (move is Move.CHANGE and not keeps_fixed(found.entry, entry)):
+    is_fixed = move is Move.CHANGE or bool(await asked(titles.licences.series_of(found.number)))
+    if entry.origin != found.entry.origin or (is_fixed and not keeps_fixed(found.entry, entry)):
         raise RequestError(FIXED_FIELDS)
     return entry
 

@@ -27,7 +27,7 @@ from api.v1.titleproblems import (
     refused_terms,
 )
 from exchange.core import commands
-from exchange.core.types import TradingMode
+from exchange.core.types import AccountState, Side, TradingMode
 from exchange.registry.dataset import Mover, State
 from exchange.registry.documents import AccountNamed, BuyerCleared, LicenceGated, Role, Scope
 from exchange.registry.entries import EXCHANGE_NAME, Instrument
@@ -277,7 +277,7 @@ async def clear_buyer(desk: Desk, caller: Caller, request: NewClearance) -> Clea
             )
         )
         if refusal is None:
-            await register(desk, BuyerCleared(series.instrument, account, is_cleared))
+            await _gate(desk, BuyerCleared(series.instrument, account, is_cleared))
     if refusal is not None:
         raise RequestError(refused_policy(refusal))
     return ClearanceAnswer(symbol=series.symbol, account=account, cleared=is_cleared)
@@ -365,6 +365,16 @@ async def _step(desk: Desk, caller: Caller, trade: int, step: Step, note: str) -
     if isinstance(done, StepRefusal):
         raise RequestError(refused_step(done, case.escrow.state))
     return _escrow(desk, await _seen_case(titles, caller, trade))
+
+
+async def _gate(desk: Desk, cleared: BuyerCleared) -> None:
+    """Let a buyer in, or out: then its bids end, and those too that passed the gate just before."""
+    owner = desk.exchange.registry.account_at(cleared.account)
+    if cleared.is_cleared or owner is None or owner.state is AccountState.CLOSED:  # which has no orders
+        await register(desk, cleared)
+        return
+    await register(desk, cleared, commands.mass_cancel(cleared.account, cleared.instrument, Side.BUY))
+    await desk.gateway.mass_cancel(cleared.account, cleared.instrument, Side.BUY)
 
 
 def _checked(caller: Caller, dataset: Dataset, request: NewSeries) -> Terms:

@@ -1,6 +1,7 @@
 """One's own orders: placed, changed, cancelled, looked up; with everything that the engine knows of an order."""
 
 from api.errors import UNKNOWN_ORDER, RequestError
+from api.gate import check_gate
 from api.orders import OrderTexts
 from api.v1.desk import Action, Caller, Desk, ask
 from api.v1.orderproblems import FORGOTTEN_ORDER, NO_SUCH_ORDER, ORDER_ENDED
@@ -63,6 +64,7 @@ async def replace(desk: Desk, caller: Caller, request: ReplaceRequest) -> Replac
     """Change price or total quantity. With the same price and no more quantity the order keeps its place."""
     order = await known(desk, caller, request)
     instrument = desk.directory.at(order.instrument)
+    check_gate(desk.exchange.registry, caller.account, Side(order.side), instrument)
     ticks = 0 if request.price is None else desk.gateway.ticks("price", request.price, instrument)
     lots = 0 if request.quantity is None else desk.gateway.lots("quantity", request.quantity, instrument)
     flags = OrderFlag.REQUEUE if request.requeue else 0

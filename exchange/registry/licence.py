@@ -106,6 +106,7 @@ def refuse_terms(
         and 1 <= terms.months <= MONTHS_MAX
         and 0 <= terms.quota_tokens <= QUOTA_MAX // terms.seats
         and 0 <= terms.seats_per_buyer <= terms.seats
+        and _is_share(terms.seats_per_buyer, terms.seats)
         and 0 <= terms.royalty_bps <= BPS
         and 0 <= terms.acceptance_hours <= WINDOW_HOURS_MAX
     )
@@ -122,6 +123,11 @@ def symbol(number: str, scenario: str, terms: Terms) -> str:
 def share_bps(part: int, whole: int) -> int:
     """Return the smallest share in basis points that still allows `part` of `whole`."""
     return min(BPS, -(-part * BPS // whole))
+
+
+def _is_share(part: int, whole: int) -> bool:
+    """Say whether a share in basis points, by which the engine limits positions, allows `part` and no more."""
+    return whole * share_bps(part, whole) // BPS == part
 
 
 def _is_within(region: str, wider: str) -> bool:

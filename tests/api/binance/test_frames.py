@@ -8,9 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from exchange.core.types import EventKind
+from api.binance import frames
+from api.errors import NOT_CLEARED, RequestError
+from exchange.core.types import EventKind, Side
+from exchange.registry.documents import LicenceGated, encode
+from exchange.registry.registry import Registry
 from tests.api.stream.talk import ask, hear, joined, signed, talk
-from tests.api.venue import KEYS, SYMBOL, TOKENS, secret, venue
+from tests.api.venue import BOB, CAROL, DATASET, KEYS, SYMBOL, TOKENS, documents, secret, venue
 
 PATH = "/ws-api/v3"
 DOCUMENT = Path(__file__).parents[3] / "docs" / "binary-frames.md"
@@ -92,3 +96,16 @@ def test_frames_and_json_are_answered_together_and_junk_harms_nobody(market, exa
     assert sorted(good) == list(range(20))
     assert sum(1 for head in binary if head[3] == 400) == 20
     assert sorted(json.loads(answer)["id"] for answer in answers if isinstance(answer, str)) == list(range(20))
+
+
+def test_a_bid_on_a_licence_is_not_replaced_without_a_clearance():
+    registry = Registry()
+    vault = SimpleNamespace(encrypt=lambda data: data)
+    for document in [*documents(vault), LicenceGated(DATASET, may_resell=False)]:
+        registry.apply(encode(document))
+    orders = {7: SimpleNamespace(account=CAROL, instrument=DATASET, side=Side.BUY)}
+    exchange = SimpleNamespace(registry=registry, orders=SimpleNamespace(order=orders.get))
+    with pytest.raises(RequestError) as refusal:
+        frames._check_replaced(exchange, CAROL, [8, 7])
+    assert refusal.value.problem == NOT_CLEARED
+    assert frames._check_replaced(exchange, BOB, [7]) is None  # the engine knows whose it is

@@ -98,6 +98,17 @@ def test_a_draft_may_be_edited_and_later_only_what_was_not_sold(desk: Office) ->
     assert refused(desk.vendor.post("/v1/dataset-moves", **sold)) == problems.FIXED_FIELDS.code
 
 
+def test_a_draft_that_licences_were_sold_on_keeps_what_is_fixed(desk: Office) -> None:
+    number = registered(desk, desk.vendor)
+    series_of(desk.vendor, number)
+    move(desk, desk.other, number, "object", note="mine")
+    for name in ("republish", "return"):
+        move(desk, desk.operator, number, name, note="mend the text")
+    other = {"number": number, "move": "edit", "entry": entry(root="ef" * 32, title="Mended")}
+    assert refused(desk.vendor.post("/v1/dataset-moves", **other)) == problems.FIXED_FIELDS.code
+    assert move(desk, desk.vendor, number, "edit", entry=entry(title="Mended"))["entry"]["title"] == "Mended"
+
+
 def test_a_transfer_names_the_new_holder(desk: Office) -> None:
     number = registered(desk, desk.vendor, "register")
     code = refused(desk.vendor.post("/v1/dataset-moves", number=number, move="transfer"))

@@ -8,6 +8,7 @@ import pytest
 
 from api.signing import ENTITLEMENT, REVOCATIONS, opened
 from api.v1 import titleproblems as problems
+from exchange.registry.documents import BuyerCleared, encode
 from exchange.registry.escrow import StepRefusal
 from exchange.registry.licence import PolicyRefusal, TermsRefusal
 from tests.api.v1.office import Client, Office
@@ -147,6 +148,23 @@ def test_the_policy_is_checked_before_a_trade(desk: Office, buyer: Client) -> No
     assert ok(clear(desk.operator, symbol, account=buyer.account, withdraw=True))["cleared"] is False
     assert order(buyer, symbol, "BUY", 1, "1").json()["code"] == -8201
     assert refused(clear(buyer, "DL.0000009999.FT.Y1S1")) == problems.UNKNOWN_SERIES.code
+
+
+def test_a_withdrawn_clearance_ends_bids_and_lets_none_grow(desk: Office, buyer: Client) -> None:
+    number = registered(desk, desk.vendor)
+    symbol = series_of(desk.vendor, number)
+    ok(clear(buyer, symbol))
+    bids = [ok(order(buyer, symbol, "BUY", 1, "1"))["orderId"] for _ in range(2)]
+    index = desk.exchange.registry.instrument(symbol).index
+
+    async def let_out() -> None:  # without an end to the bids
+        await desk.exchange.submit(b"", encode(BuyerCleared(index, buyer.account, is_cleared=False)))
+
+    desk.run(let_out)
+    assert refused(buyer.put("/v1/order", order_id=bids[0], quantity="5", price="2")) == -8201
+    ok(clear(buyer, symbol))
+    ok(clear(desk.operator, symbol, account=buyer.account, withdraw=True))
+    assert [ok(buyer.get("/v1/order", order_id=bid))["status"] for bid in bids] == ["CANCELED"] * 2
 
 
 def test_proceeds_wait_in_escrow_until_the_buyer_accepts(desk: Office, buyer: Client) -> None:

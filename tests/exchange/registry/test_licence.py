@@ -62,6 +62,8 @@ def test_what_the_terms_do_not_name_is_free() -> None:
         ({"months": 601}, TermsRefusal.NUMBERS),
         ({"quota_tokens": 1 << 53}, TermsRefusal.NUMBERS),
         ({"seats_per_buyer": 41}, TermsRefusal.NUMBERS),
+        ({"seats": 20_000, "seats_per_buyer": 1}, TermsRefusal.NUMBERS),  # a basis point is two seats
+        ({"seats": 20_000, "seats_per_buyer": 2}, None),
         ({"royalty_bps": 10_001}, TermsRefusal.NUMBERS),
         ({"acceptance_hours": -1}, TermsRefusal.NUMBERS),
     ],
