@@ -27,6 +27,9 @@ PASSING_ERRORS = (
 # everything that the database or the way to it may answer to a command: no such database, no ledger in it, no rights
 DATABASE_ERRORS = (*PASSING_ERRORS, asyncpg.PostgresError)
 
+# what it says of a text that it does not keep: one with the character U+0000
+BAD_TEXTS = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
+
 
 class UnsafeServerError(Exception):
     """The server may lose what it has confirmed."""

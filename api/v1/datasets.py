@@ -15,6 +15,7 @@ from api.v1.desk import Action, Caller, Desk, submit
 from api.v1.problems import UNKNOWN_ACCOUNT
 from api.v1.schemas import REQUEST, AccountNumber, Nothing
 from api.v1.titleproblems import (
+    BAD_TEXT,
     FIXED_FIELDS,
     MOVED_MEANWHILE,
     NEEDS_ENTRY,
@@ -35,7 +36,7 @@ from exchange.registry.dataset import SECRET, Move, Mover, MoveRefusal, State, s
 from exchange.registry.documents import Scope
 from exchange.registry.entries import Instrument
 from exchange.registry.entry import Entry, Quality, decode, encode, keeps_fixed, number_text, signed_part
-from settlement.connect import PASSING_ERRORS
+from settlement.connect import BAD_TEXTS, PASSING_ERRORS
 from settlement.register import Change, Dataset, Moved, Search, Signer, StaleError
 
 T = TypeVar("T")
@@ -322,6 +323,8 @@ async def asked(question: Awaitable[T]) -> T:
         raise RequestError(MOVED_MEANWHILE) from None
     except PASSING_ERRORS:
         raise RequestError(NO_REGISTER) from None
+    except BAD_TEXTS:
+        raise RequestError(BAD_TEXT) from None
 
 
 async def find(titles: Titles, number: str) -> Dataset:

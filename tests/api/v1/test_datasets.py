@@ -109,6 +109,17 @@ def test_a_draft_that_licences_were_sold_on_keeps_what_is_fixed(desk: Office) ->
     assert move(desk, desk.vendor, number, "edit", entry=entry(title="Mended"))["entry"]["title"] == "Mended"
 
 
+def test_a_text_that_the_register_does_not_keep_is_refused(desk: Office) -> None:
+    for answer in (
+        desk.vendor.post("/v1/datasets", entry=entry(title="a\0b")),
+        desk.vendor.post("/v1/reads", records=[{"id": "a\0b", "entitlement": 1, "tokens": 1}]),
+        desk.operator.post("/v1/signers", name="a\0b", kind="venue", public_key="00" * 32),
+        _public(desk, q="a\0b"),
+        _public(desk, scenario="\0"),
+    ):
+        assert refused(answer) == problems.BAD_TEXT.code
+
+
 def test_a_transfer_names_the_new_holder(desk: Office) -> None:
     number = registered(desk, desk.vendor, "register")
     code = refused(desk.vendor.post("/v1/dataset-moves", number=number, move="transfer"))
