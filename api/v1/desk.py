@@ -226,6 +226,13 @@ def reason_of(caller: Caller, request: BaseModel | None) -> str:
 
 async def submit(desk: Desk, commands: bytes, document: bytes = b"") -> list[Event]:
     """Return the events of commands, once durable; refuse if one of them was rejected."""
+    events = await submitted(desk, commands, document)
+    refuse_rejected(events)
+    return events
+
+
+async def submitted(desk: Desk, commands: bytes, document: bytes = b"") -> list[Event]:
+    """Return the events of commands, once durable, those of rejected ones too."""
     acting = desk.acting if desk.acting is not None and not desk.acting.is_journaled else None
     if acting is not None:
         document = acting.envelope(commands, document)
@@ -238,11 +245,9 @@ async def submit(desk: Desk, commands: bytes, document: bytes = b"") -> list[Eve
     if acting is not None:
         acting.is_journaled = True
     try:
-        events = await future
+        return await future
     except Stopped:
         raise RequestError(STATUS_UNKNOWN) from None
-    refuse_rejected(events)
-    return events
 
 
 def refuse_rejected(events: list[Event]) -> None:

@@ -9,15 +9,15 @@ from typing import Literal, NamedTuple
 from pydantic import BaseModel, Field
 
 from api.errors import RequestError
-from api.v1.desk import Action, Caller, Desk, ask, register, submit
-from api.v1.problems import ALREADY_REVERSED, GATE_CLOSED, NO_MEANS, NOT_APPLIED
+from api.v1.desk import Action, Caller, Desk, ask, refuse_rejected, submit, submitted
+from api.v1.problems import ALREADY_REVERSED, GATE_CLOSED, KEY_CLOSED, NO_MEANS, NOT_APPLIED
 from api.v1.purses import CASH
 from api.v1.schemas import REQUEST
-from api.v1.series import cover, uncovered
+from api.v1.series import cover, refuse_unissuable, uncovered
 from exchange.core import commands
-from exchange.core.types import BPS, EventKind, TransferPurpose
+from exchange.core.types import BPS, AccountState, EventKind, TransferPurpose
 from exchange.events import Event, rows
-from exchange.registry.documents import Scope
+from exchange.registry.documents import Scope, encode
 from exchange.registry.series import UnitsRolledOver
 from exchange.usage.ids import PARTS_MAX, usage_words
 
@@ -66,17 +66,15 @@ class _Part(NamedTuple):
     asset: int
     amount: int
     ended: int  # asset of the last series that is over on the way there, 0 for none
+    is_back: bool  # already
 
 
 async def _reverse(desk: Desk, issuer: int, name: str) -> ReversalResult:
-    first, second = usage_words(issuer, [name])[0].tolist()
-    numbers = desk.exchange.usage.events_of(first, second)
-    applied = [rows(desk.exchange.events.read(number - 1, 1))[0] for number in numbers]
-    events = [event for event in applied if event.state != TransferPurpose.CORRECTION]
     try:
-        _refuse_unless(applied, events)
-        parts = [_part(desk, event) for event in events]
-        await _give_back(desk, issuer, [part for part in parts if part.amount])
+        parts = _parts(desk, issuer, name)
+        missing = [part for part in parts if part.amount and not part.is_back]
+        _refuse_unless(desk, parts, missing)
+        await _give_back(desk, issuer, missing)
     except RequestError as error:
         problem = error.problem
         return ReversalResult(id=name, status="REFUSED", code=problem.code, msg=problem.message)
@@ -91,58 +89,104 @@ async def _reverse(desk: Desk, issuer: int, name: str) -> ReversalResult:
     )
 
 
-def _refuse_unless(applied: list[Event], events: list[Event]) -> None:
-    """Refuse what was never applied, or was taken back."""
-    if not events:
+def _parts(desk: Desk, issuer: int, name: str) -> list[_Part]:
+    """Return the parts of a record; of an attempt that was cut short some may be back already."""
+    first, second = usage_words(issuer, [name])[0].tolist()
+    numbers = desk.exchange.usage.events_of(first, second)
+    applied = [rows(desk.exchange.events.read(number - 1, 1))[0] for number in numbers]
+    back = {event.counter_order_id: event for event in applied if event.state == TransferPurpose.CORRECTION}
+    return [
+        _part(desk, event, back.get(event.counter_order_id + PARTS_MAX))
+        for event in applied
+        if event.state != TransferPurpose.CORRECTION
+    ]
+
+
+def _refuse_unless(desk: Desk, parts: list[_Part], missing: list[_Part]) -> None:
+    """Refuse what was never applied, was taken back, is over, or would come back to nobody."""
+    if not parts:
         raise RequestError(NOT_APPLIED)
-    if len(events) < len(applied):
-        raise RequestError(ALREADY_REVERSED)
+    if not missing:
+        raise RequestError(ALREADY_REVERSED if any(part.is_back for part in parts) else GATE_CLOSED)
+    accounts = [desk.exchange.registry.account_at(part.event.account) for part in missing]
+    if any(account is None or account.state is AccountState.CLOSED for account in accounts):
+        raise RequestError(KEY_CLOSED)
 
 
-def _part(desk: Desk, event: Event) -> _Part:
-    """Return what comes back of one part, through all series that ended since."""
+def _part(desk: Desk, event: Event, back: Event | None) -> _Part:
+    """Return what comes back of one part, through all series that ended since, or what came back of it."""
+    if back is not None:
+        return _Part(event, back.asset, back.amount, 0, is_back=True)
     known, now_ns = desk.exchange.registry.allowances.series, desk.exchange.clock.now_ns()
     asset, amount, ended = event.asset, event.amount, 0
-    while (series := known.get(asset)) is not None and series.end_ns + series.grace_ns <= now_ns:
+    seen: set[int] = set()  # terms of an old snapshot may lead in a circle
+    while asset not in seen and (series := known.get(asset)) is not None and series.end_ns + series.grace_ns <= now_ns:
+        seen.add(asset)
         ended, asset, amount = asset, series.next_asset, amount * series.rollover_bps // BPS
-    return _Part(event, asset, amount if asset else 0, ended)
+    return _Part(event, asset, amount if asset and asset not in seen else 0, ended, is_back=False)
 
 
 async def _give_back(desk: Desk, issuer: int, parts: list[_Part]) -> None:
-    """Issue units anew, covered by collateral, and move units and cash to the key."""
-    if not parts:
-        raise RequestError(GATE_CLOSED)
+    """Issue units anew, covered by collateral, and move units and cash to the key.
+
+    Parts go together, but for those that roll over: a document each says out of which series, and stands alone.
+    """
     async with desk.registrations:
+        units = _units(parts)
         await _check_cash(desk, issuer, parts)
+        await refuse_unissuable(desk, issuer, units)
         known = desk.exchange.registry.allowances.series
-        for part in parts:
-            series = known.get(part.asset) if part.event.kind == EventKind.REDEEMED else None
-            if series is not None:
-                await cover(desk, issuer, series, part.amount)
-            made = _given_back(issuer, part)
-            if part.ended:
-                await register(desk, UnitsRolledOver(part.ended, part.asset, part.amount), made)
-            else:
-                await submit(desk, made)
+        for asset, amount in units.items():
+            if asset in known:
+                await cover(desk, issuer, known[asset], amount)
+        for rolled in dict.fromkeys((part.ended, part.asset) for part in parts if part.ended):
+            together = [part for part in parts if (part.ended, part.asset) == rolled]
+            document = UnitsRolledOver(*rolled, sum(part.amount for part in together))
+            await _move(desk, issuer, together, encode(document))
+        await _move(desk, issuer, [part for part in parts if not part.ended], b"")
+
+
+async def _move(desk: Desk, issuer: int, parts: list[_Part], document: bytes) -> None:
+    """Give parts back in one piece; what was issued for a part that the key then may not have is burned again."""
+    if not parts:
+        return
+    made = [_given_back(issuer, part) for part in parts]
+    events = await submitted(desk, b"".join(command for one in made for command in one), document)
+    stray, place = [], 0
+    for part, one in zip(parts, made, strict=True):
+        told = [event.kind for event in events[place : place + len(one)]]
+        if told == [EventKind.ISSUED, EventKind.COMMAND_REJECTED]:
+            stray.append(commands.expire_units(issuer, part.asset, part.amount))
+        place += len(one)
+    if stray:
+        await submit(desk, b"".join(stray))
+    refuse_rejected(events)
+
+
+def _units(parts: list[_Part]) -> dict[int, int]:
+    """Return what is to be issued, by asset."""
+    found: dict[int, int] = {}
+    for part in parts:
+        if part.event.kind == EventKind.REDEEMED:
+            found[part.asset] = found.get(part.asset, 0) + part.amount
+    return found
 
 
 async def _check_cash(desk: Desk, issuer: int, parts: list[_Part]) -> None:
     """Refuse before anything moves if the issuer cannot return the cash and cover the units."""
     cash = desk.exchange.registry.asset(CASH)
     assert cash is not None
-    known, owed = desk.exchange.registry.allowances.series, 0
-    for part in parts:
-        series = known.get(part.asset)
-        if part.event.kind == EventKind.TRANSFERRED:
-            owed += part.amount
-        elif series is not None:
-            owed += await uncovered(desk, series, part.amount)
+    known = desk.exchange.registry.allowances.series
+    owed = sum(part.amount for part in parts if part.event.kind == EventKind.TRANSFERRED)
+    for asset, amount in _units(parts).items():
+        if asset in known:
+            owed += await uncovered(desk, known[asset], amount)
     balances = await ask(desk, lambda engine: engine.balances(issuer))
     if owed > sum(available for asset, available, _ in balances if asset == cash.index):
         raise RequestError(NO_MEANS)
 
 
-def _given_back(issuer: int, part: _Part) -> bytes:
+def _given_back(issuer: int, part: _Part) -> list[bytes]:
     """Return what undoes one part; its id is the part's own, counted from the other end."""
     event = part.event
     words = (event.order_id, event.counter_order_id + PARTS_MAX)
@@ -150,8 +194,8 @@ def _given_back(issuer: int, part: _Part) -> bytes:
     purpose = TransferPurpose.CORRECTION
     back = commands.transfer(issuer, event.account, part.asset, part.amount, purpose, identity)
     if event.kind == EventKind.TRANSFERRED:
-        return back
-    return commands.issue(issuer, part.asset, part.amount) + back
+        return [back]
+    return [commands.issue(issuer, part.asset, part.amount), back]
 
 
 ACTIONS = (Action("POST", "/v1/usage-reversals", reverse, ReversalRequest, ReversalAnswer, (Scope.METER,)),)

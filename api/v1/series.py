@@ -1,6 +1,6 @@
 """Series of allowances: terms, capacity, green certificates, issues with collateral, meter factors."""
 
-from api.errors import RequestError
+from api.errors import RequestError, rejection
 from api.v1.datasets import refuse_issue
 from api.v1.desk import Action, Caller, Desk, ask, register, submit
 from api.v1.problems import (
@@ -25,7 +25,15 @@ from api.v1.seriesschemas import (
     SeriesRequest,
 )
 from exchange.core import commands
-from exchange.core.types import AssetKind, TradingState, TransferPurpose
+from exchange.core.types import (
+    AMOUNT_MAX,
+    AccountState,
+    AssetKind,
+    CommandKind,
+    RejectReason,
+    TradingState,
+    TransferPurpose,
+)
 from exchange.expiry import standing
 from exchange.registry.allowances import headroom
 from exchange.registry.documents import AccountNamed, Role, Scope, encode
@@ -115,6 +123,7 @@ async def issue(desk: Desk, caller: Caller, request: IssueRequest) -> TransferAn
         async with desk.registrations:
             document = IssueBacked(asset.index, units, request.certificates)
             _check(desk, document)
+            await refuse_unissuable(desk, caller.account, {asset.index: units})
             await cover(desk, caller.account, series, units)
             events = await register(desk, document, made)
     return TransferAnswer(
@@ -132,6 +141,17 @@ def _refuse_when_over(desk: Desk, asset: Asset, series: SeriesNamed) -> None:
     is_stopped = instrument is not None and instrument.trading_state in _STOPPED
     if is_stopped or not movable(series, desk.exchange.clock.now_ns()):
         raise RequestError(GATE_CLOSED)
+
+
+async def refuse_unissuable(desk: Desk, issuer: int, units: dict[int, int]) -> None:
+    """Refuse what the engine would refuse, before certificates, capacity or cash go for it: units by asset."""
+    rows = await ask(desk, lambda engine: engine.asset_rows())
+    account = desk.exchange.registry.account_at(issuer)
+    if units and (account is None or account.state is not AccountState.ACTIVE):
+        raise RequestError(rejection(RejectReason.ACCOUNT_NOT_ACTIVE, CommandKind.ISSUE))
+    issued = dict(zip(rows["asset"].tolist(), rows["issued"].tolist(), strict=True))
+    if any(amount > AMOUNT_MAX - issued[asset] for asset, amount in units.items()):
+        raise RequestError(rejection(RejectReason.ISSUED_TOO_MUCH, CommandKind.ISSUE))
 
 
 async def release_collateral(desk: Desk, caller: Caller, request: SeriesQuery) -> CollateralAnswer:

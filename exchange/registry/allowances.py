@@ -130,7 +130,15 @@ def _refuse_series(tables: Tables, document: SeriesNamed) -> DocumentRefusal | N
         return DocumentRefusal.UNKNOWN_ACCOUNT
     if not (_PART(document.grade) and _PART(document.window) and document.hub in HUBS):
         return DocumentRefusal.BAD_NAME
-    return None if _are_terms(document) else DocumentRefusal.BAD_TERMS
+    is_sound = _are_terms(document) and _is_in_turn(tables.entries.allowances, document)
+    return None if is_sound else DocumentRefusal.BAD_TERMS
+
+
+def _is_in_turn(entries: AllowanceEntries, document: SeriesNamed) -> bool:
+    """Tell whether a series ends before the one that follows it, and after those that it follows: no circle does."""
+    following = entries.series.get(document.next_asset)
+    before = [one.end_ns for one in entries.series.values() if one.next_asset == document.asset]
+    return (following is None or document.end_ns < following.end_ns) and document.end_ns > max(before, default=0)
 
 
 def _are_terms(document: SeriesNamed) -> bool:

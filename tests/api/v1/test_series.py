@@ -54,6 +54,11 @@ def test_an_issue_takes_green_power_then_collateral_then_capacity(desk: Office) 
     assert _issue(desk, "100", "a")["code"] == -8083, "79.99 % of the energy"
     assert _issue(desk, "100", "a", "b")["code"] == COLLATERAL_SHORT.code
     assert desk.operator.post("/v1/deposits", account=desk.issuer.account, amount="500").status_code == 200
+    desk.operator.put("/v1/account-state", account=desk.issuer.account, state="RESTRICTED")
+    assert _issue(desk, "100", "a", "b")["code"] == -2010
+    desk.operator.put("/v1/account-state", account=desk.issuer.account, state="ACTIVE")
+    told = desk.operator.get("/v1/series", symbol=SYMBOL).json()
+    assert (told["issued"], _cash(desk, desk.issuer.account)) == ("0.000000", "500.000000")
     assert _issue(desk, "100", "a", "b")["amount"] == "100.000000"
     assert _issue(desk, "1", "a", "b")["code"] == -8082
     told = desk.operator.get("/v1/series", symbol=SYMBOL).json()

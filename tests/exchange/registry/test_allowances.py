@@ -23,6 +23,7 @@ from exchange.registry.series import (
     IssueBacked,
     Overrun,
     OverrunChosen,
+    SeriesNamed,
     UsageReported,
 )
 from tests.exchange.registry.builders import ALL, KEY, registry_of
@@ -87,6 +88,22 @@ REFUSALS = [
 @pytest.mark.parametrize(("document", "reason"), REFUSALS)
 def test_what_cannot_be_is_refused(document: object, reason: DocumentRefusal) -> None:
     assert _refused(_registry(), document) == reason
+
+
+@pytest.mark.parametrize(
+    ("known", "document"),
+    [
+        (SERIES, replace(SERIES, asset=3, next_asset=2)),  # ends with the one that follows
+        (SERIES, replace(SERIES, asset=3, end_ns=SERIES.end_ns + 1, next_asset=2)),
+        (replace(SERIES, next_asset=3), replace(SERIES, asset=3)),  # ends with the one it follows
+        (replace(SERIES, next_asset=3), replace(SERIES, asset=3, end_ns=SERIES.end_ns + 1, next_asset=2)),
+        (replace(SERIES, next_asset=3), replace(SERIES, asset=3, end_ns=SERIES.end_ns - 1, next_asset=2)),
+    ],
+)
+def test_each_series_ends_before_the_next_so_none_leads_back(known: SeriesNamed, document: SeriesNamed) -> None:
+    registry = registry_of(*ALL, NEXT, known)
+    assert _refused(registry, document) == DocumentRefusal.BAD_TERMS
+    assert _refused(registry, replace(document, end_ns=SERIES.end_ns + 1, next_asset=0)) is None
 
 
 @pytest.mark.parametrize("serials", [("a", "b"), ("c",)])
