@@ -50,6 +50,9 @@ GATE_CLOSED = Problem(409, -8043, "The gate of this series is closed: its units 
 FOREIGN_KEY = Problem(403, -8044, "The key is of another participant: nominate to keys of your own.")
 NOT_APPLIED = Problem(404, -8045, "No such record of yours was applied within 72 hours: there is nothing to take back.")
 ALREADY_REVERSED = Problem(409, -8046, "The record was taken back already.")
+BATCH_TOO_LARGE = Problem(
+    413, -8075, "The answer to this batch would be too long to keep: send it in two halves, with fewer keys in each."
+)
 KEY_CLOSED = Problem(
     409, -8074, "The account behind the key is closed and takes nothing back: settle with its holder directly."
 )

@@ -15,7 +15,7 @@ from api.call import encoded
 from api.errors import OVERLOADED, STATUS_UNKNOWN, STOPPED, RequestError
 from api.v1.desk import JSON_TYPES, Action, Caller, Desk
 from api.v1.metering import LINES_TYPE, Columns, answered, batch_of, columns, decode, mentioned
-from api.v1.problems import BATCH_DIFFERS, BATCH_FORGOTTEN, refused_document, usage_ids_full
+from api.v1.problems import BATCH_DIFFERS, BATCH_FORGOTTEN, BATCH_TOO_LARGE, refused_document, usage_ids_full
 from api.v1.purses import CASH, purses
 from api.v1.schemas import Nothing
 from api.v1.usageschemas import NextBatchAnswer, UsageAnswer, UsageRequest
@@ -103,12 +103,20 @@ def _repeated(kept: list[KeptAnswer], issuer: int, sent: _Sent) -> Told:
         raise RequestError(BATCH_FORGOTTEN)
     if found.digest != sent.digest:
         raise RequestError(BATCH_DIFFERS)
-    return unpack(found.answer, batch_of(sent.columns, issuer, factors_in(found.answer)).need)
+    need = batch_of(sent.columns, issuer, factors_in(found.answer)).need
+    return unpack(found.answer, need, _keys(sent))
+
+
+def _keys(sent: _Sent) -> list[str]:
+    """Return the keys of a batch, each once, in the order in which it names them."""
+    return list(dict.fromkeys(key for key, _, _ in sent.columns.groups))
 
 
 async def _submit(desk: Desk, commands: bytes, issuer: int, sent: _Sent, answer: Told, factors: Factors) -> np.ndarray:
     """Make a batch durable, its answer and its commands in one piece."""
-    document = encode(UsageReported(issuer, sent.number, sent.digest, pack(answer, factors)))
+    document = encode(UsageReported(issuer, sent.number, sent.digest, pack(answer, factors, _keys(sent))))
+    if commands and len(document) > desk.exchange.config.document_bytes_max:
+        raise RequestError(BATCH_TOO_LARGE)
     try:
         future = desk.exchange.submit_many(commands, document)
     except Overloaded:

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from api.v1.problems import (
     ALLOWANCE_EXHAUSTED,
     BATCH_DIFFERS,
     BATCH_FORGOTTEN,
+    BATCH_TOO_LARGE,
     KEY_WITHOUT_ALLOWANCE,
     NO_MEANS,
     NOTHING_METERED,
@@ -209,6 +211,19 @@ def test_only_the_issuer_meters_its_allowance(desk: Office) -> None:
     told = stranger.post("/v1/usage", batch=1, records=[_record("s", holder.key)]).json()
     assert told["results"][0]["code"] == KEY_WITHOUT_ALLOWANCE.code
     assert holder.post("/v1/usage", batch=1, records=[_record("s", holder.key)]).status_code == 401
+
+
+def test_a_batch_whose_answer_cannot_be_kept_is_refused_before_anything_happens(
+    desk: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder, number = _holder(desk, "wordy"), _next(desk)
+    records = [_record(f"wordy {place}", holder.key) for place in range(3)]
+    monkeypatch.setattr(desk.exchange, "config", replace(desk.exchange.config, document_bytes_max=100))
+    refused = desk.issuer.post("/v1/usage", batch=number, records=records)
+    monkeypatch.undo()
+    assert (refused.status_code, refused.json()["code"]) == (413, BATCH_TOO_LARGE.code)
+    assert _next(desk) == number
+    assert _report(desk, *records)["applied"] == 3
 
 
 def test_lines_of_json_are_a_batch_too(desk: Office) -> None:
