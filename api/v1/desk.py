@@ -197,8 +197,9 @@ def _check_eyes(desk: Desk, action: Action) -> None:
 
 
 def _check_standing(desk: Desk, action: Action, caller: Caller, request: BaseModel | None) -> None:
-    """Refuse what a restricted or suspended account would begin; what it ends it may."""
-    if named(action.method, action.path) not in ACTIVE_ACTS or getattr(request, "move", "") in ENDING_MOVES:
+    """Refuse what a restricted or suspended account would begin; what it ends it may, but for an operator's acts."""
+    is_begun = named(action.method, action.path) in ACTIVE_ACTS and getattr(request, "move", "") not in ENDING_MOVES
+    if not (action.is_act or is_begun):
         return
     account = desk.exchange.registry.account_at(caller.account)
     if account is None or account.state is not AccountState.ACTIVE:

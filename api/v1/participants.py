@@ -3,7 +3,8 @@
 from api.errors import RequestError
 from api.titles import ESCROW_NAME
 from api.v1.desk import Action, Caller, Desk, register, submit
-from api.v1.problems import OTHER_TERMS, RESERVED_NAME, UNKNOWN_ACCOUNT, UNKNOWN_PARTICIPANT
+from api.v1.problems import OTHER_TERMS, RESERVED_NAME, UNKNOWN_ACCOUNT, UNKNOWN_PARTICIPANT, refused_document
+from api.v1.purses import participant_of
 from api.v1.schemas import (
     AccountAnswer,
     AccountStateAnswer,
@@ -19,6 +20,7 @@ from exchange.core.types import AccountState, EventKind
 from exchange.expiry import KEY_PREFIX
 from exchange.registry.documents import AccountNamed, ParticipantCreated, Role, Scope
 from exchange.registry.entries import COLLATERAL_PREFIX, Account, Participant
+from exchange.registry.refusals import DocumentRefusal
 from exchange.registry.registry import Registry
 
 _RESERVED = (ESCROW_NAME, COLLATERAL_PREFIX, KEY_PREFIX)
@@ -58,8 +60,11 @@ async def list_participants(desk: Desk, caller: Caller, request: ParticipantsReq
 
 async def set_account_state(desk: Desk, caller: Caller, request: AccountStateRequest) -> AccountStateAnswer:
     """Change what an account may do, and if asked end all its open orders in the same moment (the kill switch)."""
-    if desk.exchange.registry.account_at(request.account) is None:
+    registry = desk.exchange.registry
+    if registry.account_at(request.account) is None:
         raise RequestError(UNKNOWN_ACCOUNT)
+    if participant_of(registry, request.account) == participant_of(registry, caller.account):
+        raise RequestError(refused_document(DocumentRefusal.OWN_MATTER))  # nobody could take it back afterwards
     cancel = commands.mass_cancel(request.account) if request.cancel_orders else b""
     events = await submit(desk, cancel + commands.set_account_state(request.account, AccountState[request.state]))
     canceled = sum(event.kind == EventKind.ORDER_CANCELED for event in events)

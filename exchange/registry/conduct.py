@@ -150,6 +150,10 @@ def _refuse_decision(tables: Tables, document: ProposalDecided | ProposalActed) 
         return DocumentRefusal.NOT_OPEN
     if found.by == document.by:
         return DocumentRefusal.OWN_MATTER
-    proposer = tables.participants.get(found.by)
-    is_stale = isinstance(document, ProposalActed) and (proposer is None or not may_have_accounts(proposer))
-    return DocumentRefusal.NOT_LET_IN if is_stale else None
+    is_stale = isinstance(document, ProposalActed) and not _is_let_in(tables, found.by)
+    return None if _is_let_in(tables, document.by) and not is_stale else DocumentRefusal.NOT_LET_IN
+
+
+def _is_let_in(tables: Tables, name: str) -> bool:
+    participant = tables.participants.get(name)
+    return participant is not None and may_have_accounts(participant)

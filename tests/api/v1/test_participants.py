@@ -116,6 +116,11 @@ def test_a_key_without_scopes_or_account_is_refused(desk: Office) -> None:
     assert "10.0.0.0/8" in answer.json()["msg"]
 
 
+def test_no_operator_locks_itself_out(desk: Office) -> None:
+    answer = desk.operator.put("/v1/account-state", account=0, state="SUSPENDED")
+    assert (answer.status_code, answer.json()["code"]) == (403, -8088)
+
+
 def test_the_kill_switch_cancels_and_stops_an_account(tmp_path: Path) -> None:
     with office(tmp_path) as served:
         _, buyer = served.furnish()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from api.v1.desk import NOT_ACTIVE
 from api.v1.grave import GRAVE_ACTS
 from api.v1.problems import NEEDS_APPROVAL, NO_REASON, NOT_A_GRAVE_ACT
 from api.v1.proposals import _ACTS
@@ -79,6 +80,20 @@ def test_an_act_that_fails_says_why(desk: Office) -> None:
     failed = desk.second.post("/v1/decisions", number=proposed["number"], approve=True).json()
     assert failed["state"] == "failed"
     assert failed["code"] < 0
+
+
+def test_a_suspended_operator_does_nothing_until_let_in_again(desk: Office) -> None:
+    proposed = _propose(desk, **FEES | {"taker_bps": 7})
+    for standing in ("restricted", "suspended"):
+        assert desk.operator.put("/v1/standing", participant="second", standing=standing).status_code == 200
+        for answer in (
+            desk.second.post("/v1/decisions", number=proposed["number"], approve=True),
+            desk.second.post("/v1/proposals", act="PUT /v1/fees", body=json.dumps(FEES)),
+            desk.second.post("/v1/participants", name="straw", role="trader"),
+        ):
+            assert answer.json()["code"] == NOT_ACTIVE.code
+    assert desk.operator.put("/v1/standing", participant="second", standing="active").status_code == 200
+    assert _decide(desk.second, proposed)["state"] == "done"
 
 
 def test_what_is_no_act_or_not_well_formed_cannot_be_proposed(desk: Office) -> None:

@@ -121,6 +121,14 @@ def test_what_somebody_proposed_who_is_no_longer_active_is_not_approved() -> Non
     assert _refused(registry, ProposalDecided(1, False, "EXCHANGE", 11)) is None
 
 
+@pytest.mark.parametrize("standing", [Standing.RESTRICTED, Standing.SUSPENDED, Standing.CLOSED])
+def test_who_is_no_longer_active_decides_nothing(standing: Standing) -> None:
+    registry = registry_of(*ALL, OPERATOR, PROPOSED, StandingSet("second", standing, "EXCHANGE"))
+    for by in ("second", "nobody"):
+        assert _refused(registry, ProposalActed(1, by, 11, 1)) == DocumentRefusal.NOT_LET_IN
+        assert _refused(registry, ProposalDecided(1, False, by, 11)) == DocumentRefusal.NOT_LET_IN
+
+
 def test_an_approval_stands_where_its_act_does() -> None:
     registry = registry_of(*ALL, OPERATOR, PROPOSED)
     acted = ProposalActed(1, "second", 11, 2, encode(TierSet("ctel", 3)).decode())
