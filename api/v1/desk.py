@@ -196,6 +196,12 @@ def _check_eyes(desk: Desk, action: Action) -> None:
         raise RequestError(NEEDS_APPROVAL)
 
 
+def refuse_alone(desk: Desk) -> None:
+    """Refuse what two operators decide on, unless four eyes are not required or another has approved it."""
+    if desk.exchange.registry.people.four_eyes and desk.acting is None:
+        raise RequestError(NEEDS_APPROVAL)
+
+
 def _check_standing(desk: Desk, action: Action, caller: Caller, request: BaseModel | None) -> None:
     """Refuse what a restricted or suspended account would begin; what it ends it may, but for an operator's acts."""
     is_begun = named(action.method, action.path) in ACTIVE_ACTS and getattr(request, "move", "") not in ENDING_MOVES

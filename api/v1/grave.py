@@ -21,6 +21,12 @@ GRAVE_ACTS = frozenset((  # where four eyes are required, one operator proposes 
     "PUT /v1/venue-rules",
 ))  # fmt: skip
 
+OPERATORS_ACTS = frozenset((
+    "POST /v1/keys",
+    "POST /v1/participants",
+))  # fmt: skip
+"""Acts that are grave where they give somebody else an operator's powers: two operators decide on those alone."""
+
 REASONED_ACTS = frozenset((
     "POST /v1/busts",
     "POST /v1/clear-book",

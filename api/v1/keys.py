@@ -8,9 +8,11 @@ from typing import NamedTuple
 
 from api.auth import new_key, public_key_of
 from api.errors import RequestError
-from api.v1.desk import Action, Caller, Desk, register
+from api.v1.desk import Action, Caller, Desk, refuse_alone, register
 from api.v1.orderproblems import NOT_THE_SECOND
-from api.v1.problems import BAD_PUBLIC_KEY, NOT_A_BROKER
+from api.v1.participants import is_reserved
+from api.v1.problems import BAD_PUBLIC_KEY, KEYLESS_ACCOUNT, NOT_A_BROKER, SECRET_IN_PROPOSAL
+from api.v1.purses import participant_of
 from api.v1.schemas import (
     KeyAnswer,
     KeyRequest,
@@ -38,9 +40,11 @@ class _Proof(NamedTuple):
 async def create(desk: Desk, caller: Caller, request: NewKey) -> NewKeyAnswer:
     """Create an API key. A secret is in this answer and nowhere else: it is stored encrypted.
 
-    A broker creates keys for its own accounts, an operator for any.
+    A broker creates keys for its own accounts, an operator for any. Where four eyes are required, a key with scope
+    operate for another operator is proposed, with its public key: a proposal's answer is no place for a secret.
     """
     _check_owner(desk, caller, request.account)
+    _check_powers(desk, caller, request)
     proof = _proof(desk, request.public_key)
     name = new_key().key
     document = KeyCreated(
@@ -131,12 +135,25 @@ def _held(desk: Desk, name: str) -> ApiKey:
 
 
 def _check_owner(desk: Desk, caller: Caller, account: int) -> None:
-    """Refuse a key for an account that is neither the operator's to give nor the broker's own."""
+    """Refuse a key for an account that is neither the operator's to give nor the broker's own, or nobody's to use."""
+    own, wanted = desk.exchange.registry.account_at(caller.account), desk.exchange.registry.account_at(account)
+    if wanted is not None and is_reserved(wanted.name):
+        raise RequestError(KEYLESS_ACCOUNT)
     if Scope.OPERATE in caller.scopes:
         return
-    own, wanted = desk.exchange.registry.account_at(caller.account), desk.exchange.registry.account_at(account)
     if own is None or own.role is not Role.BROKER or wanted is None or wanted.participant != own.participant:
         raise RequestError(NOT_A_BROKER)
+
+
+def _check_powers(desk: Desk, caller: Caller, request: NewKey) -> None:
+    """Refuse one operator another's powers where it takes two, and a secret that a proposal would tell."""
+    registry = desk.exchange.registry
+    if desk.acting is not None and not request.public_key:
+        raise RequestError(SECRET_IN_PROPOSAL)
+    if Scope.OPERATE in request.scopes and (
+        participant_of(registry, request.account) != participant_of(registry, caller.account)
+    ):
+        refuse_alone(desk)
 
 
 _OPERATE, _SEE, _ANY = (Scope.OPERATE,), (Scope.OPERATE, Scope.AUDIT), tuple(Scope)

@@ -2,7 +2,7 @@
 
 from api.errors import RequestError
 from api.titles import ESCROW_NAME
-from api.v1.desk import Action, Caller, Desk, register, submit
+from api.v1.desk import Action, Caller, Desk, refuse_alone, register, submit
 from api.v1.problems import OTHER_TERMS, RESERVED_NAME, UNKNOWN_ACCOUNT, UNKNOWN_PARTICIPANT, refused_document
 from api.v1.purses import participant_of
 from api.v1.schemas import (
@@ -27,8 +27,13 @@ _RESERVED = (ESCROW_NAME, COLLATERAL_PREFIX, KEY_PREFIX)
 
 
 async def create_participant(desk: Desk, caller: Caller, request: NewParticipant) -> ParticipantAnswer:
-    """Create a participant with its accounts, or add the accounts that are missing."""
+    """Create a participant with its accounts, or add the accounts that are missing.
+
+    Where four eyes are required, operators are created by a proposal that another one approves.
+    """
     role = Role(request.role)
+    if role is Role.OPERATOR:
+        refuse_alone(desk)
     registry = desk.exchange.registry
     accounts = request.accounts or (NewAccount(name=request.name),)
     for account in accounts:
@@ -73,8 +78,13 @@ async def set_account_state(desk: Desk, caller: Caller, request: AccountStateReq
 
 def refuse_reserved(name: str) -> None:
     """Refuse a name that an account of the exchange's own has, or may have one day: it would be taken for that."""
-    if name.startswith(_RESERVED):
+    if is_reserved(name):
         raise RequestError(RESERVED_NAME)
+
+
+def is_reserved(name: str) -> bool:
+    """Tell whether an account of such a name is the exchange's own, with which nobody trades."""
+    return name.startswith(_RESERVED)
 
 
 async def _ensure_account(desk: Desk, participant: str, role: Role, request: NewAccount) -> None:

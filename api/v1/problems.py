@@ -61,6 +61,12 @@ NOT_A_BROKER = Problem(403, -8048, "Brokers alone do this, and for accounts of t
 RESERVED_NAME = Problem(
     400, -8109, "The exchange's own accounts begin with ESCROW, collateral. or key.: choose another name."
 )
+KEYLESS_ACCOUNT = Problem(
+    403, -8110, "The exchange itself keeps this account: make a key for an account that somebody trades with."
+)
+SECRET_IN_PROPOSAL = Problem(
+    400, -8111, "A proposal tells no secret: name in it the public_key of a pair of the holder's own."
+)
 TOO_MANY_APPLICATIONS = Problem(503, -8049, "Too many applications wait already: try again tomorrow.", 3600)
 NEEDS_APPROVAL = Problem(403, -8090, "Two operators decide on this: POST /v1/proposals, and let another approve it.")
 NO_REASON = Problem(400, -8098, "Say why in the query string's 'reason', or in 'note' where the body has one.")

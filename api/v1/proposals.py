@@ -8,7 +8,20 @@ from pydantic import BaseModel, ValidationError
 
 from api.call import Answer
 from api.errors import OVERLOADED, STATUS_UNKNOWN, STOPPED, RequestError
-from api.v1 import admission, defaults, funds, instruments, licences, methodologies, series, tiers, transfers, venue
+from api.v1 import (
+    admission,
+    defaults,
+    funds,
+    instruments,
+    keys,
+    licences,
+    methodologies,
+    participants,
+    series,
+    tiers,
+    transfers,
+    venue,
+)
 from api.v1.admissionschemas import (
     DecisionRequest,
     FourEyesRequest,
@@ -18,7 +31,7 @@ from api.v1.admissionschemas import (
     ProposalsRequest,
 )
 from api.v1.desk import Acting, Action, Caller, Desk, reason_of, refuse_rejected, register
-from api.v1.grave import GRAVE_ACTS, named
+from api.v1.grave import GRAVE_ACTS, OPERATORS_ACTS, named
 from api.v1.problems import NOT_A_GRAVE_ACT, invalid_request, refused_document
 from api.v1.purses import participant_of
 from exchange.core.types import SECOND_NS
@@ -175,10 +188,13 @@ ACTIONS = (
     Action("GET", "/v1/proposals", list_proposals, ProposalsRequest, ProposalsAnswer, _SEE),
 )
 _PASSING = (OVERLOADED, STATUS_UNKNOWN, STOPPED)  # the proposal stays open
-_MODULES = (admission, defaults, funds, instruments, licences, methodologies, series, tiers, transfers, venue)
+_MODULES = (
+    *(admission, defaults, funds, instruments, keys, licences),
+    *(methodologies, participants, series, tiers, transfers, venue),
+)
 _ACTS: dict[str, Action] = {
     name: action
     for actions in (ACTIONS, *[module.ACTIONS for module in _MODULES])
     for action in actions
-    if (name := named(action.method, action.path)) in GRAVE_ACTS
+    if (name := named(action.method, action.path)) in GRAVE_ACTS | OPERATORS_ACTS
 }

@@ -4,14 +4,14 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from api.errors import RequestError
+from api.errors import RequestError, rejection
 from api.v1.desk import Action, Caller, Desk, register, submit
 from api.v1.participants import account_answer
 from api.v1.problems import UNKNOWN_ACCOUNT
 from api.v1.reference import find_instrument
 from api.v1.schemas import REQUEST, AccountAnswer, AccountNumber, Rate, SymbolName
 from exchange.core import commands
-from exchange.core.types import FEE_TIERS
+from exchange.core.types import FEE_TIERS, CommandKind, RejectReason
 from exchange.registry.documents import Scope
 from exchange.registry.people import AccountTierSet
 
@@ -74,6 +74,8 @@ async def set_account_tier(desk: Desk, caller: Caller, request: AccountTierReque
 async def set_fee_schedule(desk: Desk, caller: Caller, request: ScheduleRequest) -> ScheduleAnswer:
     """Set what every tier pays on an instrument."""
     index = find_instrument(desk, request.symbol).index
+    if min(maker for maker, _ in request.rates) < -min(taker for _, taker in request.rates):
+        raise RequestError(rejection(RejectReason.INVALID_PARAMETER, CommandKind.SET_FEES))  # before a tier has changed
     made = [commands.set_fees(index, maker, taker, tier) for tier, (maker, taker) in enumerate(request.rates)]
     await submit(desk, b"".join(made))
     return _answer(desk, request.symbol)

@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from api.v1.problems import KEYLESS_ACCOUNT
 from tests.api.v1.office import SYMBOL, Client, Office, office
 from tests.api.v1.test_orders import done, order, refused
 
@@ -44,6 +45,17 @@ def test_a_key_may_have_a_public_half_only(house: Any) -> None:
     assert refused(ed25519(buyer.http, made["key"], other, "GET", "/v1/orders")) == (400, -1022)
     wrong = served.operator.post("/v1/keys", account=buyer.account, scopes=["read"], public_key="AAAA")
     assert refused(wrong) == (400, -8122)
+
+
+def test_nobody_has_a_key_for_what_stands_behind_a_key(house: Any) -> None:
+    served, _ = house
+    broker = served.admit("broker", "read", "trade", role="broker")
+    done(served.operator.post("/v1/deposits", account=broker.account, amount="5"))
+    broker.nominate("3", asset="CNY")
+    behind = done(broker.get("/v1/nominations", key=broker.key))["account"]
+    for client in (broker, served.operator):
+        made = client.post("/v1/keys", account=behind, scopes=["read", "trade"])
+        assert refused(made) == (403, KEYLESS_ACCOUNT.code)
 
 
 def test_a_key_is_rotated_without_a_pause(house: Any) -> None:

@@ -3,15 +3,17 @@
 import asyncio
 import json
 import shutil
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from api.v1.desk import NOT_ACTIVE
-from api.v1.grave import GRAVE_ACTS
-from api.v1.problems import NEEDS_APPROVAL, NO_REASON, NOT_A_GRAVE_ACT
+from api.v1.grave import GRAVE_ACTS, OPERATORS_ACTS
+from api.v1.problems import NEEDS_APPROVAL, NO_REASON, NOT_A_GRAVE_ACT, SECRET_IN_PROPOSAL
 from api.v1.proposals import _ACTS
 from exchange.registry.people import ProposalActed, ProposalCarriedOut
 from exchange.sequencer import Stopped
@@ -102,8 +104,32 @@ def test_what_is_no_act_or_not_well_formed_cannot_be_proposed(desk: Office) -> N
     assert desk.buyer.post("/v1/proposals", act="PUT /v1/fees", body="{}").status_code == 401
 
 
+def test_nobody_makes_an_operator_alone(desk: Office) -> None:
+    straw = {"name": "straw", "role": "operator"}
+    for refused in (
+        desk.operator.post("/v1/keys", account=desk.second.account, scopes=["read", "operate"]),
+        desk.operator.post("/v1/participants", **straw),
+        desk.operator.post("/v1/participants", name="second", role="operator", accounts=[{"name": "further"}]),
+    ):
+        assert (refused.status_code, refused.json()["code"]) == (403, NEEDS_APPROVAL.code)
+    assert desk.operator.post("/v1/keys", account=desk.operator.account, scopes=["operate"]).status_code == 200
+    assert desk.operator.post("/v1/keys", account=desk.buyer.account, scopes=["read"]).status_code == 200
+    made = _decide(desk.second, _propose(desk, "POST /v1/participants", **straw))
+    assert (made["state"], desk.exchange.registry.participant("straw").role) == ("done", "operator")
+
+
+def test_two_operators_make_a_third_ones_key_of_a_public_half_alone(desk: Office) -> None:
+    terms = {"account": desk.second.account, "scopes": ["operate"]}
+    told = _decide(desk.second, _propose(desk, "POST /v1/keys", **terms))
+    assert (told["state"], told["code"]) == ("failed", SECRET_IN_PROPOSAL.code)
+    public = b64encode(Ed25519PrivateKey.generate().public_key().public_bytes_raw()).decode()
+    made = _decide(desk.second, _propose(desk, "POST /v1/keys", **terms, public_key=public))
+    assert (made["state"], json.loads(made["answer"])["secret"]) == ("done", "")
+    assert desk.desk.keys.credential(json.loads(made["answer"])["key"]).account == desk.second.account
+
+
 def test_every_grave_act_can_be_proposed() -> None:
-    assert set(_ACTS) == GRAVE_ACTS
+    assert set(_ACTS) == GRAVE_ACTS | OPERATORS_ACTS
 
 
 def test_a_proposal_says_why(desk: Office) -> None:

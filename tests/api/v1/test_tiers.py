@@ -66,6 +66,10 @@ def test_a_rebate_that_some_taker_does_not_pay_for_is_refused(desk: Office) -> N
     assert desk.operator.http.get("/v1/fee-schedule", params={"symbol": SYMBOL}).json() == before
     unknown = desk.operator.put("/v1/fee-schedule", symbol="TA.NONE", rates=RATES)
     assert unknown.json()["code"] == UNKNOWN_SYMBOL.code
+    for rates in ([[0, 20], [-10, 30], [0, 1]], [[-10, 30], [0, 9]], [[0, 9], [-10, 30]], [[-1, 0]]):
+        half = desk.operator.put("/v1/fee-schedule", symbol=SYMBOL, rates=rates)
+        assert half.json()["code"] == wrong.json()["code"]
+        assert desk.operator.http.get("/v1/fee-schedule", params={"symbol": SYMBOL}).json() == before
     assert desk.operator.put("/v1/fee-schedule", symbol=SYMBOL, rates=[[0, 1]] * 9).status_code == 400
     assert desk.operator.put("/v1/fees", symbol=SYMBOL, maker_bps=0, taker_bps=1, tier=8).status_code == 400
 
