@@ -26,9 +26,11 @@ from api.v1.orderanswers import OrderAnswers
 from api.v1.problems import (
     FOREIGN_ACCOUNT,
     NEEDS_APPROVAL,
+    NO_ACCOUNT_LEFT,
     NO_REASON,
     NOT_JSON,
     REASON_TOO_LONG,
+    TOO_MANY_ACCOUNTS,
     invalid_request,
     refused_document,
 )
@@ -39,7 +41,8 @@ from exchange.core.records import COMMAND
 from exchange.core.types import AccountState, CommandKind, EventKind, RejectReason
 from exchange.events import Event
 from exchange.registry.acts import TERMS_CHARACTERS_MAX, WHY_CHARACTERS_MAX, OperatorActed
-from exchange.registry.documents import Document, Scope, commands_of, encode
+from exchange.registry.documents import AccountNamed, Document, Scope, commands_of, encode
+from exchange.registry.entries import EXCHANGE_NAME
 from exchange.registry.people import ProposalActed
 from exchange.registry.registry import DocumentRefusedError
 from exchange.sequencer import Overloaded, Stopped
@@ -50,6 +53,7 @@ T = TypeVar("T")
 NOT_ACTIVE = rejection(RejectReason.ACCOUNT_NOT_ACTIVE, CommandKind.TRANSFER)
 ENDING_MOVES = frozenset(("unlist", "cancel"))  # of register entries
 BODY_BYTES_MAX = 64 * 1024
+ACCOUNTS_OF_ONE_MAX = 8_192  # of one participant, those behind its keys included
 SEES_ALL = frozenset((Scope.OPERATE, Scope.AUDIT))
 OWN_NAMES = Names("quantity", "price", "stop_price", "displayed", "amount")
 REASON = "reason"  # of an operator's act, in the query string
@@ -275,10 +279,21 @@ async def ask(desk: Desk, question: Callable[[Engine], T]) -> T:
 async def register(desk: Desk, document: Document, commands: bytes = b"") -> list[Event]:
     """Write a document down with the commands that make it true, and further ones; the caller holds the lock."""
     assert desk.registrations.locked()
+    if isinstance(document, AccountNamed):
+        _refuse_account(desk, document)
     try:
         return await submit(desk, commands_of(document) + commands, encode(document))
     except DocumentRefusedError as error:
         raise RequestError(refused_document(error.reason, str(error))) from None
+
+
+def _refuse_account(desk: Desk, document: AccountNamed) -> None:
+    """Refuse an account that the engine has no room for, or one too many of a participant's, before it is named."""
+    registry, accounts_max = desk.exchange.registry, desk.exchange.config.capacity.accounts
+    if document.participant != EXCHANGE_NAME and len(registry.accounts_of(document.participant)) >= ACCOUNTS_OF_ONE_MAX:
+        raise RequestError(TOO_MANY_ACCOUNTS)
+    if document.index >= accounts_max:
+        raise RequestError(NO_ACCOUNT_LEFT)
 
 
 async def _admit(desk: Desk, action: Action, bodies: Limiter, call: Call, receive: Receive) -> Caller:

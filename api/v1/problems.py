@@ -67,6 +67,10 @@ KEYLESS_ACCOUNT = Problem(
 SECRET_IN_PROPOSAL = Problem(
     400, -8111, "A proposal tells no secret: name in it the public_key of a pair of the holder's own."
 )
+TOO_MANY_ACCOUNTS = Problem(409, -8112, "The participant has as many accounts as it can: use those that are there.")
+NO_ACCOUNT_LEFT = Problem(
+    503, -8113, "The exchange has no room for another account: ask its operator to make it larger."
+)
 TOO_MANY_APPLICATIONS = Problem(503, -8049, "Too many applications wait already: try again tomorrow.", 3600)
 NEEDS_APPROVAL = Problem(403, -8090, "Two operators decide on this: POST /v1/proposals, and let another approve it.")
 NO_REASON = Problem(400, -8098, "Say why in the query string's 'reason', or in 'note' where the body has one.")

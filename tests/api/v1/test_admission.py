@@ -1,11 +1,12 @@
 """From an application to a trader, and what restriction, suspension and closing do."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from api.v1.desk import NOT_ACTIVE
-from api.v1.problems import NOT_A_BROKER
+from api.v1.problems import NO_ACCOUNT_LEFT, NOT_A_BROKER, TOO_MANY_ACCOUNTS
 from tests.api.v1.office import SYMBOL, Office, office
 
 
@@ -65,6 +66,23 @@ def test_a_tier_and_a_standing_are_shown(desk: Office) -> None:
     told = desk.operator.put("/v1/tier", participant="alice", tier=3).json()
     assert (told["standing"], told["tier"], told["accounts"][0]["name"]) == ("active", 3, "alice")
     assert desk.operator.put("/v1/tier", participant="nobody", tier=3).status_code == 404
+
+
+def test_accounts_are_named_as_long_as_there_is_room(desk: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    crowd = desk.admit("crowd", "trade", role="broker")
+    named = desk.exchange.registry.next_account
+    with monkeypatch.context() as narrow:
+        narrow.setattr("api.v1.desk.ACCOUNTS_OF_ONE_MAX", 1)
+        assert crowd.post("/v1/subaccounts", name="second").json()["code"] == TOO_MANY_ACCOUNTS.code
+    config = desk.exchange.config
+    full = replace(config, capacity=config.capacity._replace(accounts=named))
+    with monkeypatch.context() as narrow:
+        narrow.setattr(desk.exchange, "config", full)
+        assert crowd.post("/v1/subaccounts", name="second").json()["code"] == NO_ACCOUNT_LEFT.code
+        made = desk.operator.post("/v1/participants", name="late", role="trader")
+        assert (made.status_code, made.json()["code"]) == (503, NO_ACCOUNT_LEFT.code)
+    assert desk.exchange.registry.next_account == named
+    assert crowd.post("/v1/subaccounts", name="second").json()["account"] == named
 
 
 def test_a_broker_opens_accounts_and_keys_for_its_clients(desk: Office) -> None:
