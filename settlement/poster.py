@@ -23,7 +23,7 @@ from exchange.events import EventReader
 from settlement import chain, child, config
 from settlement.batch import Batch, State, prepare, resume
 from settlement.connect import PASSING_ERRORS, POSTER_ROLE, UnsafeServerError, check_durability, connect
-from settlement.posting import Loaded, SupersededError, load, post
+from settlement.posting import CursorMovedError, Loaded, SupersededError, load, post
 from settlement.records import shard_base
 from settlement.watch import Timer, Waiter, Watch, pause
 
@@ -104,7 +104,7 @@ class Poster:
                     return
                 finally:
                     await connection.close(timeout=config.CONNECT_SECONDS_MAX)
-            except PASSING_ERRORS as error:
+            except (*PASSING_ERRORS, CursorMovedError) as error:
                 if stop.is_set():
                     return
                 seconds = config.RETRY_SECONDS[min(failures, len(config.RETRY_SECONDS) - 1)]

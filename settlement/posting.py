@@ -16,6 +16,7 @@ from settlement.connect import fetch_records
 from settlement.records import BALANCE, COLUMNS, INSTRUMENT, PARTITIONED, SHARD_BITS, TABLES, shard_base
 
 _CURSOR = "SELECT batch, sealed_seq, hash, period_events FROM ledger.settle_cursor WHERE shard = $1"
+_EPOCH = "SELECT epoch FROM ledger.settle_cursor WHERE shard = $1"
 _INSTRUMENTS = f"SELECT {COLUMNS['instruments']} FROM ledger.instruments WHERE shard = $1 ORDER BY instrument"  # noqa: S608
 _BALANCES = f"SELECT {COLUMNS['balance_log']} FROM ledger.shard_balances WHERE batch >> {SHARD_BITS} = $1"  # noqa: S608
 _BLOCK = "SELECT hash FROM ledger.batches WHERE last_seq = $1 AND first_seq <= $1 ORDER BY first_seq DESC LIMIT 1"
@@ -28,7 +29,11 @@ INSERT INTO ledger.batches (batch, first_seq, last_seq, command_sequence, last_t
 
 
 class SupersededError(Exception):
-    """Another poster has moved the cursor or started since: this one stops."""
+    """Another poster has started since: this one stops."""
+
+
+class CursorMovedError(Exception):
+    """The cursor is this poster's and stands elsewhere: a commit that it never heard of came through after all."""
 
 
 class Loaded(NamedTuple):
@@ -39,7 +44,12 @@ class Loaded(NamedTuple):
 
 
 async def load(connection: asyncpg.Connection, shard: int = 0) -> Loaded:
-    """Return where a shard's ledger stands; LookupError if there is no such shard."""
+    """Return where a shard's ledger stands, all of it at one moment; LookupError if there is no such shard."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        return await _load(connection, shard)
+
+
+async def _load(connection: asyncpg.Connection, shard: int) -> Loaded:
     row = await connection.fetchrow(_CURSOR, shard)
     if row is None:
         raise LookupError(f"the ledger has no shard {shard}: open it first")
@@ -56,10 +66,13 @@ async def load(connection: asyncpg.Connection, shard: int = 0) -> Loaded:
 
 
 async def post(connection: asyncpg.Connection, batch: Batch, epoch: int | None) -> None:
-    """Commit a batch together with the cursor, or raise SupersededError and change nothing."""
+    """Commit a batch together with the cursor, or raise SupersededError or CursorMovedError and change nothing."""
     done = await (_post_small if _is_small(batch) else _post_copies)(connection, batch, epoch)
     if not done:
-        raise SupersededError(f"the cursor is no longer at event {batch.first_seq - 1} of epoch {epoch}")
+        place = f"the cursor is no longer at event {batch.first_seq - 1}"
+        if epoch is not None and await connection.fetchval(_EPOCH, batch.shard) == epoch:
+            raise CursorMovedError(place)
+        raise SupersededError(f"{place} of epoch {epoch}")
 
 
 def _is_small(batch: Batch) -> bool:

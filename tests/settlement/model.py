@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from exchange.core.types import EventKind, Side
 from settlement.batch import State, prepare
 from settlement.connect import POSTER_ROLE, connect
-from settlement.posting import SupersededError, post
+from settlement.posting import CursorMovedError, SupersededError, post
 from tests.settlement.builders import CASH, CASH_AT_START, LOT_UNITS, UNITS_AT_START, event, market, stream, trade
 from tests.settlement.posting import stand
 
@@ -164,7 +164,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self._wait(post(self.connection, batch, self.epoch))
         self.state = after
         if again:
-            with pytest.raises(SupersededError):
+            with pytest.raises(CursorMovedError):
                 self._wait(post(self.connection, batch, self.epoch))
         self.compare()
 

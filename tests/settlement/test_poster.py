@@ -21,12 +21,12 @@ from exchange.config import EVENT_FOLDER
 from exchange.core.types import EventKind
 from exchange.events import EventLog
 from settlement import balances, config, poster
-from settlement.batch import genesis, prepare
+from settlement.batch import Batch, genesis, prepare
 from settlement.connect import UnsafeServerError
 from settlement.embedded import Embedded
 from settlement.migrate import migrate
 from settlement.poster import EXIT_SUPERSEDED, ForeignLedgerError, Poster, spawn
-from settlement.posting import SupersededError
+from settlement.posting import CursorMovedError, SupersededError
 from tests.settlement.builders import CASH, CASH_AT_START, Events, event, history, market, quiet, stream
 from tests.settlement.conftest import SMALL
 from tests.settlement.posting import contents, execute, fetch, next_batch, post_all
@@ -169,11 +169,27 @@ def test_a_batch_delivered_twice_counts_once(dsn: str) -> None:
         batch = await next_batch(dsn, events)
         connection = await poster.connect(dsn, poster.POSTER_ROLE)
         await poster.post(connection, batch, 0)
-        with pytest.raises(SupersededError):
+        with pytest.raises(CursorMovedError):
             await poster.post(connection, batch, 0)
         await connection.close()
 
     asyncio.run(twice())
+    _check_exact(dsn, events)
+
+
+def test_a_commit_that_nobody_heard_of_is_found_and_posting_goes_on(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    events, post, posted = history(100), poster.post, []
+
+    async def post_unheard(connection: asyncpg.Connection, batch: Batch, epoch: int | None) -> None:
+        """Commit a batch as if its answer were lost and the commit came through behind the next reading."""
+        posted.append(batch.batch)
+        if len(posted) == 2:
+            await post(connection, batch, epoch)
+        await post(connection, batch, epoch)
+
+    monkeypatch.setattr(poster, "post", post_unheard)
+    asyncio.run(_run_until(Poster(dsn, Events(events), 10), dsn, len(events)))
+    assert posted == sorted(set(posted))
     _check_exact(dsn, events)
 
 
@@ -184,7 +200,7 @@ def test_overlapping_batches_are_refused(dsn: str) -> None:
         late = await next_batch(dsn, events)
         await post_all(dsn, events[:40])
         connection = await poster.connect(dsn, poster.POSTER_ROLE)
-        with pytest.raises(SupersededError):
+        with pytest.raises(CursorMovedError):
             await poster.post(connection, late, 0)
         await connection.close()
         await post_all(dsn, events)
