@@ -37,14 +37,14 @@ def is_compiled(capacity: Capacity) -> bool:
     return not jit.JIT_ENABLED or _mark(capacity).exists()
 
 
-def compile_apart(*capacities: Capacity) -> None:
-    """Compile for capacities in other processes, and wait; an exception meanwhile, as from a signal, ends them at once.
+def compile_apart(capacity: Capacity) -> None:
+    """Compile in other processes, and wait for them; an exception meanwhile, as from a signal, ends them at once.
 
     What may go wrong there goes wrong again where the kernel is used, and is told there.
     """
     children: list[subprocess.Popen[bytes]] = []
     try:
-        for rows in (*capacities, ()):
+        for rows in (capacity, ()):
             line = [*PROGRAM, str(os.getpid()), *map(str, rows)]
             children.append(subprocess.Popen(line, stdin=subprocess.DEVNULL, start_new_session=True))  # noqa: S603 - ourselves
         statuses = [child.wait() for child in children]
@@ -53,8 +53,7 @@ def compile_apart(*capacities: Capacity) -> None:
             child.kill()
             child.wait()
     if not any(statuses):
-        for capacity in capacities:
-            _mark(capacity).touch()
+        _mark(capacity).touch()
 
 
 def _mark(capacity: Capacity) -> Path:

@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +11,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 DATA_DEFAULT = "../shared/data"
 LONGEST = (  # begun first, so that no worker ends with one of them while the others idle
-    "exchange/core/test_engine.py",  # compiles with checks of bounds, while another worker
-    "exchange/core/test_orders.py",  # compiles for the smallest capacity
-    "api/test_cli.py",
+    "api/test_cli.py",  # compiles the kernel as it is served, and has the time for it, while another worker
+    "exchange/core/test_engine.py",  # compiles that of the tests, with and without checks of bounds,
     "system/test_kill.py",
-    "exchange/core/test_limits.py",
+    "exchange/core/test_limits.py",  # and then the smallest
     "system/test_licences.py",
     "system/test_openapi_requests.py",
     "exchange/test_server.py",
@@ -38,19 +35,6 @@ LONGEST = (  # begun first, so that no worker ends with one of them while the ot
     "benchmarks/test_flash1.py",
     "system/test_connector.py",
 )
-
-COMPILE = """
-from api.kernel import compile_apart, is_compiled
-from exchange.core.state import PRODUCTION, TEST
-if missing := [capacity for capacity in (PRODUCTION, TEST) if not is_compiled(capacity)]:
-    compile_apart(*missing)
-"""
-
-
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """Compile what most tests need before workers share them out: it takes a minute, and each test has a time limit."""
-    if getattr(session.config.option, "numprocesses", None):
-        subprocess.run([sys.executable, "-c", COMPILE], cwd=ROOT, check=False)  # where it fails the tests will tell
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

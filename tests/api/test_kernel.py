@@ -13,7 +13,7 @@ import pytest
 from api import kernel
 from api.kernel import compile_apart, is_compiled
 from exchange.core import jit
-from exchange.core.state import PRODUCTION, TEST
+from exchange.core.state import TEST
 from tests.conftest import ROOT
 
 START_S = 60
@@ -37,9 +37,8 @@ def test_a_mark_stands_for_the_sources_and_the_capacity_that_were_compiled(
 ) -> None:
     monkeypatch.setattr(jit.config, "CACHE_DIR", str(tmp_path))  # of this process, not of the other
     assert not is_compiled(TEST)
-    compile_apart(TEST, PRODUCTION)
+    compile_apart(TEST)
     assert is_compiled(TEST)
-    assert is_compiled(PRODUCTION)
     assert not is_compiled(TEST._replace(orders=TEST.orders + 1))
     monkeypatch.setattr(kernel.engine, "__file__", kernel.__file__)
     assert not is_compiled(TEST)
