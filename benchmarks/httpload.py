@@ -62,10 +62,10 @@ class HttpLoad:
                 answers.append(self._answer(line))
                 at = now()
                 latencies.append(at - sent_s.pop(number))
-                request = next(rest, None) if at < end else None
-                if request is not None:
+                following = next(rest, None) if at < end else None
+                if following is not None:
                     sent_s[number] = at
-                    line.send(request)
+                    line.send(following)
         return Played(now() - begin, time.process_time() - cpu_begin, latencies, answers)
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -209,7 +209,8 @@ def table(ours: dict[str, Timing], others: dict[str, dict[str, Timing | str]]) -
     for flow in ours:
         shown.add_column(flow, justify="right", no_wrap=True)
     shown.add_column("trades")
-    for package, timings in {OURS: ours, **others}.items():
+    books: dict[str, Mapping[str, Timing | str]] = {OURS: ours, **others}
+    for package, timings in books.items():
         cells = [cell(timings[flow], mine) if flow in timings else "" for flow, mine in ours.items()]
         shown.add_row(f"[bold]{package}[/]\n{does[package]}", *cells, verdict(timings.values()))
     return shown

@@ -59,7 +59,7 @@ def whole(registry: Registry, bodies: InstrumentBodies) -> int:
     """Make the list of all instruments; return its size."""
     found, step = list(registry.instruments), INSTRUMENTS_PER_TURN
     pages = [bodies.page(begin // step, found[begin : begin + step])[0] for begin in range(0, len(found), step)]
-    return len(b",".join(pages))
+    return len(b",".join(page.text for page in pages))
 
 
 def traded(count: int) -> tuple[MarketData, list[Event]]:

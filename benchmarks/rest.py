@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -179,7 +179,7 @@ def run_server(directory: Path, gateways: int, *, settlement: bool) -> None:
         uvloop.run(serve_exchange(directory, gateways))
         return
     options = compose.Options(directory, "127.0.0.1", 0, limits=UNLIMITED, gateways=gateways)
-    port = compose.Observer(str, lambda started: tell_port(int(started.url.rpartition(":")[2])))
+    port = compose.Observer(lambda _: None, lambda started: tell_port(int(started.url.rpartition(":")[2])))
     compose.run(options, port)
 
 
@@ -243,7 +243,7 @@ def matching_engine_request(order: Order) -> bytes:
     return json_request(f"/markets/{SYMBOL}/orders", fields)
 
 
-def json_request(path: str, fields: dict[str, object]) -> bytes:
+def json_request(path: str, fields: Mapping[str, object]) -> bytes:
     """Return an HTTP request with a JSON body."""
     body = json.dumps(fields)
     head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
@@ -357,14 +357,8 @@ def figure(result: Played, spent: Spent, stolen_percent: float) -> Figure:
     """Return what a round says."""
     count, latencies = len(result.latencies_s), sorted(result.latencies_s)
     each = [seconds / count * 1e6 for seconds in (spent.total, *spent, result.cpu_s)]
-    return Figure(
-        count / result.seconds,
-        *each,
-        100 * result.cpu_s / result.seconds,
-        latencies[count // 2] * 1e6,
-        latencies[count * 99 // 100] * 1e6,
-        stolen_percent,
-    )
+    load_percent, p50, p99 = 100 * result.cpu_s / result.seconds, latencies[count // 2], latencies[count * 99 // 100]
+    return Figure._make([count / result.seconds, *each, load_percent, p50 * 1e6, p99 * 1e6, stolen_percent])
 
 
 def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Figure]:

@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
@@ -241,7 +242,7 @@ async def run_single(dsn: str, opening: np.ndarray, trading: np.ndarray, size: i
     connection = await asyncpg.connect(await fresh(dsn), server_settings={"role": POSTER_ROLE})
     state = await open_market(connection, opening)
     prepared = batches(state, trading, size)
-    return await timed(connection, len(trading), [lambda batch=batch: post(connection, batch, 0) for batch in prepared])
+    return await timed(connection, len(trading), [partial(post, connection, batch, 0) for batch in prepared])
 
 
 async def run_many(dsn: str, opening: np.ndarray, trading: np.ndarray, size: int) -> Figure:
@@ -258,7 +259,7 @@ async def run_many(dsn: str, opening: np.ndarray, trading: np.ndarray, size: int
                 places = ", ".join(f"${number}" for number in range(1, len(rows[0]) + 1))
                 await connection.executemany(f"INSERT INTO bare_{table} VALUES ({places})", rows)
 
-    return await timed(connection, len(trading), [lambda batch=batch: insert(batch) for batch in prepared])
+    return await timed(connection, len(trading), [partial(insert, batch) for batch in prepared])
 
 
 async def timed(
@@ -281,13 +282,13 @@ async def timed(
 async def table_bytes(dsn: str) -> tuple[float, float]:
     """Return bytes a trade of the tables of the last run, without indexes and with them."""
     connection = await asyncpg.connect(urlunsplit(urlsplit(dsn)._replace(path=f"/{DATABASE}")))
-    row = await connection.fetchrow(
+    ((bare, indexed),) = await connection.fetch(
         "SELECT sum(pg_relation_size(oid)), sum(pg_total_relation_size(oid)) FROM pg_class"
         r" WHERE relkind = 'r' AND (relname ~ '^(trades|movements)_0_\d+$' OR relname = 'balance_log')"
     )
     count = await connection.fetchval("SELECT count(*) FROM ledger.trades")
     await connection.close()
-    return float(row[0]) / count, float(row[1]) / count
+    return float(bare) / count, float(indexed) / count
 
 
 def restart_seconds(server: Embedded) -> float:
@@ -316,7 +317,7 @@ class Variant(NamedTuple):
     accounts: int
     name: str
     run: Run
-    count: int  # trades
+    trades: int
 
 
 def variants(options: argparse.Namespace) -> list[Variant]:
@@ -371,7 +372,7 @@ async def measure(dsn: str, options: argparse.Namespace) -> Table:
 
 async def _medians(dsn: str, variant: Variant, rounds: int) -> tuple[list[float], float]:
     """Return the medians of a variant's figures, and of the disk's probe before each round."""
-    opening, trading = market(variant.accounts), trades(variant.count, variant.accounts)
+    opening, trading = market(variant.accounts), trades(variant.trades, variant.accounts)
     found, probes = [], []
     for _ in range(rounds):
         probes.append(fdatasync_us(Path(tempfile.gettempdir())))

@@ -154,11 +154,11 @@ async def run_server(directory: Path, gateways: int, keys: int, profile: Path | 
     services = Services.of(exchange, vault, UNLIMITED)
     desk = Desk.of(exchange, None, services.keys, vault, services.limiter)
     application = create_app(services, [routes(desk)])
-    profiler = cProfile.Profile(time.thread_time) if profile else None
-    if profiler:
+    profiler = cProfile.Profile(time.thread_time)
+    if profile:
         profiler.enable()
     await serve(application, "127.0.0.1", 0, stop=stop, ready=lambda port: print(port, flush=True))
-    if profiler:
+    if profile:
         profiler.disable()
         pstats.Stats(profiler).dump_stats(profile)
 
