@@ -19,8 +19,11 @@ log = structlog.get_logger()
 
 async def burn_seats(exchange: Exchange, titles: Titles, now_ns: int) -> None:
     """Burn the seats that are over now. The log must have been followed to its end: what it says is not done again."""
-    for over in await titles.seats.over(now_ns):
-        await _burn(exchange, over)
+    after = 0
+    while page := await titles.seats.over(now_ns, after):  # those that cannot be burned yet hold up nobody
+        for over in page:
+            await _burn(exchange, over)
+        after = page[-1].entitlement
     for index in await titles.seats.revoked():
         instrument = exchange.registry.instrument_at(index)
         assert instrument is not None

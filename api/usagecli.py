@@ -4,17 +4,17 @@ A batch whose answer did not come is sent again under its number, and the exchan
 again counts nothing twice, for each record has its id.
 """
 
-import time
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
-import httpx
 import msgspec
 import typer
 
-from api.client.faults import Refused
+from api.client.conduct import Patience
+from api.client.faults import BadAddressError, ClientError, ConnectionFailedError, OutcomeUnknownError, Refused
 from api.client.feed import Parted
-from api.client.rest import URL
+from api.client.operations import Access, Operation
+from api.client.rest import URL, Client
 from api.client.signing import BadKeyError, Key, find_key
 from api.client.streams import AllowanceStream
 from api.ledgercli import EXIT_DIFFERENCE, AsJson, bar, err, fail, out
@@ -24,10 +24,8 @@ from api.usagefiles import UsageFileError, batches, count
 from api.v1.metering import RECORDS_MAX, Record
 from settlement.progress import Progress
 
-ATTEMPTS_MAX = 8  # to hear an answer
+PATIENCE = Patience(attempts=8, first_s=0.5, longest_s=8.0, told_s_max=60.0)
 TIMEOUT_S = 60.0
-WAIT_S = 1.0
-PATIENCE_S = 60  # longer than that nobody waits for an exchange that says how long
 
 
 class Sent(NamedTuple):
@@ -41,49 +39,25 @@ class Sent(NamedTuple):
     overrun: int = 0
 
 
-class GatewayError(Exception):
-    """The exchange refused a batch, or was not reached; the message says which."""
+class _Counted(msgspec.Struct):
+    """What the answer to a batch counts."""
+
+    applied: int
+    duplicates: int
+    refused: int
+    tokens: int
+    overrun: int
 
 
-class Gateway:
-    """An issuer's way of reporting use."""
+def next_batch() -> Operation[dict[str, int]]:
+    """Ask for the number of the issuer's next batch."""
+    return Operation("GET", "/v1/usage-batch", dict[str, int], access=Access.SIGNED)
 
-    def __init__(self, url: str, key: Key, transport: httpx.BaseTransport | None = None) -> None:
-        """Report to an exchange with the issuer's key."""
-        self._http = httpx.Client(base_url=url, timeout=TIMEOUT_S, transport=transport)
-        self._key = key
 
-    def next_batch(self) -> int:
-        """Return the number of the next batch."""
-        return int(self._ask("GET", "/v1/usage-batch", b"")["batch"])
-
-    def send(self, number: int, records: list[Record]) -> dict[str, Any]:
-        """Send a batch until its answer is heard, and return that."""
-        return self._ask("POST", "/v1/usage", msgspec.json.encode({"batch": number, "records": records}))
-
-    def close(self) -> None:
-        """Hang up."""
-        self._http.close()
-
-    def _ask(self, method: str, path: str, body: bytes) -> dict[str, Any]:
-        for attempt in range(ATTEMPTS_MAX):
-            query = f"timestamp={time.time_ns() // 1_000_000}&recvWindow=60000"
-            signature = self._key.signer.sign(query.encode() + body)
-            headers = {"X-MBX-APIKEY": self._key.key, "content-type": "application/json"}
-            signed = httpx.QueryParams({"signature": signature})
-            try:
-                answer = self._http.request(method, f"{path}?{query}&{signed}", content=body, headers=headers)
-            except httpx.TransportError:
-                time.sleep(WAIT_S * attempt)
-                continue
-            if answer.status_code == 503 and int(answer.headers.get("retry-after", 0)) <= PATIENCE_S:
-                time.sleep(WAIT_S * attempt)
-                continue
-            told: dict[str, Any] = answer.json()
-            if answer.status_code != 200:
-                raise GatewayError(f"{told['code']}: {told['msg']}")
-            return told
-        raise GatewayError(f"no answer after {ATTEMPTS_MAX} attempts: send the file again, nothing counts twice")
+def report(number: int, records: list[Record]) -> Operation[_Counted]:
+    """Report use; the same batch again is answered as it was."""
+    body = msgspec.json.encode({"batch": number, "records": records})
+    return Operation("POST", "/v1/usage", _Counted, access=Access.SIGNED, body=body)
 
 
 def register(app: typer.Typer) -> None:
@@ -103,26 +77,24 @@ def send_file(
     as_json: AsJson = False,  # noqa: FBT002 - a switch
 ) -> None:
     """Report the use in a file; exit 1 if a record was refused."""
-    gateway = Gateway(url, _own_key(key_file))
     try:
-        with bar() as progress:
-            sent = send(gateway, file, key, size, progress)
-    except (GatewayError, UsageFileError) as error:
+        with Client(url, _own_key(key_file), patience=PATIENCE, timeout_s=TIMEOUT_S) as client, bar() as progress:
+            sent = send(client, file, key, size, progress)
+    except (ConnectionFailedError, OutcomeUnknownError) as error:
+        fail(f"{url}: {error}: send the file again, nothing counts twice")
+    except (ClientError, UsageFileError) as error:
         fail(str(error))
-    finally:
-        gateway.close()
     _show(sent, as_json=as_json)
     if sent.refused:
         raise typer.Exit(EXIT_DIFFERENCE)
 
 
-def send(gateway: Gateway, file: Path, key: str, size: int, progress: Progress) -> Sent:
+def send(client: Client, file: Path, key: str, size: int, progress: Progress) -> Sent:
     """Send all batches of a file, and return the sums."""
-    total, number = count(file), gateway.next_batch()
+    total, number = count(file), client.run(next_batch())["batch"]
     sums = Sent()
     for records in batches(file, key, size):
-        answer = gateway.send(number, records)
-        told = Sent(len(records), *[answer[name] for name in Sent._fields[1:]])
+        told = Sent(len(records), *msgspec.structs.astuple(client.run(report(number, records))))
         sums = Sent(*[before + now for before, now in zip(sums, told, strict=True)])
         progress("usage records", sums.records, total)
         number += 1
@@ -138,7 +110,10 @@ def watch(
 ) -> None:
     """Follow what API keys have left: your own, or with an issuer's metering key those with units of its series."""
     own = _own_key(key_file)
-    stream = AllowanceStream(url, own, *(keys or ()))
+    try:
+        stream = AllowanceStream(url, own, *(keys or ()))
+    except BadAddressError as error:
+        fail(str(error))
     try:
         for event in stream:
             if isinstance(event, Allowances | AllowancesChanged):

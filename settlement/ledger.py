@@ -108,9 +108,7 @@ class Ledger:
 
     async def balances_at(self, account: int, seq: int) -> list[Balance]:
         """Return what an account held in a shard behind one of its events, by asset."""
-        rows = await self.pool.fetch(
-            "SELECT asset, balance FROM ledger.balances_at($1) WHERE account = $2 ORDER BY asset", seq, account
-        )
+        rows = await self.pool.fetch("SELECT asset, balance FROM ledger.balances_of_at($1, $2)", account, seq)
         return [Balance(*row) for row in rows]
 
     async def fills(

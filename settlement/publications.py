@@ -14,7 +14,7 @@ from settlement.connect import PASSING_ERRORS, POSTER_ROLE, connect
 
 INDEX, SETTLEMENT = "index", "settlement"
 POLL_S = 1.0
-ROWS_MAX = 1_000  # of one answer
+ROWS_MAX = 1_000  # days of a history, names of a day
 _INSERT = (
     "INSERT INTO ledger.publications (kind, name, quote, day, version, body) VALUES ($1, $2, $3, $4, $5, $6)"
     " ON CONFLICT DO NOTHING"
@@ -59,10 +59,12 @@ async def everything(connection: asyncpg.Connection) -> dict[tuple[str, str, int
 
 
 async def history(pool: asyncpg.Pool, kind: str, name: str, before_day: int, limit: int) -> list[Publication]:
-    """Return every version of a price on the last days before a day, newest day and version first."""
+    """Return every version of a price on the last `limit` days before a day, newest day and version first."""
     rows = await pool.fetch(
         "SELECT kind, name, quote, day, version, body FROM ledger.publications"
-        " WHERE kind = $1 AND name = $2 AND day < $3 ORDER BY day DESC, quote, version DESC LIMIT $4",
+        " WHERE kind = $1 AND name = $2 AND day IN (SELECT DISTINCT day FROM ledger.publications"
+        " WHERE kind = $1 AND name = $2 AND day < $3 ORDER BY day DESC LIMIT $4)"
+        " ORDER BY day DESC, quote, version DESC",
         kind,
         name,
         before_day,

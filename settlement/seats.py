@@ -45,10 +45,13 @@ class Seats:
         """Share the pool of the register."""
         self.pool = pool
 
-    async def over(self, now_ns: int) -> list[Over]:
-        """Return the entitlements whose seats are to be burned now, oldest first."""
+    async def over(self, now_ns: int, after: int = 0) -> list[Over]:
+        """Return the entitlements behind one whose seats are to be burned now, oldest first, ESCROWS_MAX at most."""
         rows = await self.pool.fetch(
-            _OVER + " AND e.valid_until_ns <= $1 ORDER BY 1 LIMIT $2", now_ns, config.ESCROWS_MAX
+            _OVER + " AND e.valid_until_ns <= $1 AND e.entitlement > $2 ORDER BY 1 LIMIT $3",
+            now_ns,
+            after,
+            config.ESCROWS_MAX,
         )
         return [Over(*row) for row in rows]
 

@@ -77,7 +77,12 @@ async def statement(ledger: Ledger, account: int, asset: int, after_seq: int, up
 async def statement_between(
     ledger: Ledger, account: int, asset: int, from_ns: int, to_ns: int, shard: int = 0
 ) -> Statement:
-    """Return a statement of everything in a shard from one time to another, the latter not included."""
+    """Return a statement of everything in a shard from one time to another, the latter not included.
+
+    Raises StatementError like `statement`, and for a time that ends before it begins.
+    """
+    if to_ns < from_ns:
+        raise StatementError("it ends before it begins: ask for a later end")
     after_seq, upto_seq = [
         await ledger.pool.fetchval("SELECT ledger.seq_before($1, $2)", at_ns, shard) for at_ns in (from_ns, to_ns)
     ]

@@ -14,7 +14,7 @@ from api.client.faults import BadAddressError
 from api.client.methods import Awaited, Waiting
 from api.client.operations import Operation
 from api.client.signing import Key
-from api.client.wire import http_answer, http_request
+from api.client.wire import http_answer, http_request, http_url
 
 T = TypeVar("T")
 URL = "http://127.0.0.1:8080"
@@ -131,6 +131,6 @@ def lost(error: Exception) -> Lost:
 
 def _address(url: str) -> httpx.URL:
     try:
-        return httpx.URL(url)
+        return httpx.URL(http_url(url))
     except httpx.InvalidURL as error:
-        raise BadAddressError(f"no address of an exchange: {error}") from None
+        raise BadAddressError(f"no address of an exchange: {url}: {error}") from None

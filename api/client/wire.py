@@ -106,13 +106,21 @@ def reply_of(text: str | bytes) -> Reply | Cut | AccountEvent | None:
     return _EVENT.decode(text) if b'"subscriptionId"' in (text if isinstance(text, bytes) else text.encode()) else None
 
 
+def http_url(base: str) -> str:
+    """Return an HTTP address as it is; raise BadAddressError if it is none."""
+    try:
+        parts = urlsplit(base)
+        _ = parts.port  # what the one who connects will look at
+    except ValueError as error:
+        raise BadAddressError(f"no address of an exchange: {base}: {error}") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise BadAddressError(f"no address of an exchange: {base}: it begins with http:// or https://")
+    return base
+
+
 def websocket_url(base: str, path: str = WEBSOCKET_PATH) -> str:
     """Return the websocket address that belongs to an HTTP address; raise BadAddressError if that is none."""
-    try:
-        _ = urlsplit(base).port  # what the one who connects will look at
-    except ValueError as error:
-        raise BadAddressError(f"no address of an exchange: {error}") from None
-    return base.rstrip("/").replace("http", "ws", 1) + path
+    return http_url(base).rstrip("/").replace("http", "ws", 1) + path
 
 
 def _request(number: int, method: str, params: dict[str, object]) -> str:

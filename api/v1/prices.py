@@ -24,7 +24,7 @@ from settlement.publications import INDEX, ROWS_MAX, SETTLEMENT, Publication, hi
 
 DAY_MAX = date.max.toordinal() - FIRST_DAY
 _Share = Annotated[int, Field(ge=0, le=BPS, description="Basis points.")]
-_Limit = Annotated[int, Field(ge=1, le=ROWS_MAX)]
+_Limit = Annotated[int, Field(ge=1, le=ROWS_MAX, description="Of days, or of the symbols of one.")]
 _Version = Annotated[
     int | None, Field(ge=1, le=METHODOLOGIES_MAX, description="Of the methodology; without one that of today.")
 ]

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from api.burning import burn_seats
 from api.v1 import titleproblems as problems
 from exchange.core.types import EventKind
 from exchange.events import rows
 from settlement.reconcile import reconcile
+from settlement.seats import Over
 from tests.api.v1.office import SMALL, Client, Later, Office
 from tests.api.v1.titled import (
     balance,
@@ -120,6 +122,29 @@ def test_seats_in_dispute_wait_for_the_decision(desk: Office, buyer: Client) -> 
     _pass_a_month(desk)
     wait_for(lambda: balance(buyer, third), "0")
     assert _seats(desk, symbol) == (40, 40)
+
+
+class Pages:
+    """In the place of the register's seats: one page an entitlement."""
+
+    def __init__(self, *seats: Over) -> None:
+        self.seats = self
+        self._seats = seats
+
+    async def over(self, now_ns: int, after: int) -> list[Over]:
+        return [one for one in self._seats if one.entitlement > after][:1]
+
+    async def revoked(self) -> list[int]:
+        return []
+
+
+def test_seats_that_cannot_be_burned_yet_hold_up_no_others(desk: Office, buyer: Client) -> None:
+    symbol, _ = _sold(desk, buyer, 3, acceptance_hours=0)
+    index = desk.exchange.registry.instrument(symbol).index
+    holder, nobody = (ok(client.get("/v1/balances"))["account"] for client in (buyer, buyer_of(desk, "without")))
+    pages = Pages(Over(1, index, nobody, 1), Over(2, index, holder, 2))
+    desk.run(lambda: burn_seats(desk.exchange, pages, 0))
+    wait_for(lambda: balance(buyer, symbol), "1")
 
 
 def test_a_revoked_dataset_has_no_seats_left(desk: Office, buyer: Client) -> None:

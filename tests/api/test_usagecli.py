@@ -1,19 +1,26 @@
 """A file of usage is sent in batches, and sent again it counts nothing twice."""
 
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
 from api import usagecli
 from api.cli import app
+from api.client.faults import Unavailable
+from api.client.rest import Client
 from api.client.signing import Key
 from api.messages.allowances import AllowancesChanged, RemainingChanged
-from api.usagecli import Gateway, GatewayError
 from tests.api.v1.office import SYMBOL, office
+
+OWN = Key.of("key", "secret")
+QUICK = usagecli.PATIENCE._replace(first_s=0.0)
 
 
 def test_a_file_is_sent_in_batches_and_again_counts_nothing(tmp_path: Path) -> None:
@@ -61,32 +68,48 @@ def test_a_change_is_shown_with_its_causes(capsys: pytest.CaptureFixture[str]) -
     assert "0.5  (used -0.2, rolled over 0.1)" in " ".join(capsys.readouterr().out.split("\n"))
 
 
-def test_a_batch_is_sent_until_it_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(usagecli, "WAIT_S", 0)
+def _run(answer: Callable[[httpx.Request], httpx.Response]) -> Any:
+    with Client("http://test", OWN, patience=QUICK, transport=httpx.MockTransport(answer)) as client:
+        return client.run(usagecli.report(1, []))
+
+
+def test_a_batch_is_sent_until_it_is_answered() -> None:
     asked: list[bytes] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
         asked.append(request.content)
         if len(asked) == 1:
             raise httpx.ReadTimeout("late")
-        return httpx.Response(503 if len(asked) == 2 else 200, json={"batch": 1})
+        counted = {"applied": 1, "duplicates": 2, "refused": 3, "tokens": 4, "overrun": 5}
+        return httpx.Response(503 if len(asked) == 2 else 200, json=counted)
 
-    gateway = Gateway("http://test", Key.of("key", "secret"), httpx.MockTransport(answer))
-    assert gateway.send(1, []) == {"batch": 1}
+    assert msgspec.structs.astuple(_run(answer)) == (1, 2, 3, 4, 5)
     assert len(asked) == 3
     assert len(set(asked)) == 1
 
 
 def test_nobody_waits_for_days() -> None:
     body = {"code": -8095, "msg": "full"}
-    transport = httpx.MockTransport(lambda _: httpx.Response(503, json=body, headers={"retry-after": "86400"}))
-    with pytest.raises(GatewayError, match="-8095: full"):
-        Gateway("http://test", Key.of("key", "secret"), transport).send(1, [])
+    with pytest.raises(Unavailable, match="full"):
+        _run(lambda _: httpx.Response(503, json=body, headers={"retry-after": "86400"}))
 
 
-def test_a_refusal_and_a_silence_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(usagecli, "WAIT_S", 0)
-    for status, words in ((409, "-8040: no"), (503, "no answer")):
-        transport = httpx.MockTransport(lambda _, s=status: httpx.Response(s, json={"code": -8040, "msg": "no"}))
-        with pytest.raises(GatewayError, match=words):
-            Gateway("http://test", Key.of("key", "secret"), transport).next_batch()
+@pytest.mark.parametrize(
+    ("command", "url", "words"),
+    [
+        ("send", "http://127.0.0.1:1", "send the file again, nothing counts twice"),
+        ("send", "127.0.0.1:8080", "no address of an exchange"),
+        ("watch", "127.0.0.1:8080", "no address of an exchange"),
+    ],
+)
+def test_an_exchange_that_is_not_there_is_told(
+    command: str, url: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usagecli, "PATIENCE", QUICK)
+    key_file, file = tmp_path / "key.json", tmp_path / "use.csv"
+    key_file.write_text(json.dumps({"key": OWN.key, "secret": "s"}))
+    file.write_text("id,time,tokens_in\nr,1,10\n")
+    line = ["usage", command, "--url", url, "--key-file", str(key_file), *([str(file)] if command == "send" else [])]
+    told = CliRunner().invoke(app, line)
+    assert told.exit_code == 2
+    assert words in " ".join(told.output.split())

@@ -43,6 +43,7 @@ def test_seats_are_over_when_their_term_is_and_their_trade_is_settled(dsn: str) 
         await licences.follow(Followed(50, [], [(10, Leg.PAID, 45)], time_ns=50))
         assert await seats.over(TERM_NS - 1) == []
         assert await seats.over(TERM_NS) == [Over(1, INSTRUMENT, BUYER, 5)]
+        assert await seats.over(TERM_NS, after=1) == []
         for burned in (Burned(INSTRUMENT, VENDOR, 5, 55), Burned(INSTRUMENT, BUYER, 4, 56)):  # others'
             await licences.follow(Followed(60, burns=[burned], time_ns=TERM_NS))
         assert len(await seats.over(TERM_NS)) == 1

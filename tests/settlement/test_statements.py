@@ -126,6 +126,11 @@ def test_a_time_is_a_stretch_of_events(from_ns: int, to_ns: int, posted: str) ->
     assert [line.amount for line in found.lines] == expected
 
 
+def test_a_time_that_ends_before_it_begins_is_refused(posted: str) -> None:
+    with pytest.raises(StatementError, match="ask for a later end"):
+        _ask(posted, lambda ledger: statement_between(ledger, 1, CASH, 100_000, 50_000))
+
+
 def test_csv_has_opening_lines_and_closing(posted: str) -> None:
     found = _ask(posted, lambda ledger: statement(ledger, 1, CASH, 0, 60))
     table = list(csv.reader(to_csv(found).splitlines()))

@@ -1,6 +1,7 @@
 """The clients over HTTP, against a served exchange and against one that fails."""
 
 import asyncio
+import re
 import textwrap
 from decimal import Decimal
 
@@ -131,9 +132,12 @@ def test_nobody_there_is_told_when_awaited() -> None:
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient, SocketClient, AsyncSocketClient, MarketStream])
-def test_an_address_that_is_none_is_told_at_once(kind) -> None:
-    with pytest.raises(BadAddressError, match="80a"):
-        kind("http://127.0.0.1:80a")
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:80a", "127.0.0.1:8080", "ftp://127.0.0.1", "http://", "http://[::1"]
+)
+def test_an_address_that_is_none_is_told_at_once(kind, address: str) -> None:
+    with pytest.raises(BadAddressError, match=re.escape(f"no address of an exchange: {address}: ")):
+        kind(address)
 
 
 def test_the_example_of_the_package_runs(market, monkeypatch, capsys) -> None:
