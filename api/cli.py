@@ -135,11 +135,6 @@ def _origins(texts: list[str]) -> tuple[str, ...]:
 illustrate(app)
 
 
-def main() -> None:
-    """Run the command line."""
-    app()
-
-
 def _steps(status: Status) -> Callable[[str], None]:
     """Return what shows a step: a spinner on a terminal, a line in a log."""
 
@@ -171,7 +166,3 @@ def _day_directory(data: Path | None) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="tokenbourse-demo-") as folder:
         yield Path(folder)
-
-
-if __name__ == "__main__":
-    main()

@@ -61,7 +61,7 @@ class _Options(NamedTuple):
 
 def register(app: typer.Typer) -> None:
     """Add the commands of those who trade."""
-    for command in (markets, book, tape, buy, sell, cancel, orders, balance):
+    for command in COMMANDS:
         app.command(command.__name__, rich_help_panel="Trading")(command)
 
 
@@ -240,3 +240,6 @@ def _told(value: object, words: Any, *, as_json: bool) -> None:  # noqa: ANN401 
 def _fail(text: str, status: int) -> None:
     err.print(text, style="bold red", highlight=False, soft_wrap=True)
     raise typer.Exit(status)
+
+
+COMMANDS = (markets, book, tape, buy, sell, cancel, orders, balance)

@@ -189,7 +189,7 @@ async def _check_tape(day: _Day, tape: Tape) -> Check:
 async def reconcile(directory: Path) -> Check:
     """Run `tokenbourse reconcile` on a data directory."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "api.cli", "reconcile", "--data", str(directory), "--json"),
+        *(sys.executable, "-m", "api.commandline", "reconcile", "--data", str(directory), "--json"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -45,7 +45,7 @@ class Server:
         arguments = ["serve", "--data", str(self.directory), "--port", str(self._port)]
         with self._log_path.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "api.cli", *arguments, stdout=log, stderr=log, start_new_session=True
+                sys.executable, "-m", "api.commandline", *arguments, stdout=log, stderr=log, start_new_session=True
             )
         async with httpx.AsyncClient(base_url=self.url) as http:
             for _ in range(int(_START_S_MAX / _POLL_S)):

@@ -29,7 +29,7 @@ START_S = 100
 
 
 def _tokenbourse(*arguments: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "api.cli", *arguments]
+    line = [sys.executable, "-m", "api.commandline", *arguments]
     return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=START_S, check=False)
 
 
@@ -39,7 +39,7 @@ class Served:
     def __init__(self, directory: Path, *more: str) -> None:
         self.directory = directory
         self._log = directory.with_suffix(".log").open("a")
-        line = [sys.executable, "-m", "api.cli", "serve", "--data", str(directory), "--port", "0", *more]
+        line = [sys.executable, "-m", "api.commandline", "serve", "--data", str(directory), "--port", "0", *more]
         self.process = subprocess.Popen(
             line, cwd=ROOT, stdout=subprocess.PIPE, stderr=self._log, text=True, start_new_session=True
         )

@@ -18,7 +18,7 @@ from tests.api.v1.office import SYMBOL, Office, office
 
 OTHER, THIRD = "TA.OTHER", "DL.THIRD"
 TAKERS = ("book", "tape", "buy", "sell", "cancel", "orders")
-SHELL = "import sys; from api.cli import main; sys.argv = ['tokenbourse']; main()"
+SHELL = "import sys; from api.commandline import main; sys.argv = ['tokenbourse']; main()"
 OPERATORS = ("halt", "resume", "phase", "uncross")
 
 

@@ -28,7 +28,7 @@ import sys
 from api import cli, compose, kernel
 kernel.PROGRAM = (sys.executable, "-c", {SLEEP!r})
 compose.is_compiled = lambda _: False
-cli.main()
+cli.app()
 """
 
 

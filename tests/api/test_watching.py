@@ -202,9 +202,17 @@ def test_lines_keep_to_json_and_complain_elsewhere(capsys: pytest.CaptureFixture
     assert "gone" in errors.getvalue()
 
 
-def test_an_interrupt_ends_a_command_cleanly(market: Any) -> None:
+@pytest.fixture
+def interrupted() -> Iterator[None]:
+    """Let children take interrupts, even if this process was begun in the background of a shell, which forbids them."""
+    kept = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, kept)
+
+
+def test_an_interrupt_ends_a_command_cleanly(market: Any, interrupted: None) -> None:
     base, _, buyer = market
-    command = [sys.executable, "-m", "api.cli", "book", SYMBOL, "--watch", "--json", "--url", base]
+    command = [sys.executable, "-m", "api.commandline", "book", SYMBOL, "--watch", "--json", "--url", base]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as running:
         assert running.stdout is not None

@@ -23,7 +23,7 @@ def test_the_test_command_is_the_one_of_the_check_script() -> None:
 
 def test_the_first_command_installs_and_shows() -> None:
     assert _blocks("bash")[0] == "pip install . && tokenbourse demo"
-    assert PROJECT["project"]["scripts"] == {"tokenbourse": "api.cli:main"}
+    assert PROJECT["project"]["scripts"] == {"tokenbourse": "api.commandline:main"}
 
 
 def test_the_check_script_checks_style_and_types_too() -> None:
