@@ -25,6 +25,8 @@ OF_ORDERS = frozenset(
         EventKind.MATCH_PREVENTED,
     )
 )
+_TRADED, _REPLACED = int(EventKind.TRADED), int(EventKind.ORDER_REPLACED)
+_PREVENTED, _REJECTED = int(EventKind.MATCH_PREVENTED), int(EventKind.COMMAND_REJECTED)
 
 
 class Entry(NamedTuple):
@@ -61,13 +63,13 @@ class _Standing:
 
     def take_back(self, event: Event) -> None:
         """Go back to before an event."""
-        if event.kind == EventKind.TRADED:
+        if event.kind == _TRADED:
             self.filled_lots -= event.quantity_lots
             self.quote_filled -= event.amount
-        elif event.kind == EventKind.ORDER_REPLACED:
+        elif event.kind == _REPLACED:
             self.quantity_lots = self.filled_lots + event.fee  # leaves before
             self.price_ticks = event.counter_fee  # price before
-        elif event.kind == EventKind.MATCH_PREVENTED:
+        elif event.kind == _PREVENTED:
             self.quantity_lots += event.quantity_lots
 
 
@@ -104,7 +106,7 @@ def executions(entries: Sequence[Entry], find: FindOrder) -> list[Execution | No
 
 def is_refused_order(event: Event) -> bool:
     """Return whether an account's event is the refusal of an order that was to take another one's place."""
-    return event.kind == EventKind.COMMAND_REJECTED and event.state == CommandKind.NEW_ORDER
+    return event.kind == _REJECTED and event.state == CommandKind.NEW_ORDER
 
 
 def refused_order(entry: Entry, asked: Asked, order_id: int) -> Execution:

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
+import orjson
 
 from api.errors import Problem
 from api.executions import Entry, Execution, entries_of, executions
@@ -54,7 +55,7 @@ _OF_ASSETS = frozenset(
 )
 _PREFIX = "account "
 
-Body = dict[str, Any]
+Body = dict[str, Any] | orjson.Fragment  # what is not JSON yet, or is
 # by account asset, available, held; and how many events there were by then
 Balances = tuple[dict[int, list[tuple[int, int, int]]], int]
 

@@ -42,7 +42,7 @@ _amount = lru_cache(TEXTS_CACHED_MAX)(InstrumentTexts.amount)
 _POST_ONLY = int(OrderFlag.POST_ONLY)
 _SLEEPING = int(OrderFlag.SLEEPING)
 _LIMIT, _STOP_LIMIT = int(OrderType.LIMIT), int(OrderType.STOP_LIMIT)
-_TYPES = {
+_TYPES: dict[int, str] = {
     OrderType.LIMIT: "LIMIT",
     OrderType.MARKET: "MARKET",
     OrderType.STOP: "STOP_LOSS",
@@ -54,7 +54,7 @@ def type_name(order_type: int, flags: int) -> str:
     """Return the dialect's name of an order type."""
     if flags & _POST_ONLY:
         return "LIMIT_MAKER"
-    return _TYPES[OrderType(order_type)]
+    return _TYPES[order_type]
 
 
 def shown_ticks(order_type: int, price_ticks: int) -> int:

@@ -7,19 +7,20 @@ from exchange.registry.units import format_steps, format_units
 
 PERCENT_DECIMALS = 3
 GONE = "0.00000000"
-TEXTS_MAX = 4_096  # kept of an instrument, of prices and of quantities each
+TEXTS_MAX = 4_096  # kept of an instrument, of prices, quantities and amounts each
 
 
 class InstrumentTexts:
     """Ticks, lots and quote units in, texts out."""
 
-    __slots__ = ("_prices", "_quantities", "_quote_decimals", "instrument", "symbol")
+    __slots__ = ("_amounts", "_prices", "_quantities", "_quote_decimals", "instrument", "symbol")
 
     def __init__(self, instrument: Instrument, quote_decimals: int) -> None:
         """Show prices and quantities with the decimals of the instrument, amounts with those of its quote asset."""
         self.instrument = instrument
         self._prices: dict[int, str] = {}  # texts that were needed before, for those needed most often
         self._quantities: dict[int, str] = {}
+        self._amounts: dict[int, str] = {}
         self._quote_decimals = quote_decimals
         self.symbol = instrument.symbol
 
@@ -49,7 +50,12 @@ class InstrumentTexts:
 
     def amount(self, units: int) -> str:
         """Return an amount of the quote asset."""
-        return format_units(units, self._quote_decimals)
+        known = self._amounts.get(units)
+        if known is None:
+            if len(self._amounts) >= TEXTS_MAX:
+                self._amounts.clear()
+            known = self._amounts[units] = format_units(units, self._quote_decimals)
+        return known
 
     def levels(self, levels: Iterable[tuple[int, int]]) -> list[list[str]]:
         """Return price levels as pairs of texts."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from orjson import Fragment
+
 from api.binance import reports
 from api.binance.reports import MILLISECOND_NS
 from api.binance.texts import InstrumentTexts
@@ -16,6 +18,7 @@ from exchange.registry.units import format_units
 
 _GAINS = frozenset((EventKind.DEPOSITED, EventKind.ISSUED))
 _OF_ASSETS = _GAINS | {EventKind.WITHDRAWN, EventKind.REDEEMED, EventKind.UNITS_EXPIRED, EventKind.TRANSFERRED}
+_MARKET = int(OrderType.MARKET)
 DIALECT = "binance"
 
 
@@ -51,10 +54,10 @@ class UserDataWords:
         instrument = self._registry.instrument_at(order.instrument)
         assert instrument is not None
         texts, amount = self._texts_of(order.instrument), 0
-        if order.order_type == OrderType.MARKET:  # all of its events are of one command, but for those in an auction
+        if order.order_type == _MARKET:  # all of its events are of one command, but for those in an auction
             amount = self._asked.of(execution.entry.event.sequence).amount
         name = order.client_order_id if order.order_id == reports.REJECTED_ID else name_of(order)
-        return reports.execution_report(execution, name, texts, instrument.quote_asset, self._unit_ns, amount)
+        return Fragment(reports.execution_report(execution, name, texts, instrument.quote_asset, self._unit_ns, amount))
 
     def balances(self, now_ns: int, update_ns: int, sequence: int, rows: list[tuple[int, int, int]]) -> Body:
         """Tell how balances stand, and after which event of the account."""

@@ -1,10 +1,12 @@
 """The words of our own dialect for an account's private stream."""
 
+from typing import Any
+
 from api.binance.directory import Directory
 from api.binance.reports import kind_and_status
 from api.executions import Entry, Execution, is_refused_order, refused_order
 from api.orders import name_of
-from api.private import Accounts, Body, PrivateStreams
+from api.private import Accounts, PrivateStreams
 from api.stream.hub import Hub
 from exchange.asked import AskedOrders
 from exchange.core.types import (
@@ -20,6 +22,7 @@ from exchange.core.types import (
 )
 from exchange.events import Event
 
+Body = dict[str, Any]
 MILLISECOND_NS = 1_000_000
 REJECTED_ID = 0  # of an order that never was one
 DIALECT = "v1"

@@ -1,5 +1,6 @@
 """Execution reports are exact for every event of a batch, not only for the last."""
 
+import json
 from typing import Any
 
 import pytest
@@ -73,7 +74,7 @@ def found(floor: Floor, batch: Batch, watched: frozenset[int] = EVERYBODY) -> li
 def told(floor: Floor, batch: Batch, watched: frozenset[int] = EVERYBODY) -> list[dict[str, Any]]:
     directory = Directory(floor.registry)
     return [
-        reports.execution_report(one, name_of(one.order), directory.texts(one.order.instrument), "CNY")
+        json.loads(reports.execution_report(one, name_of(one.order), directory.texts(one.order.instrument), "CNY"))
         for one in found(floor, batch, watched)
     ]
 
