@@ -189,14 +189,15 @@ class Candles:
         found = self._market.candles(
             self.stream.instrument, self._interval, start_ms=self._from_ms, limit=CANDLES_PER_BEAT_MAX
         )
+        is_open = False
         for candle in found:
-            if candle != self._said or self._is_closed(candle, now_ms):
+            is_open = not self._is_closed(candle, now_ms)
+            if not is_open:
+                self._from_ms = candle.close_ms + 1
+            if not is_open or candle != self._said:
                 self._said = candle
                 self._publish(self._message(candle, now_ms))
-        if found and self._is_closed(found[-1], now_ms):
-            self._from_ms = found[-1].close_ms + 1
-            return False
-        return bool(found)
+        return is_open
 
     def welcome(self, now_ms: int) -> Message | None:
         """Return the last candle, if there is one."""

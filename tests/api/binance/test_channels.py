@@ -172,6 +172,27 @@ def test_a_candle_that_closed_unseen_is_told_before_the_next() -> None:
     assert told == [(START_MS, True), (START_MS + 3 * MINUTE_MS, False)]
 
 
+def test_a_candle_that_closed_is_told_so_once_while_the_next_one_grows() -> None:
+    heard = Heard("kline_1m")
+    heard.act(sell(100, 9), buy(100, 1))
+    heard.beat()
+    heard.floor.pass_ms(MINUTE_MS)
+    heard.act(buy(100, 1))
+    heard.take()
+
+    heard.floor.pass_ms(1000)
+    assert heard.beat() is True
+    assert [(body["k"]["t"], body["k"]["x"]) for body in heard.take()] == [
+        (START_MS, True),
+        (START_MS + MINUTE_MS, False),
+    ]
+    assert heard.beat() is True
+    assert heard.take() == [], "nothing has happened since"
+    heard.floor.pass_ms(MINUTE_MS)
+    assert heard.beat() is False
+    assert [(body["k"]["t"], body["k"]["x"]) for body in heard.take()] == [(START_MS + MINUTE_MS, True)]
+
+
 def test_a_trade_that_came_after_the_end_of_its_candle_has_it_told_again() -> None:
     heard = Heard("kline_1m")
     heard.act(sell(100, 5), buy(100, 1))
