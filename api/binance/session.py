@@ -78,7 +78,12 @@ class MarketSession:
 
     def _close(self, name: str) -> None:
         topic = self._topic(name)
-        is_private = self._accounts.pop(name, None) is not None
+        account = self._accounts.pop(name, None)
+        others = [key for key, other in self._accounts.items() if other == account]
+        if others:  # a later key opens the same stream
+            self._hub.subscribe(self._connection, topic, self._prefix(others[-1]))
+            return
+        is_private = account is not None
         if self._hub.unsubscribe(self._connection, topic):
             (self._user_data if is_private else self._feed).close(topic)
 

@@ -142,6 +142,26 @@ def test_a_private_stream_ends_with_its_key(hosted: Hosted, combined: bool) -> N
     assert hosted.said(wire) == [{"result": [], "id": 1}]
 
 
+@pytest.mark.parametrize("combined", [False, True])
+def test_a_private_stream_goes_on_with_the_next_key(hosted: Hosted, combined: bool) -> None:
+    now_ns = hosted.clock.now_ns()
+    key = hosted.listen_keys.start(ALICE, now_ns)
+    session, wire = hosted.session(combined=combined)
+    session.open([key])
+    hosted.listen_keys.close(key, ALICE, now_ns)
+    later = hosted.listen_keys.start(ALICE, now_ns)
+    tell(session, "SUBSCRIBE", later)
+    session.check_rights(now_ns)
+    hosted.said(wire)
+    hosted.act(buy(100, 1))
+
+    (report,) = hosted.said(wire)
+    assert (report["data"] if combined else report)["x"] == "NEW"
+    assert report.get("stream") == (later if combined else None)
+    tell(session, "UNSUBSCRIBE", later)
+    assert hosted.user_data._topics == {}
+
+
 def test_who_talks_too_much_is_ended_with_the_answer(hosted: Hosted) -> None:
     session, wire = hosted.session()
     for _ in range(6):
