@@ -30,7 +30,7 @@ class Indicator:
         self._notices = notices
         self._is_read = is_read
         self._submit = submit
-        self._changed: dict[int, None] = {}
+        self._changed = dict.fromkeys(notices.collecting)  # what came before this start may not have been asked about
 
     def on_batch(self, batch: Batch) -> None:
         """Note what changed at instruments that collect orders; what was asked by anybody is known."""

@@ -79,3 +79,10 @@ def test_an_exchange_without_time_is_asked_at_the_next_beat(loop: asyncio.Abstra
     assert asked.beat() == []
     asked.is_overloaded = False
     assert asked.beat() == [commands.indicate(INSTRUMENT)]
+
+
+def test_what_changed_before_the_start_is_asked_about(loop: asyncio.AbstractEventLoop) -> None:
+    asked = Asked(loop)
+    asked.floor.act(buy(100, 1))
+    asked.indicator = Indicator(asked.floor.notices, lambda _: True, asked._submit)
+    assert asked.beat() == [commands.indicate(INSTRUMENT)]
