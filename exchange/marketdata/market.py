@@ -154,8 +154,13 @@ class MarketData:
         ]
 
     def recent(self, instrument: int, since_ns: int) -> tuple[int, int]:
-        """Return the lots traded since a time, and their notional."""
+        """Return the lots traded since a time, and their notional; by whole minutes if too many traded to keep each."""
         found = self._trades_of(instrument)
+        is_cut = len(found) == self._trades_max < self._row(instrument)[17]
+        if is_cut and found["time_ns"][0] >= since_ns:
+            since_ms = -(-since_ns // 1_000_000)
+            minutes = self.candles(instrument, Interval.MINUTE_1, since_ms, limit=self._candles_max)
+            return sum(minute.volume_lots for minute in minutes), sum(minute.amount for minute in minutes)
         recent = found[int(found["time_ns"].searchsorted(since_ns)) :]
         return sum(recent["quantity_lots"].tolist()), sum(recent["amount"].tolist())
 
