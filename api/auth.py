@@ -24,6 +24,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
+from api import parameters
 from api.errors import (
     AHEAD_OF_TIME,
     BAD_SIGNATURE,
@@ -49,7 +50,7 @@ WINDOWS_CACHED_MAX = 256
 RECV_WINDOW_MS = 5_000
 RECV_WINDOW_MS_MAX = 60_000
 AHEAD_MS_MAX = 1_000
-MICROSECONDS_FROM = 10**14  # a larger timestamp is in microseconds: in milliseconds it would be the year 5138
+MICROSECONDS_FROM = parameters.MICROSECONDS_FROM
 _ALPHABET = string.ascii_letters + string.digits
 _RECV_WINDOW_RANGE = r"^([0-9]{1,5})(\.[0-9]{1,3})?$"
 _RECV_WINDOW = re.compile(r"[0-9]{1,5}(\.[0-9]{1,3})?").fullmatch

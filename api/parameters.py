@@ -35,6 +35,7 @@ CLIENT_ORDER_ID_RANGE = "^[a-zA-Z0-9-_.:/]{1,36}$"
 SYMBOLS_MAX = 100  # in one list
 OWN_NAME = "tb-"  # begins the names of orders that were given none; the order id follows
 INT64_MAX = (1 << 63) - 1
+MICROSECONDS_FROM = 10**14  # a larger time is in microseconds: in milliseconds it would be the year 5138
 
 _LONG = re.compile(r"[0-9]{1,20}").fullmatch
 _DECIMAL = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?").fullmatch
@@ -133,6 +134,12 @@ def long(name: str, text: str) -> int:
     if number > INT64_MAX:
         raise RequestError(overflowed(name))
     return number
+
+
+def milliseconds(name: str, text: str) -> int:
+    """Return a time in milliseconds, which may be given in microseconds."""
+    number = long(name, text)
+    return number // 1_000 if number >= MICROSECONDS_FROM else number
 
 
 def decimal(name: str, text: str) -> str:

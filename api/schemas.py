@@ -71,7 +71,9 @@ def _text(pattern: str) -> WithJsonSchema:
 
 Symbol = Annotated[str, _checked(parameters.symbol), _text(parameters.SYMBOL_RANGE)]
 Symbols = Annotated[tuple[str, ...], _checked(parameters.symbols), _text('^\\["[A-Z0-9-_.]{1,64}"(,"..."){0,99}\\]$')]
-Long = Annotated[int, _checked(parameters.long), WithJsonSchema({"type": "integer", "minimum": 0, "format": "int64"})]
+_LONG = WithJsonSchema({"type": "integer", "minimum": 0, "format": "int64"})
+Long = Annotated[int, _checked(parameters.long), _LONG]
+Time = Annotated[int, _checked(parameters.milliseconds), _LONG]
 Decimal = Annotated[str, _checked(parameters.decimal), _text(parameters.DECIMAL_RANGE)]
 ClientOrderId = Annotated[str, _checked(parameters.client_order_id), _text(parameters.CLIENT_ORDER_ID_RANGE)]
 NewClientOrderId = Annotated[str, _checked(parameters.new_client_order_id), _text(parameters.CLIENT_ORDER_ID_RANGE)]

@@ -21,6 +21,7 @@ from api.schemas import (
     SideName,
     Symbol,
     Symbols,
+    Time,
     TimeInForceName,
     TypeName,
 )
@@ -89,8 +90,8 @@ class AggregateTradesRequest(BaseModel):
     model_config = STRICT
     symbol: Symbol
     from_id: Long | None = None
-    start_time: Long | None = None
-    end_time: Long | None = None
+    start_time: Time | None = None
+    end_time: Time | None = None
     limit: Long = _limit(500)
 
 
@@ -100,8 +101,8 @@ class CandlesRequest(BaseModel):
     model_config = STRICT
     symbol: Symbol
     interval: IntervalName
-    start_time: Long | None = None
-    end_time: Long | None = None
+    start_time: Time | None = None
+    end_time: Time | None = None
     time_zone: Literal["0", "00:00", "+00:00"] = "0"
     limit: Long = _limit(500)
 
@@ -234,8 +235,8 @@ class OrdersRequest(BaseModel):
     model_config = STRICT
     symbol: Symbol
     order_id: Long | None = None
-    start_time: Long | None = None
-    end_time: Long | None = None
+    start_time: Time | None = None
+    end_time: Time | None = None
     limit: Long = _limit(500)
 
 
@@ -245,8 +246,8 @@ class FillsRequest(BaseModel):
     model_config = STRICT
     symbol: Symbol
     order_id: Long | None = None
-    start_time: Long | None = None
-    end_time: Long | None = None
+    start_time: Time | None = None
+    end_time: Time | None = None
     from_id: Long | None = None
     limit: Long = _limit(500)
 

@@ -140,3 +140,11 @@ def test_a_well_formed_text_is_taken(check, text, value):
 )
 def test_a_malformed_text_is_refused(check, text, expected):
     assert problem(check, "name", text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("0", 0), ("1700000000000", 1_700_000_000_000), ("1700000000000999", 1_700_000_000_000), ("9" * 14, 10**14 - 1)],
+)
+def test_a_time_may_be_given_in_microseconds(text, expected):
+    assert parameters.milliseconds("startTime", text) == expected

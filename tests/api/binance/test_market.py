@@ -64,6 +64,8 @@ def test_aggregate_trades_are_chosen_by_id_or_time(traded):
     assert newest[0] in get(traded, "aggTrades", symbol=SYMBOL, startTime=then, endTime=now + 60_000)
     assert get(traded, "aggTrades", symbol=SYMBOL, startTime=now + 60_000) == []
     assert get(traded, "aggTrades", symbol=SYMBOL, endTime=then, limit=1) == newest
+    micros = then * 1000 + 999
+    assert newest[0] in get(traded, "aggTrades", symbol=SYMBOL, startTime=micros, endTime=micros)
     assert refusal(traded, "aggTrades", symbol=SYMBOL, startTime=1, fromId=1) == (
         400,
         -1128,
