@@ -29,6 +29,11 @@ DIALECT = "v1"
 _ENDS = frozenset((EventKind.ORDER_CANCELED, EventKind.ORDER_EXPIRED))
 _LOSSES = frozenset((EventKind.WITHDRAWN, EventKind.REDEEMED, EventKind.UNITS_EXPIRED))
 _PRICED = frozenset((OrderType.LIMIT, OrderType.STOP_LIMIT))
+_KINDS: dict[int, str] = {kind: kind.name for kind in EventKind}
+_SIDES: dict[int, str] = {side: side.name for side in Side}
+_TYPES: dict[int, str] = {order_type: order_type.name for order_type in OrderType}
+_TIMES: dict[int, str] = {time: time.name for time in TimeInForce}
+_REJECTED, _TRADED = int(EventKind.COMMAND_REJECTED), int(EventKind.TRADED)
 
 
 class PrivateWords:
@@ -42,7 +47,6 @@ class PrivateWords:
     def event(self, entry: Entry, execution: Execution | None) -> Body:
         """Tell one event of an account."""
         event = entry.event
-        kind = EventKind(event.kind)
         if is_refused_order(event):
             execution = refused_order(entry, self._asked.of(event.sequence), REJECTED_ID)
         body: Body = {
@@ -53,7 +57,7 @@ class PrivateWords:
         }
         if execution is not None:
             return body | self._of_order(execution)
-        match kind:
+        match event.kind:
             case EventKind.TRADE_BUSTED:
                 return body | self._trade(entry, event.instrument)
             case EventKind.ACCOUNT_STATE_SET:
@@ -88,9 +92,9 @@ class PrivateWords:
     def _of_order(self, execution: Execution) -> Body:
         event = execution.entry.event
         body: Body = {"order": self._order(execution)}
-        if event.kind == EventKind.TRADED:
+        if event.kind == _TRADED:
             body["fill"] = self._trade(execution.entry, event.instrument)
-        elif event.kind == EventKind.COMMAND_REJECTED:
+        elif event.kind == _REJECTED:
             body["reason"] = RejectReason(event.reason).name
         elif event.kind in _ENDS:
             body["reason"] = EndReason(event.reason).name
@@ -108,9 +112,9 @@ class PrivateWords:
             "order_id": order.order_id,
             "client_order_id": name_of(order) if order.order_id else order.client_order_id,
             "symbol": texts.symbol,
-            "side": Side(order.side).name,
-            "type": OrderType(order.order_type).name,
-            "time_in_force": TimeInForce(order.time_in_force).name,
+            "side": _SIDES[order.side],
+            "type": _TYPES[order.order_type],
+            "time_in_force": _TIMES[order.time_in_force],
             "price": texts.price(execution.price_ticks) if is_priced else None,
             "stop_price": texts.price(order.stop_ticks) if order.stop_ticks else None,
             "quantity": texts.quantity(execution.quantity_lots),
@@ -152,8 +156,7 @@ def _type(event: Event) -> str:
     """Return what an event goes by; a refusal is none of the account's events unless it is one of these."""
     if is_refused_order(event):
         return "ORDER_REJECTED"
-    kind = EventKind(event.kind)
-    return "DEADMAN_FIRED" if kind is EventKind.COMMAND_REJECTED else kind.name
+    return "DEADMAN_FIRED" if event.kind == _REJECTED else _KINDS[event.kind]
 
 
 def private_streams(hub: Hub, exchange: Accounts, directory: Directory) -> PrivateStreams:
