@@ -22,7 +22,7 @@ from exchange.surveillance.thresholds import (
 
 CLOSE_NS = 30 * 60 * SECOND_NS  # the end of a day that is watched, whichever window settlement prices are made of
 FLOWS_MAX = 100_000  # groups and instruments of one hour; later ones are not watched
-COUNTERPARTIES_MAX = 16  # told apart
+COUNTERPARTIES_MAX = 16  # told apart; whoever bought least makes room for another
 _BUY = int(Side.BUY)
 
 
@@ -46,8 +46,9 @@ class _Flow:
     def sell(self, buyer: int, lots: int) -> None:
         self.sold_lots += lots
         known = self.buyers.get(buyer, _Sold(0, 0))
-        if known.trades or len(self.buyers) < COUNTERPARTIES_MAX:
-            self.buyers[buyer] = _Sold(known.trades + 1, known.lots + lots)
+        if not known.trades and len(self.buyers) >= COUNTERPARTIES_MAX:
+            del self.buyers[min(self.buyers, key=lambda one: self.buyers[one].lots)]
+        self.buyers[buyer] = _Sold(known.trades + 1, known.lots + lots)
 
     def next(self) -> int | None:
         """Return the group that nearly everything goes to."""

@@ -6,19 +6,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exchange.core.types import CommandKind, EndReason, EventKind, OrderFlag, Side
+from exchange.core.types import CommandKind, EndReason, EventKind, OrderFlag, SelfTradePrevention, Side
 from exchange.surveillance.alerts import AlertKind
 from exchange.surveillance.interest import Bounds
 from exchange.surveillance.watch import Watch
-from tests.exchange.marketdata.builders import accepted, ended, event, replaced, traded
+from tests.exchange.marketdata.builders import accepted, ended, event, match_prevented, replaced, traded
 from tests.exchange.surveillance.plain import PlainWatch
 
 START_NS = 1_700_000_000 * 10**9
 HOUR_NS = 3_600 * 10**9
 STEPS = 5_000
 STEPS_NS = (10**6,) * 8_000 + (10**8,) * 40 + (2 * 10**9,) * 8 + (HOUR_NS, 24 * HOUR_NS)
-FLAGS = (0,) * 8 + (int(OrderFlag.SLEEPING), int(OrderFlag.QUOTE))
-REASONS = (EndReason.REQUESTED,) * 30 + (EndReason.MASS_CANCEL,) * 9 + (EndReason.REQUOTED,)
+FLAGS = (0, int(OrderFlag.RESTING)) * 4 + (int(OrderFlag.SLEEPING), int(OrderFlag.QUOTE))
+OWN_DOING = (EndReason.SELF_TRADE, EndReason.TIME_OVER, EndReason.DISCONNECTED, EndReason.DEADMAN)
+REASONS = (EndReason.REQUESTED,) * 30 + (EndReason.MASS_CANCEL,) * 6 + (EndReason.REQUOTED, *OWN_DOING)
+PREVENTIONS = (SelfTradePrevention.DECREMENT,) * 3 + (SelfTradePrevention.EXPIRE_MAKER,)
 PRICES = ((97, 98, 99, 100, 100, 100, 101), (9_990, 9_995, 10_000, 10_005, 10_010))  # some near the last, or all
 LOTS = ((1, 2, 3, 10, 30), (1, 3, 100, 1 << 50))
 BOUNDS = (Bounds(), Bounds(), Bounds(interests=3), Bounds(levels=2), Bounds(recent=3), Bounds(2, 1, 1))
@@ -26,8 +28,8 @@ ALERTS_MAX = (10_000, 10_000, 2, 1)
 
 # where the bounds are reached: recent orders, alerts, books, prices
 AT_THE_BOUNDS = (
-    (5, 1, 0.001, Bounds(recent=3), 10_000),
-    (5, 1, 0.001, Bounds(), 1),
+    (9, 1, 0.001, Bounds(recent=3), 10_000),
+    (9, 1, 0.001, Bounds(), 1),
     (5, 3, 0.2, Bounds(interests=3), 2),
     (4, 3, 0.2, Bounds(levels=2), 10_000),
 )
@@ -84,7 +86,8 @@ class Tape:
 
     def replace(self):
         place = self.chosen()
-        order, price, lots = self.orders[place], self.random.choice(self.prices), self.random.choice(self.lots)
+        order, lots = self.orders[place], self.random.choice(self.lots)
+        price = self.random.choice((order.price_ticks, *self.prices))
         self.sequence += 1
         self.orders[place] = order._replace(price_ticks=price, leaves_lots=lots)
         return replaced(
@@ -109,12 +112,21 @@ class Tape:
         )  # fmt: skip
         return made._replace(asset=maker.instrument)
 
+    def prevent(self):
+        order = self.orders[self.chosen()]
+        self.sequence += 1
+        return match_prevented(
+            self.sequence, 1 - order.side, order.price_ticks, self.random.choice((1, order.leaves_lots)), leaves_lots=0,
+            self_trade_prevention=self.random.choice(PREVENTIONS), taker=(order.account, 0),
+            maker=(order.account, order.order_id), instrument=order.instrument, time_ns=self.time_ns,
+        )  # fmt: skip
+
     def other(self):
         kind = self.random.choice((EventKind.REDEEMED, EventKind.COMMAND_REJECTED, EventKind.DEPOSITED))
         return self.event(kind, asset=1, account=1, amount=1, state=CommandKind.REDEEM)
 
     def run(self, trades):
-        acts = (self.accept,) * 20 + (self.end,) * 19 + (self.replace, self.trigger)
+        acts = (self.accept,) * 20 + (self.end,) * 19 + (self.replace, self.replace, self.prevent, self.trigger)
         for _ in range(STEPS):
             self.time_ns += self.random.choice(STEPS_NS)
             act = self.random.choice(acts) if self.orders else self.accept
@@ -167,8 +179,8 @@ def test_at_its_bounds_it_says_the_same(case):
 @pytest.mark.parametrize(
     ("seed", "accounts", "trades", "kind"),
     [
-        (5, 1, 0.001, AlertKind.ORDER_TO_TRADE),
-        (5, 1, 0.001, AlertKind.QUICK_CANCELS),
+        (9, 1, 0.001, AlertKind.ORDER_TO_TRADE),
+        (9, 1, 0.001, AlertKind.QUICK_CANCELS),
         (3, 3, 0.2, AlertKind.SPOOFING),
         (3, 3, 0.2, AlertKind.CORNERING),
         (3, 3, 0.2, AlertKind.MATCHED_PAIR),

@@ -4,7 +4,7 @@ What it finds it writes down; of the events that other detectors count it writes
 event of another window, and before one that it has no room for.
 """
 
-from exchange.core.types import BPS, CommandKind, EndReason, EventKind, OrderFlag, Side
+from exchange.core.types import BPS, CommandKind, EndReason, EventKind, OrderFlag, SelfTradePrevention, Side
 from exchange.marketdata.folds.compiled import Record, event_at, int64, kernel, record_at, routine
 from exchange.marketdata.folds.pool import give, room_of, take
 from exchange.surveillance.folds.tables import (
@@ -21,6 +21,7 @@ from exchange.surveillance.folds.tables import (
     interest_of,
     level_row,
     take_recent,
+    withdraw_recent,
     word_at,
 )
 from exchange.surveillance.thresholds import (
@@ -39,6 +40,7 @@ from exchange.surveillance.thresholds import (
 
 TOO_MANY, QUICK, WITHDRAWN = range(3)  # kinds of findings
 FINDINGS_OF_EVENT = 3
+ACCIDENT_PART = BPS // (BPS - WITHDRAWN_BPS)  # one in so many shown lots may trade by accident
 _HALF_BITS = 32
 _HALF = (1 << _HALF_BITS) - 1
 
@@ -47,8 +49,8 @@ _HALF = (1 << _HALF_BITS) - 1
 
 
 @routine
-def _change(state: Record, interest: Record, side: int, price_ticks: int, lots: int) -> None:
-    """Show more or less at a price."""
+def _change(state: Record, interest: Record, side: int, price_ticks: int, lots: int, sequence: int) -> None:
+    """Show more or less at a price, by a command."""
     sign = -1 if side == Side.BUY else 1
     before, row = int64(0), int64(interest.best[side])
     while row != 0 and sign * level_row(state, row).price_ticks < sign * price_ticks:
@@ -66,7 +68,7 @@ def _change(state: Record, interest: Record, side: int, price_ticks: int, lots: 
     elif lots > 0 and interest.level_count[side] < state.levels_max:
         made = take(state.pools[LEVELS])
         level = level_row(state, made)
-        level.price_ticks, level.lots, level.worse = price_ticks, lots, row
+        level.price_ticks, level.lots, level.worse, level.first_sequence = price_ticks, lots, row, sequence
         _link(state, interest, side, before, made)
         interest.level_count[side] += 1
         interest.open_lots[side] += lots
@@ -93,18 +95,37 @@ def _has_level(state: Record, interest: Record, side: int, price_ticks: int) -> 
 
 
 @routine
-def _add(state: Record, interest: Record, side: int, price_ticks: int, lots: int) -> None:
-    _change(state, interest, side, price_ticks, lots)
+def _add(state: Record, interest: Record, side: int, price_ticks: int, lots: int, sequence: int) -> None:
+    _change(state, interest, side, price_ticks, lots, sequence)
     interest.wanted_lots[side] = interest.open_lots[side]
 
 
+@kernel
+def _want_less(interest: Record, side: int, lots: int) -> None:
+    """Let what was taken back, unfilled, be wanted no more."""
+    interest.wanted_lots[side] = max(int64(0), int64(interest.wanted_lots[side]) - lots)
+
+
 @routine
-def _fill(state: Record, interest: Record, side: int, price_ticks: int, lots: int, is_maker: bool) -> None:
+def _fill(state: Record, interest: Record, side: int, event: Record, is_maker: bool) -> None:
     """Take a fill off: a maker's off its price, a taker's off the best, where the incoming order is."""
-    price, best = price_ticks, int64(interest.best[side])
-    if best != 0 and not (is_maker and _has_level(state, interest, side, price_ticks)):
+    price, best = int64(event.price_ticks), int64(interest.best[side])
+    if best != 0 and not (is_maker and _has_level(state, interest, side, price)):
         price = int64(level_row(state, best).price_ticks)
-    _change(state, interest, side, price, -lots)
+    _change(state, interest, side, price, -int64(event.quantity_lots), int64(event.sequence))
+
+
+@kernel
+def _shown_since(state: Record, interest: Record, side: int, sequence: int) -> int:
+    """Return the command that began to show what a side shows, but for levels that are less than a fifth together."""
+    first, row = sequence, int64(interest.best[side])
+    part = int64(interest.open_lots[side]) // (ACCIDENT_PART * int64(state.levels_max))
+    while row != 0:
+        level = level_row(state, row)
+        if level.lots > part:
+            first = min(first, int64(level.first_sequence))
+        row = int64(level.worse)
+    return first
 
 
 # --- findings ---------------------------------------------------------------------------------------------------------
@@ -170,8 +191,8 @@ def _count_quick(state: Record, interest: Record, counts: Record, event: Record,
 
 
 @routine
-def _withdraw(state: Record, interest: Record, event: Record, lots: int, place: int) -> None:
-    if interest.is_suspect == 0 or interest.shown_side != event.side:
+def _withdraw(state: Record, interest: Record, event: Record, side: int, lots: int, place: int) -> None:
+    if interest.is_suspect == 0 or interest.shown_side != side:
         return
     if event.time_ns - interest.shown_ns > WITHDRAWN_NS:
         return
@@ -195,17 +216,20 @@ def _withdraw(state: Record, interest: Record, event: Record, lots: int, place: 
 
 
 @routine
-def _remember(state: Record, event: Record) -> None:
-    """Keep when an order near the last price came in, for as long as its end would be quick."""
+def _remember(state: Record, event: Record) -> bool:
+    """Keep when an order came in, for as long as its end would be quick, if it is near the last price; tell if so."""
     forget_recent(state, int64(event.time_ns) - QUICK_NS)
     last = int64(word_at(state.last_ticks, int64(event.instrument)).value)
-    if abs(int64(event.price_ticks) - last) * BPS <= last * NEAR_BPS:
-        add_recent(state, int64(event.order_id), int64(event.time_ns))
+    if abs(int64(event.price_ticks) - last) * BPS > last * NEAR_BPS:
+        return False
+    add_recent(state, int64(event.order_id), int64(event.time_ns), int64(event.leaves_lots))
+    return True
 
 
 @routine
 def _accept(state: Record, interest: Record, group: int, event: Record, place: int) -> None:
-    _add(state, interest, int64(event.side), int64(event.price_ticks), int64(event.quantity_lots))
+    price, lots = int64(event.price_ticks), int64(event.quantity_lots)
+    _add(state, interest, int64(event.side), price, lots, int64(event.sequence))
     if int64(event.flags) & OrderFlag.QUOTE != 0:
         return
     _remember(state, event)
@@ -217,28 +241,80 @@ def _accept(state: Record, interest: Record, group: int, event: Record, place: i
 @routine
 def _replace(state: Record, interest: Record, group: int, event: Record, place: int) -> None:
     side, previous_ticks, previous_lots = int64(event.side), int64(event.counter_fee), int64(event.fee)
-    price, leaves = int64(event.price_ticks), int64(event.leaves_lots)
-    _change(state, interest, side, previous_ticks, -previous_lots)
+    price, leaves, sequence = int64(event.price_ticks), int64(event.leaves_lots), int64(event.sequence)
+    _change(state, interest, side, previous_ticks, -previous_lots, sequence)
     is_worse = price < previous_ticks if side == Side.BUY else price > previous_ticks
-    _count_message(state, counts_of(state, group, int64(event.sequence)), event, place)
     lots = previous_lots if is_worse else max(int64(0), previous_lots - leaves)
-    _withdraw(state, interest, event, lots, place)
-    _change(state, interest, side, price, leaves)
+    counts = counts_of(state, group, sequence)
+    _count_message(state, counts, event, place)
+    _withdraw_recent(state, interest, counts, event, lots, is_worse, place)
+    if price != previous_ticks or leaves > previous_lots:
+        take_recent(state, int64(event.order_id))
+        if _remember(state, event):
+            counts.orders += 1  # it stands near the price anew
+    _withdraw(state, interest, event, side, lots, place)
+    _change(state, interest, side, price, leaves, sequence)
+    if leaves > previous_lots:
+        interest.wanted_lots[side] = interest.open_lots[side]
+    else:
+        _want_less(interest, side, previous_lots - leaves)
+
+
+@routine
+def _withdraw_recent(
+    state: Record, interest: Record, counts: Record, event: Record, lots: int, is_worse: bool, place: int
+) -> None:
+    """Count a recent order as withdrawn if it was moved away, or once most of it was taken off."""
+    came, gone = withdraw_recent(state, int64(event.order_id), lots)
+    if lots != 0 and (is_worse or is_share(gone, came, WITHDRAWN_BPS)):
+        _count_if_quick(state, interest, counts, event, take_recent(state, int64(event.order_id)), place)
+
+
+@routine
+def _count_if_quick(
+    state: Record, interest: Record, counts: Record, event: Record, accepted_ns: int, place: int
+) -> None:
+    if accepted_ns != NOBODY and event.time_ns - accepted_ns <= QUICK_NS:
+        _count_quick(state, interest, counts, event, place)
+
+
+@kernel
+def _is_own_doing(event: Record) -> bool:
+    """Tell whether an order that rested ended as its owner had arranged, without being asked for just then."""
+    reason = event.reason
+    return int64(event.flags) & OrderFlag.RESTING != 0 and (
+        reason == EndReason.SELF_TRADE
+        or reason == EndReason.TIME_OVER
+        or reason == EndReason.DISCONNECTED
+        or reason == EndReason.DEADMAN
+    )
 
 
 @routine
 def _end(state: Record, interest: Record, group: int, event: Record, place: int) -> None:
-    leaves = int64(event.leaves_lots)
-    _change(state, interest, int64(event.side), int64(event.price_ticks), -leaves)
+    side, leaves = int64(event.side), int64(event.leaves_lots)
+    _change(state, interest, side, int64(event.price_ticks), -leaves, int64(event.sequence))
+    _want_less(interest, side, leaves)
     accepted_ns = take_recent(state, int64(event.order_id))
-    is_withdrawn = event.reason == EndReason.REQUESTED or event.reason == EndReason.MASS_CANCEL
-    if not is_withdrawn or int64(event.flags) & OrderFlag.QUOTE != 0:
+    is_asked = event.reason == EndReason.REQUESTED or event.reason == EndReason.MASS_CANCEL
+    if not (is_asked or _is_own_doing(event)) or int64(event.flags) & OrderFlag.QUOTE != 0:
         return
     counts = counts_of(state, group, int64(event.sequence))
-    _count_message(state, counts, event, place)
-    if accepted_ns != NOBODY and event.time_ns - accepted_ns <= QUICK_NS:
-        _count_quick(state, interest, counts, event, place)
-    _withdraw(state, interest, event, leaves, place)
+    if is_asked:
+        _count_message(state, counts, event, place)
+    _count_if_quick(state, interest, counts, event, accepted_ns, place)
+    _withdraw(state, interest, event, side, leaves, place)
+
+
+@routine
+def _prevent(state: Record, interest: Record, event: Record, place: int) -> None:
+    """Take off both sides what a group kept itself from trading; its resting order is withdrawn by so much."""
+    side, lots = int64(event.side), int64(event.quantity_lots)
+    _fill(state, interest, side, event, False)
+    _fill(state, interest, 1 - side, event, True)
+    _want_less(interest, side, lots)
+    _want_less(interest, 1 - side, lots)
+    _withdraw(state, interest, event, 1 - side, lots, place)
 
 
 @routine
@@ -249,9 +325,12 @@ def _apply(state: Record, event: Record, place: int) -> None:
     if event.kind == EventKind.ORDER_ACCEPTED:
         _accept(state, interest, group, event, place)
     elif event.kind == EventKind.ORDER_TRIGGERED:
-        _add(state, interest, int64(event.side), int64(event.price_ticks), int64(event.leaves_lots))
+        price, lots = int64(event.price_ticks), int64(event.leaves_lots)
+        _add(state, interest, int64(event.side), price, lots, int64(event.sequence))
     elif event.kind == EventKind.ORDER_REPLACED:
         _replace(state, interest, group, event, place)
+    elif event.kind == EventKind.MATCH_PREVENTED:
+        _prevent(state, interest, event, place)
     else:
         _end(state, interest, group, event, place)
 
@@ -260,24 +339,27 @@ def _apply(state: Record, event: Record, place: int) -> None:
 
 
 @routine
-def _suspect(interest: Record, side: int, event: Record) -> None:
+def _suspect(state: Record, interest: Record, side: int, event: Record) -> None:
     """Note a fill of one side if the other shows several times what is wanted here."""
-    shown = int64(interest.open_lots[1 - side])
+    shown, other = int64(interest.open_lots[1 - side]), 1 - side
     if shown // SHOW_FACTOR >= max(int64(interest.wanted_lots[side]), int64(event.quantity_lots)):
-        interest.is_suspect, interest.shown_side = 1, 1 - side
-        interest.shown_ns, interest.shown_sequence = event.time_ns, event.sequence
-        interest.shown_lots, interest.shown_layers = shown, interest.level_count[1 - side]
-        interest.withdrawn_lots = 0
+        interest.is_suspect, interest.shown_side = 1, other
+        interest.shown_ns, interest.shown_lots = event.time_ns, shown
+        interest.shown_sequence = _shown_since(state, interest, other, int64(event.sequence))
+        interest.shown_layers = interest.level_count[other]
+        interest.withdrawn_lots = interest.traded_lots = 0
     elif interest.is_suspect != 0 and interest.shown_side == side:
-        interest.is_suspect = 0  # what was shown was meant: it traded
+        interest.traded_lots += int64(event.quantity_lots)
+        if interest.traded_lots > int64(interest.shown_lots) // ACCIDENT_PART:
+            interest.is_suspect = 0  # what was shown was meant: it traded
 
 
 @routine
 def _fill_one(state: Record, event: Record, account: int, side: int, is_maker: bool) -> None:
     group = _group(state, account)
     interest = interest_of(state, group, int64(event.instrument))
-    _fill(state, interest, side, int64(event.price_ticks), int64(event.quantity_lots), is_maker)
-    _suspect(interest, side, event)
+    _fill(state, interest, side, event, is_maker)
+    _suspect(state, interest, side, event)
     counts_of(state, group, int64(event.sequence)).trades += 1
 
 
@@ -320,6 +402,7 @@ def _is_of_order(event: Record) -> bool:
         or kind == EventKind.ORDER_REPLACED
         or kind == EventKind.ORDER_CANCELED
         or kind == EventKind.ORDER_EXPIRED
+        or (kind == EventKind.MATCH_PREVENTED and event.self_trade_prevention == SelfTradePrevention.DECREMENT)
     )
 
 

@@ -37,14 +37,15 @@ INTEREST = np.dtype(
             ("best", _LINK, (2,)),  # level of each side
             ("level_count", _LINK, (2,)),
             ("open_lots", _WORD, (2,)),
-            ("wanted_lots", _WORD, (2,)),  # open on each side when it was added to last
+            ("wanted_lots", _WORD, (2,)),  # open on each side when it was added to last, less what was withdrawn since
             ("is_suspect", _WORD),  # there was a fill while the other side showed much:
             ("shown_side", _WORD),
             ("shown_ns", _WORD),
-            ("shown_sequence", _WORD),
+            ("shown_sequence", _WORD),  # the command that began to show it
             ("shown_lots", _WORD),
             ("shown_layers", _WORD),
             ("withdrawn_lots", _WORD),  # of it, since
+            ("traded_lots", _WORD),  # on its side, since
             ("window", _WORD),  # in which what follows was counted
             ("incidents", _WORD),
             ("first_incident", _WORD),  # the command that began it
@@ -53,7 +54,9 @@ INTEREST = np.dtype(
         ],
     )
 )
-LEVEL = np.dtype((ROW, [("free", _WORD), ("price_ticks", _WORD), ("lots", _WORD), ("worse", _WORD)]))
+LEVEL = np.dtype(
+    (ROW, [("free", _WORD), ("price_ticks", _WORD), ("lots", _WORD), ("worse", _WORD), ("first_sequence", _WORD)])
+)
 COUNT = np.dtype(
     (
         ROW,
@@ -71,7 +74,9 @@ COUNT = np.dtype(
         ],
     )
 )
-RECENT = np.dtype((ROW, [("order_id", _WORD), ("time_ns", _WORD), ("next", _WORD)]))
+RECENT = np.dtype(
+    (ROW, [("order_id", _WORD), ("time_ns", _WORD), ("lots", _WORD), ("withdrawn_lots", _WORD), ("next", _WORD)])
+)
 FINDING = np.dtype(
     (
         ROW,
@@ -227,7 +232,7 @@ def _begin_interest(state: Record, group: int, instrument: int) -> int:
     for side in range(2):
         interest.best[side] = interest.level_count[side] = 0
         interest.open_lots[side] = interest.wanted_lots[side] = 0
-    interest.is_suspect = interest.withdrawn_lots = 0
+    interest.is_suspect = interest.withdrawn_lots = interest.traded_lots = 0
     interest.window = interest.incidents = interest.quick_call = 0
     _list_busiest(state, interest, row)
     state.interest_count += 1
@@ -299,6 +304,19 @@ def take_recent(state: Record, order_id: int) -> int:
 
 
 @routine
+def withdraw_recent(state: Record, order_id: int, lots: int) -> tuple[int, int]:
+    """Take lots off a recent order; return with how many it came and how many were taken off, 0 if it is not recent."""
+    place = int64(word_at(state.recent_chains, int64(scatter(order_id, CHAIN_BITS))).value) - 1
+    while place >= 0:
+        recent = _recent_at(state, place)
+        if recent.order_id == order_id:
+            recent.withdrawn_lots += lots
+            return int64(recent.lots), int64(recent.withdrawn_lots)
+        place = int64(recent.next) - 1
+    return int64(0), int64(0)
+
+
+@routine
 def forget_recent(state: Record, before_ns: int) -> None:
     """Remember orders no more that came before a time, nor the oldest one if there is no room for another."""
     while state.recent_count != 0:
@@ -312,10 +330,11 @@ def forget_recent(state: Record, before_ns: int) -> None:
 
 
 @routine
-def add_recent(state: Record, order_id: int, time_ns: int) -> None:
-    """Remember when an order was accepted."""
+def add_recent(state: Record, order_id: int, time_ns: int, lots: int) -> None:
+    """Remember when an order was accepted, and with how many lots."""
     place = (int64(state.recent_first) + int64(state.recent_count)) % int64(state.recent_max)
     recent, head = _recent_at(state, place), word_at(state.recent_chains, int64(scatter(order_id, CHAIN_BITS)))
     recent.order_id, recent.time_ns, recent.next = order_id, time_ns, head.value
+    recent.lots, recent.withdrawn_lots = lots, 0
     head.value = place + 1
     state.recent_count += 1

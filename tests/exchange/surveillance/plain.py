@@ -3,7 +3,7 @@
 from collections import OrderedDict, deque
 from typing import NamedTuple
 
-from exchange.core.types import BPS, EndReason, EventKind, OrderFlag, Side
+from exchange.core.types import BPS, EndReason, EventKind, OrderFlag, SelfTradePrevention, Side
 from exchange.events import Event
 from exchange.methodology import day_of
 from exchange.surveillance.alerts import ALERTS_MAX, AlertKind, AlertLog, Finding
@@ -30,7 +30,8 @@ BOUNDS = Bounds()
 _QUOTE = int(OrderFlag.QUOTE)
 _SLEEPING = int(OrderFlag.SLEEPING)
 _ACCEPTED = int(EventKind.ORDER_ACCEPTED)
-_WITHDRAWN = frozenset((int(EndReason.REQUESTED), int(EndReason.MASS_CANCEL)))
+_ASKED = frozenset((int(EndReason.REQUESTED), int(EndReason.MASS_CANCEL)))
+_OWN_DOING = frozenset((EndReason.SELF_TRADE, EndReason.TIME_OVER, EndReason.DISCONNECTED, EndReason.DEADMAN))
 _BUY = int(Side.BUY)
 
 
@@ -52,7 +53,9 @@ class _Interest:
         "levels",
         "levels_max",
         "open_lots",
+        "since",
         "suspicion",
+        "traded_lots",
         "wanted_lots",
         "window",
         "withdrawn_lots",
@@ -61,34 +64,44 @@ class _Interest:
     def __init__(self, levels_max) -> None:
         self.levels_max = levels_max
         self.levels: tuple[dict[int, int], dict[int, int]] = ({}, {})
+        self.since: tuple[dict[int, int], dict[int, int]] = ({}, {})  # the command that made each level
         self.open_lots = [0, 0]
-        self.wanted_lots = [0, 0]  # open on each side when it was added to last
+        self.wanted_lots = [0, 0]  # open on each side when it was added to last, less what was withdrawn since
         self.suspicion: _Suspicion | None = None
-        self.withdrawn_lots = 0
+        self.withdrawn_lots = self.traded_lots = 0
         self.incidents: list[int] = []  # the command that began each
         self.window = 0
 
-    def change(self, side: int, price_ticks: int, lots: int) -> None:
+    def change(self, side: int, price_ticks: int, lots: int, sequence: int) -> None:
         levels = self.levels[side]
         known = levels.get(price_ticks, 0)
         left = known + lots
         if left > 0 and (known or len(levels) < self.levels_max):
             levels[price_ticks] = left
+            self.since[side].setdefault(price_ticks, sequence)
             self.open_lots[side] += lots
         elif known:
-            del levels[price_ticks]
+            del levels[price_ticks], self.since[side][price_ticks]
             self.open_lots[side] -= known
 
-    def add(self, side: int, price_ticks: int, lots: int) -> None:
-        self.change(side, price_ticks, lots)
+    def add(self, side: int, price_ticks: int, lots: int, sequence: int) -> None:
+        self.change(side, price_ticks, lots, sequence)
         self.wanted_lots[side] = self.open_lots[side]
 
-    def fill(self, side: int, price_ticks: int, lots: int, *, is_maker: bool) -> None:
+    def want_less(self, side: int, lots: int) -> None:
+        self.wanted_lots[side] = max(0, self.wanted_lots[side] - lots)
+
+    def shown_since(self, side: int, sequence: int) -> int:
+        """Return the command that began to show what a side shows, but for levels that are less than a fifth."""
+        part = self.open_lots[side] // (5 * self.levels_max)
+        return min([sequence, *(self.since[side][price] for price, lots in self.levels[side].items() if lots > part)])
+
+    def fill(self, side: int, event: Event, *, is_maker: bool) -> None:
         """Take a fill off: a maker's off its price, a taker's off the best, where the incoming order is."""
-        levels = self.levels[side]
+        levels, price_ticks = self.levels[side], event.price_ticks
         if not (is_maker and price_ticks in levels) and levels:
             price_ticks = max(levels) if side == _BUY else min(levels)
-        self.change(side, price_ticks, -lots)
+        self.change(side, price_ticks, -event.quantity_lots, event.sequence)
 
 
 class _Counts:
@@ -110,8 +123,9 @@ class Interests:
         self._interests: OrderedDict[tuple[int, int], _Interest] = OrderedDict()
         self._counts: dict[int, _Counts] = {}
         self._window = 0
-        self._recent: dict[int, int] = {}  # orders near the last price, and when they were accepted
-        self._recent_order: deque[tuple[int, int]] = deque()
+        self._recent: dict[int, list[int]] = {}  # orders near the last price: when they came, lots, withdrawn lots
+        self._recent_order: deque[tuple[int, int, int]] = deque()
+        self._places = 0
         self._last_ticks: dict[int, int] = {}
 
     def begin_window(self, window: int) -> None:
@@ -124,12 +138,17 @@ class Interests:
         if event.flags & _SLEEPING:
             return  # nobody sees it
         kind = event.kind
+        if kind == EventKind.MATCH_PREVENTED and event.self_trade_prevention != SelfTradePrevention.DECREMENT:
+            return
         if kind == _ACCEPTED:
             self._accept(event, group)
         elif kind == EventKind.ORDER_TRIGGERED:
-            self._interest(group, event.instrument).add(event.side, event.price_ticks, event.leaves_lots)
+            interest = self._interest(group, event.instrument)
+            interest.add(event.side, event.price_ticks, event.leaves_lots, event.sequence)
         elif kind == EventKind.ORDER_REPLACED:
             self._replace(event, group)
+        elif kind == EventKind.MATCH_PREVENTED:
+            self._prevent(event, group)
         else:
             self._end(event, group)
 
@@ -138,12 +157,13 @@ class Interests:
         self._last_ticks[event.instrument] = event.price_ticks
         for group, side, is_maker in ((taker, event.side, False), (maker, 1 - event.side, True)):
             interest = self._interest(group, event.instrument)
-            interest.fill(side, event.price_ticks, event.quantity_lots, is_maker=is_maker)
+            interest.fill(side, event, is_maker=is_maker)
             self._suspect(interest, side, event)
             self._count(group, event).trades += 1
 
     def _accept(self, event: Event, group: int) -> None:
-        self._interest(group, event.instrument).add(event.side, event.price_ticks, event.quantity_lots)
+        interest = self._interest(group, event.instrument)
+        interest.add(event.side, event.price_ticks, event.quantity_lots, event.sequence)
         if event.flags & _QUOTE:
             return
         self._remember(event)
@@ -157,36 +177,67 @@ class Interests:
         shown = interest.open_lots[1 - side]
         if shown >= SHOW_FACTOR * max(interest.wanted_lots[side], event.quantity_lots):
             layers = len(interest.levels[1 - side])
-            interest.suspicion = _Suspicion(1 - side, event.time_ns, event.sequence, shown, layers)
-            interest.withdrawn_lots = 0
+            since = interest.shown_since(1 - side, event.sequence)
+            interest.suspicion = _Suspicion(1 - side, event.time_ns, since, shown, layers)
+            interest.withdrawn_lots = interest.traded_lots = 0
         elif interest.suspicion is not None and interest.suspicion.side == side:
-            interest.suspicion = None  # what was shown was meant: it traded
+            interest.traded_lots += event.quantity_lots
+            if interest.traded_lots * 5 > interest.suspicion.shown_lots:
+                interest.suspicion = None  # what was shown was meant: it traded
 
     def _replace(self, event: Event, group: int) -> None:
-        interest = self._interest(group, event.instrument)
+        interest, side = self._interest(group, event.instrument), event.side
         previous_ticks, previous_lots = event.counter_fee, event.fee
-        interest.change(event.side, previous_ticks, -previous_lots)
-        is_worse = event.price_ticks < previous_ticks if event.side == _BUY else event.price_ticks > previous_ticks
-        self._count_message(group, self._count(group, event))
+        interest.change(side, previous_ticks, -previous_lots, event.sequence)
+        is_worse = event.price_ticks < previous_ticks if side == _BUY else event.price_ticks > previous_ticks
+        counts = self._count(group, event)
+        self._count_message(group, counts)
         lots = previous_lots if is_worse else max(0, previous_lots - event.leaves_lots)
-        self._withdraw(interest, group, event, lots)
-        interest.change(event.side, event.price_ticks, event.leaves_lots)
+        recent = self._recent.get(event.order_id)
+        if recent is not None:
+            recent[2] += lots
+            if lots and (is_worse or recent[2] * BPS >= recent[1] * WITHDRAWN_BPS):
+                self._count_if_quick(group, event, counts)
+        if event.price_ticks != previous_ticks or event.leaves_lots > previous_lots:
+            self._recent.pop(event.order_id, None)
+            counts.orders += self._remember(event)
+        self._withdraw(interest, group, event, side, lots)
+        interest.change(side, event.price_ticks, event.leaves_lots, event.sequence)
+        if event.leaves_lots > previous_lots:
+            interest.wanted_lots[side] = interest.open_lots[side]
+        else:
+            interest.want_less(side, previous_lots - event.leaves_lots)
+
+    def _prevent(self, event: Event, group: int) -> None:
+        """Take off both sides what a group kept itself from trading."""
+        interest = self._interest(group, event.instrument)
+        for side, is_maker in ((event.side, False), (1 - event.side, True)):
+            interest.fill(side, event, is_maker=is_maker)
+            interest.want_less(side, event.quantity_lots)
+        self._withdraw(interest, group, event, 1 - event.side, event.quantity_lots)
 
     def _end(self, event: Event, group: int) -> None:
         interest = self._interest(group, event.instrument)
-        interest.change(event.side, event.price_ticks, -event.leaves_lots)
-        accepted_ns = self._recent.pop(event.order_id, None)
-        if event.reason not in _WITHDRAWN or event.flags & _QUOTE:
+        interest.change(event.side, event.price_ticks, -event.leaves_lots, event.sequence)
+        interest.want_less(event.side, event.leaves_lots)
+        is_own_doing = event.reason in _OWN_DOING and event.flags & OrderFlag.RESTING
+        if not (event.reason in _ASKED or is_own_doing) or event.flags & _QUOTE:
+            self._recent.pop(event.order_id, None)
             return
         counts = self._count(group, event)
-        self._count_message(group, counts)
-        if accepted_ns is not None and event.time_ns - accepted_ns <= QUICK_NS:
-            self._count_quick(group, event, counts)
-        self._withdraw(interest, group, event, event.leaves_lots)
+        if event.reason in _ASKED:
+            self._count_message(group, counts)
+        self._count_if_quick(group, event, counts)
+        self._withdraw(interest, group, event, event.side, event.leaves_lots)
 
-    def _withdraw(self, interest: _Interest, group: int, event: Event, lots: int) -> None:
+    def _count_if_quick(self, group: int, event: Event, counts: _Counts) -> None:
+        recent = self._recent.pop(event.order_id, None)
+        if recent is not None and event.time_ns - recent[0] <= QUICK_NS:
+            self._count_quick(group, event, counts)
+
+    def _withdraw(self, interest: _Interest, group: int, event: Event, side: int, lots: int) -> None:
         suspicion = interest.suspicion
-        if suspicion is None or suspicion.side != event.side or event.time_ns - suspicion.time_ns > WITHDRAWN_NS:
+        if suspicion is None or suspicion.side != side or event.time_ns - suspicion.time_ns > WITHDRAWN_NS:
             return
         interest.withdrawn_lots += lots
         if interest.withdrawn_lots * BPS < suspicion.shown_lots * WITHDRAWN_BPS:
@@ -217,15 +268,20 @@ class Interests:
             found = Finding(AlertKind.QUICK_CANCELS, (group,), event.instrument, counts.first_sequence, facts)
             self.found.append(found)
 
-    def _remember(self, event: Event) -> None:
+    def _remember(self, event: Event) -> bool:
         """Keep when an order near the last price came in, for as long as its end would be quick."""
         recent = self._recent_order
         while recent and (event.time_ns - recent[0][1] > QUICK_NS or len(recent) >= self.bounds.recent):
-            self._recent.pop(recent.popleft()[0], None)
+            order_id, _, place = recent.popleft()
+            if self._recent.get(order_id, [0] * 4)[3] == place:
+                del self._recent[order_id]
         last = self._last_ticks.get(event.instrument, 0)
-        if abs(event.price_ticks - last) * BPS <= last * NEAR_BPS:
-            self._recent[event.order_id] = event.time_ns
-            recent.append((event.order_id, event.time_ns))
+        if abs(event.price_ticks - last) * BPS > last * NEAR_BPS:
+            return False
+        self._places += 1
+        self._recent[event.order_id] = [event.time_ns, event.leaves_lots, 0, self._places]
+        recent.append((event.order_id, event.time_ns, self._places))
+        return True
 
     def _count(self, group: int, event: Event) -> _Counts:
         counts = self._counts.get(group)
@@ -251,6 +307,7 @@ _ORDERS = frozenset((
     int(EventKind.ORDER_REPLACED),
     int(EventKind.ORDER_CANCELED),
     int(EventKind.ORDER_EXPIRED),
+    int(EventKind.MATCH_PREVENTED),
 ))  # fmt: skip
 _ASSETS = frozenset((
     int(EventKind.ASSET_CREATED),

@@ -61,16 +61,23 @@ def test_another_hour_begins_a_ring_anew(floor):
     assert floor.kinds() == []
 
 
-def test_the_groups_watched_and_told_apart_are_bounded(floor, monkeypatch):
+def test_the_groups_watched_are_bounded(floor, monkeypatch):
     monkeypatch.setattr(flows, "FLOWS_MAX", 1)
     pass_round(floor, (MALLORY, OSCAR))
     assert floor.kinds() == []
-    monkeypatch.setattr(flows, "FLOWS_MAX", 100)
-    monkeypatch.setattr(flows, "COUNTERPARTIES_MAX", 1)
-    floor.pass_time(HOUR_S)
-    floor.do(new_order(MALLORY, Side.SELL, 100, 1), new_order(BOB, Side.BUY, 100, 1))
-    pass_round(floor, (MALLORY, OSCAR))
-    assert floor.kinds() == []
+
+
+def test_a_pair_does_not_hide_behind_small_sales_to_others(floor, monkeypatch):
+    monkeypatch.setattr(flows, "COUNTERPARTIES_MAX", 2)
+    others = (BOB, CAROL, TRUDY, MAKER)
+    for buyer in others:
+        floor.do(new_order(MALLORY, Side.SELL, 100, 1), new_order(buyer, Side.BUY, 100, 1))
+    pass_round(floor, (MALLORY, OSCAR), rounds=3)
+    assert floor.kinds() == [AlertKind.MATCHED_PAIR]
+    for buyer in others:
+        floor.do(new_order(MALLORY, Side.SELL, 100, 1), new_order(buyer, Side.BUY, 100, 1))
+    assert len(floor.watch._flows._flows[1, MALLORY].buyers) == 2
+    assert OSCAR in floor.watch._flows._flows[1, MALLORY].buyers
 
 
 def late(floor):
