@@ -102,6 +102,10 @@ class Backlog:
         self._entries[index] = (message.merged(body), prefix)
         self.merged[message.stream] += 1
 
+    def seal(self) -> None:
+        """Let nothing that comes from now on become part of what is held."""
+        self._mergeable.clear()
+
     def take(self, now_ms: int) -> list[bytes]:
         """Return all as frames, after them word of what was merged, and begin anew."""
         frames = [message.frame(prefix) for message, prefix in self._entries]

@@ -243,6 +243,7 @@ class Hub:
         if topic is None:
             return False
         topic.deliver()  # what was said before is
+        connection.backlog.seal()  # what is said after it has come back would leave out what it has not heard
         del topic.subscribers[connection]
         if topic.subscribers:
             return False

@@ -83,6 +83,24 @@ def test_unsubscribing_ends_a_stream(hosted: Hosted) -> None:
     assert hosted.feed._channels == {}
 
 
+def test_who_comes_back_to_a_stream_while_blocked_is_not_told_of_the_gap_as_of_one_change(hosted: Hosted) -> None:
+    name = f"{SYMBOL}@depth@0ms"
+    session, wire = hosted.session()
+    tell(session, "SUBSCRIBE", name)
+    hosted.turn()
+    session._connection.pause()
+    hosted.act(buy(91, 1))
+    tell(session, "UNSUBSCRIBE", name)
+    hosted.act(buy(92, 1))
+    tell(session, "SUBSCRIBE", name)
+    hosted.act(buy(93, 1))
+    hosted.act(buy(94, 1))
+    session._connection.resume()
+
+    updates = [(body["pu"], body["u"], len(body["b"])) for body in hosted.said(wire) if "u" in body]
+    assert updates == [(0, 1, 1), (2, 4, 2)]
+
+
 def test_wrapping_may_change_while_streams_are_open(hosted: Hosted) -> None:
     key = hosted.listen_keys.start(ALICE, hosted.clock.now_ns())
     session, wire = hosted.session()

@@ -96,3 +96,12 @@ def test_after_taking_all_begins_anew(backlog: Backlog) -> None:
 
     assert (len(backlog), backlog.messages_held, backlog.bytes_held) == (0, 0, 0)
     assert backlog.take(7) == []
+
+
+def test_nothing_joins_what_was_sealed(backlog: Backlog) -> None:
+    backlog.add(Message("a", 1, latest), b"")
+    backlog.seal()
+    backlog.add(Message("a", 2, latest), b"")
+    backlog.add(Message("a", 3, latest), b"")
+
+    assert backlog.take(7) == [frame(1), frame(3), notice(a=1)]
