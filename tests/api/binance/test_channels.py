@@ -213,6 +213,18 @@ def test_who_asks_for_candles_is_told_the_last_one() -> None:
     assert heard.welcome()["k"]["v"] == "1"
 
 
+def test_who_asks_for_candles_just_after_the_end_of_one_is_told_that_it_closed() -> None:
+    floor = Floor()
+    floor.act(sell(100, 1), buy(100, 1))
+    floor.pass_ms(MINUTE_MS + 200)
+    heard = Heard("kline_1m", floor)
+    assert heard.welcome()["k"]["x"] is False
+    floor.pass_ms(1000)
+
+    assert heard.beat() is False
+    assert [(body["k"]["t"], body["k"]["x"]) for body in heard.take()] == [(START_MS, True)]
+
+
 def test_the_mini_ticker_is_told_after_trades_alone() -> None:
     heard = Heard("miniTicker")
 
