@@ -116,6 +116,8 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         if self._take is None:
             self._is_split = not self.handshake_initiated  # a message may have begun before it could be taken
             super().data_received(data)
+            if self.conn.handshake_exc is not None and not self.handshake_initiated:
+                self._refuse()
             return
         data = self._rest + data if self._rest else data
         begin = self._split(data, self._take) if self._is_split else 0
@@ -132,6 +134,11 @@ class FrameProtocol(WebSocketsSansIOProtocol):
             return
         payload, self.frames = b"".join(self.frames), []
         self._take(payload, TEXT if self.curr_msg_data_type == "text" else BINARY)
+
+    def _refuse(self) -> None:
+        """Answer a handshake that the parser did not take, such as one whose address is too long, and hang up."""
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.transport.close()
 
     def _split(self, data: bytes, take: Take) -> int:
         """Hand over the messages in some data; return where the rest begins, which waits or is for the parser."""

@@ -19,6 +19,8 @@ from api.stream.transport import FrameProtocol, line_of
 from tests.api.stream.raw import frame, upgrade
 from tests.api.stream.serving import Served, served, until
 
+MANY_HEADERS = upgrade("/")[:-2] + b"".join(b"x-%d: y\r\n" % number for number in range(200)) + b"\r\n"
+
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -79,6 +81,19 @@ def test_frames_written_past_the_server_arrive_in_order() -> None:
             return [await client.recv() for _ in range(5)]
 
     assert asyncio.run(scenario()) == ["0", "1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize(("head", "status"), [(upgrade("/" + "x" * 9_000), b"414"), (MANY_HEADERS, b"431")])
+def test_a_handshake_that_is_too_large_is_refused_and_not_kept_open(head: bytes, status: bytes) -> None:
+    async def main() -> bytes:
+        async with served(Listener().app) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(head)
+            answer = await asyncio.wait_for(reader.read(), 5)
+            writer.close()
+        return answer
+
+    assert asyncio.run(main()).split()[1] == status
 
 
 def test_a_line_of_another_server_is_none() -> None:
