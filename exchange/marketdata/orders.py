@@ -319,4 +319,4 @@ def _window_ns(start_ms: int | None, end_ms: int | None) -> tuple[int, int]:
     """Return the first and last nanosecond of a window of whole milliseconds, either end of which may be open."""
     first = 0 if start_ms is None else start_ms * NS_PER_MS
     last = ALWAYS_NS if end_ms is None else (end_ms + 1) * NS_PER_MS - 1
-    return first, last
+    return min(first, ALWAYS_NS), min(last, ALWAYS_NS)

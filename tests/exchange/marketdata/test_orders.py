@@ -162,6 +162,8 @@ def test_open_orders_are_told_apart_by_instrument():
         ({"start_ms": 2, "limit": 1}, [20]),
         ({"end_ms": 2}, [30, 20]),
         ({"start_ms": 2, "end_ms": 3}, [20, 50]),
+        ({"start_ms": 2, "end_ms": (1 << 63) - 1}, [20, 50, 10]),
+        ({"start_ms": (1 << 63) - 1}, []),
         ({"limit": 0}, []),
     ],
 )
