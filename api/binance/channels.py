@@ -173,7 +173,7 @@ class Candles:
         self._publish = publish
         self._texts = texts
         self._market = market
-        self._from_ms = interval_bounds(self._interval, now_ms - LATE_MS)[0]  # the first candle that is not told as closed
+        self._from_ms = interval_bounds(self._interval, now_ms - LATE_MS)[0]  # the first that is not told as closed
         self._said: Candle | None = None
 
     def on_batch(self, events: Sequence[Event]) -> bool:
