@@ -40,7 +40,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 EACH = 40  # connections of each kind in a round
 PATIENCE_S = 15
 PING_S = 1.0  # between two pings
-PONG_S = 6.0  # for the answer of one: those who trade answer in time on a busy machine too
+PONG_S = 4.0  # for the answer of one: those who trade answer in time on a busy machine too
 RECEIVE_S = 2  # for a request to arrive
 NOTICED_S = PING_S + PONG_S + 1.5 + 5.0  # and a goodbye, and a busy machine
 STREAMS = StreamConfig(ping_interval_s=PING_S, ping_timeout_s=PONG_S, send_buffer_bytes=16_384, stall_s=0.5)
