@@ -2,7 +2,8 @@
 
 Candidates are the limit prices on the book. The most executable volume decides, then the least absolute surplus; if
 all that are left have more demand the highest of them, more supply the lowest, otherwise the reference price clamped
-between them. One pass over the levels from the lowest price up keeps demand and supply as running sums.
+between them. Without any limit price it is the reference, kept within the band. One pass over the levels from the
+lowest price up keeps demand and supply as running sums.
 """
 
 from exchange.core.accounts import open_lots, worst_fee
@@ -99,13 +100,18 @@ def clearing_price(state: Record, instrument: Record) -> tuple[int, int, int]:
 
 
 @routine
+def _within_band(instrument: Record, price: int) -> int:
+    return min(max(price, int64(instrument.band_low)), int64(instrument.band_high))
+
+
+@routine
 def _choose(
     state: Record, instrument: Record, volume: int, lowest: int, highest: int, signs: int
 ) -> tuple[int, int, int]:
     """Return price, volume and surplus when the prices from `lowest` to `highest` are left, with these surpluses."""
     reference = int64(instrument.reference_ticks)
     if lowest == NIL:  # no limit prices at all
-        price = reference
+        price = NIL if reference == NIL else _within_band(instrument, reference)
     elif volume == 0:
         price = NIL
     elif signs == _ALL_MORE_DEMAND:

@@ -236,14 +236,15 @@ def match(state: Record, command: Record, output: Record, slot: int) -> tuple[in
         if met == WORK_MAX:
             return EndReason.WORK_LIMIT, met
         best = int64(opposite.best_price)
-        if instrument.extras & Extra.GUARDS and is_outside(instrument, best, int64(instrument.last_ticks)):
+        maker_slot = head_of(state, int64(opposite.best_node), best)
+        fetch_next(state, maker_slot)
+        same_group = state.accounts[state.orders[maker_slot].account].group == group
+        own = same_group and taker.self_trade_prevention != SelfTradePrevention.NONE
+        if not own and instrument.extras & Extra.GUARDS and is_outside(instrument, best, int64(instrument.last_ticks)):
             interrupt(command, output, instrument, index, best)
             return EndReason.VOLATILITY_HALT, met
         met += 1
-        maker_slot = head_of(state, int64(opposite.best_node), best)
-        fetch_next(state, maker_slot)
-        own = state.accounts[state.orders[maker_slot].account].group == group
-        if own and taker.self_trade_prevention != SelfTradePrevention.NONE:
+        if own:
             end = _prevent(state, command, output, slot, maker_slot)
             if end != EndReason.NONE:
                 return end, met

@@ -56,10 +56,16 @@ def trades_at(order: Order, price_ticks: int) -> bool:
     return order.price_ticks >= price_ticks if order.side == Side.BUY else order.price_ticks <= price_ticks
 
 
+def reference_in_band(instrument: Instrument) -> set[int]:
+    """Return the reference price, if there is one, or the price of the band that is nearest to it."""
+    reference_ticks = instrument.reference_ticks
+    return {min(max(reference_ticks, instrument.band_low), instrument.band_high)} if reference_ticks else set()
+
+
 def find_outcome(instrument: Instrument) -> Outcome:
     """Return the price of an auction: most volume, least surplus, where the surplus pushes, reference."""
     orders = [*resting(instrument, Side.BUY), *resting(instrument, Side.SELL)]
-    candidates = {order.price_ticks for order in orders if not order.unpriced} or {instrument.reference_ticks} - {0}
+    candidates = {order.price_ticks for order in orders if not order.unpriced} or reference_in_band(instrument)
     outcomes = [outcome(instrument, price_ticks) for price_ticks in sorted(candidates)]
     volume_lots = max((found.volume_lots for found in outcomes), default=0)
     if not volume_lots:

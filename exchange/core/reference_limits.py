@@ -74,9 +74,10 @@ def closed(tables: Tables, account: int) -> bool:
 def wrong_phase(order: Order) -> bool:
     """Say whether an instrument that takes orders takes none like this one now."""
     instrument = order.instrument
+    if instrument.mode == TradingMode.LIST and order.side == Side.BUY and order.may_rest:
+        return True
     if instrument.state == TradingState.CONTINUOUS:
-        posted_bid = instrument.mode == TradingMode.LIST and order.side == Side.BUY and order.may_rest
-        return posted_bid or order.time_in_force == TimeInForce.AT_AUCTION
+        return order.time_in_force == TimeInForce.AT_AUCTION
     immediate = order.time_in_force in {TimeInForce.IOC, TimeInForce.FOK}
     return (order.order_type == OrderType.MARKET and order.time_in_force != TimeInForce.AT_AUCTION) or (
         order.order_type == OrderType.LIMIT and immediate

@@ -45,7 +45,8 @@ def match(tables: Tables, taker: Order) -> int:
         if met == WORK_MAX:
             expire(tables, taker, EndReason.WORK_LIMIT)
             return met
-        if outside(taker.instrument, maker.price_ticks, taker.instrument.last_ticks):
+        too_far = outside(taker.instrument, maker.price_ticks, taker.instrument.last_ticks)
+        if too_far and may_trade(tables, taker, maker):
             interrupt(tables, taker, maker.price_ticks)
             return met
         met += 1
@@ -228,12 +229,13 @@ def fillable(tables: Tables, taker: Order) -> bool:
     """
     lots, last_ticks = 0, taker.instrument.last_ticks
     for maker, offered in walk(tables, taker):
-        own = not may_trade(tables, taker, maker)
-        if own and taker.self_trade_prevention != SelfTradePrevention.EXPIRE_MAKER:
-            return False
+        if not may_trade(tables, taker, maker):
+            if taker.self_trade_prevention != SelfTradePrevention.EXPIRE_MAKER:
+                return False
+            continue
         if outside(taker.instrument, maker.price_ticks, last_ticks):
             return False
-        if not own and not (taker.side == Side.SELL and new_holder(tables, maker.account, taker.instrument.base_asset)):
+        if not (taker.side == Side.SELL and new_holder(tables, maker.account, taker.instrument.base_asset)):
             lots += offered
             last_ticks = maker.price_ticks
         if lots >= taker.leaves_lots:

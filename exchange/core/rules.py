@@ -159,14 +159,14 @@ def _phase(instrument: Record, command: Record) -> int:
     """Check that an instrument that does not just trade continuously takes a new order."""
     life = command.time_in_force
     waits = may_rest(int64(command.order_type), int64(life))
-    if instrument.state == TradingState.CONTINUOUS:
-        if life == TimeInForce.AT_AUCTION or (command.side == Side.BUY and waits):
-            return RejectReason.NOT_IN_THIS_PHASE
-    elif not collects(instrument.state):
+    if instrument.state != TradingState.CONTINUOUS and not collects(instrument.state):
         return RejectReason.INSTRUMENT_NOT_TRADING
-    elif not (waits or life == TimeInForce.AT_AUCTION or is_stop(command)):
+    if instrument.mode == TradingMode.LIST and command.side == Side.BUY and waits:
         return RejectReason.NOT_IN_THIS_PHASE
-    return RejectReason.NONE
+    if instrument.state == TradingState.CONTINUOUS:
+        return RejectReason.NOT_IN_THIS_PHASE if life == TimeInForce.AT_AUCTION else RejectReason.NONE
+    taken = waits or life == TimeInForce.AT_AUCTION or is_stop(command)
+    return RejectReason.NONE if taken else RejectReason.NOT_IN_THIS_PHASE
 
 
 @kernel

@@ -81,8 +81,8 @@ def gather(
     """Return (lots, price_ticks times lots) that an order would find on the opposite side.
 
     Visits at most WORK_MAX orders. Orders of the own group are passed over, or end the walk when `stop_at_own`,
-    unless self-trade prevention is NONE. Of the instrument's `extras` guards end the walk at the first price that is
-    outside, and a limit of holders makes a seller pass over buyers who hold nothing yet.
+    unless self-trade prevention is NONE. Of the instrument's `extras` guards end the walk at the first trade that would
+    be outside, and a limit of holders makes a seller pass over buyers who hold nothing yet.
     """
     found = cost_ticks = visits = 0
     last = int64(instrument.last_ticks)
@@ -90,10 +90,12 @@ def gather(
     opposite = instrument.queues[1 - side]
     leaf, level_price = int64(opposite.best_node), int64(opposite.best_price)
     while crosses(side, price, level_price) and found < wanted and visits < WORK_MAX:
-        if extras & Extra.GUARDS and is_outside(instrument, level_price, last):
-            break
+        outside = extras & Extra.GUARDS != 0 and is_outside(instrument, level_price, last)
+        settles = settled and not outside
         head = head_of(state, leaf, level_price)
-        lots, visits, stopped = _displayed(state, head, wanted - found, visits, group, prevention, stop_at_own, settled)
+        lots, visits, stopped = _displayed(state, head, wanted - found, visits, group, prevention, stop_at_own, settles)
+        if outside and lots > 0:
+            break
         if not stopped:
             more, visits = _hidden(state, head, wanted - found - lots, visits, group, prevention, settled)
             lots += more

@@ -41,6 +41,7 @@ from tests.exchange.core.builders import (
 
 MARKET = 0  # the price of an order that has none
 BOOKS = 25_000 if JIT_ENABLED else 300
+BAND = (97, 112)  # narrower than the references that are tried
 AUCTIONS = 10_000 if JIT_ENABLED else 60
 VECTORS = [
     ([(202, 200), (201, 200), (200, 300)], [(200, 100), (198, 200), (197, 400)], 0, (200, 700, 0)),
@@ -133,8 +134,9 @@ def best_price(book: list[list[int]], reference: int) -> tuple[int, int, int]:
     """Try every candidate, by the published rule, word for word."""
     candidates = {limit for _, limit, lots in book if lots and limit not in {0, UNPRICED_BUY_TICKS}}
     if not candidates:
-        demand, supply = demand_and_supply(book, reference)
-        return (reference, min(demand, supply), demand - supply) if reference and min(demand, supply) else (0, 0, 0)
+        price = min(max(reference, BAND[0]), BAND[1])
+        demand, supply = demand_and_supply(book, price)
+        return (price, min(demand, supply), demand - supply) if reference and min(demand, supply) else (0, 0, 0)
     found = {price: demand_and_supply(book, price) for price in candidates}
     volume = max(min(pair) for pair in found.values())
     if volume == 0:
@@ -170,6 +172,7 @@ def drawn_books(count: int) -> np.ndarray:
 def test_the_price_is_that_of_trying_every_price():
     states = allocate(TEST)
     states[0]["details"]["instrument"][1:11] = 1
+    states[0]["instruments"]["band_low"][1], states[0]["instruments"]["band_high"][1] = BAND
     books = drawn_books(BOOKS)
     references = np.random.default_rng(5).integers(95, 115, BOOKS) * (np.arange(BOOKS) % 4 != 0)
     prices = np.zeros((BOOKS, 3), np.int64)
