@@ -9,6 +9,8 @@ import asyncio
 import hashlib
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +20,9 @@ import httpx
 import typer
 from rich.table import Table
 
+from api.client.faults import AnswerError, BadAddressError
+from api.client.signing import BadKeyError
+from api.client.wire import http_url
 from api.demo.client import Refused, Rest, open_http
 from api.demo.market import operator_key
 from api.ledgercli import DATA, EXIT_DIFFERENCE, AsJson, Directory, bar, err, fail, out
@@ -72,17 +77,30 @@ def import_file(
     try:
         with file.open(newline="", encoding="utf-8") as lines:
             found = read(lines, rates, datetime.now(UTC).date().isoformat())
-    except (FormatError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        fail(f"{file} is no text in UTF-8: save it as CSV in UTF-8")
+    except (FormatError, OSError) as error:
         fail(f"{file}: {error}")
     terms = Terms(issuer, state, dry_run, skip_bad)
+    with reaching(url, data), bar() as progress:
+        imported = asyncio.run(_import(found, data, url, terms, progress))
+    _conclude(found, imported, terms, as_json=as_json)
+
+
+@contextmanager
+def reaching(url: str, data: Path) -> Iterator[None]:
+    """Turn what may go wrong between an operator and the exchange into one line and an exit code."""
     try:
-        with bar() as progress:
-            imported = asyncio.run(_import(found, data, url, terms, progress))
+        http_url(url)
+        yield
     except Refused as refusal:
         fail(f"the exchange refused: {refusal}")
+    except AnswerError as error:
+        fail(f"what answers at {url} is no exchange that this program knows: {error}")
+    except (BadAddressError, BadKeyError) as error:
+        fail(str(error))
     except (httpx.HTTPError, OSError) as error:
         fail(f"no exchange answers at {url} with the key in {data}: {error}")
-    _conclude(found, imported, terms, as_json=as_json)
 
 
 def parse_rates(texts: list[str]) -> dict[str, Fraction]:

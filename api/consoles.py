@@ -1,4 +1,7 @@
-"""Where the command line writes: a terminal as wide as it is, anything else wide enough that no id is cut."""
+"""Where the command line writes: a terminal as wide as it is, anything else wide enough that no id is cut.
+
+Brackets are brackets: what people and the exchange wrote is printed as it is, never read as markup.
+"""
 
 import sys
 
@@ -10,5 +13,7 @@ WIDTH = 200  # of what goes into a file or another program
 def consoles() -> tuple[Console, Console]:
     """Return where answers go, and errors."""
     streams = (sys.stdout, False), (sys.stderr, True)
-    out, err = (Console(stderr=errors, width=None if stream.isatty() else WIDTH) for stream, errors in streams)
+    out, err = (
+        Console(stderr=errors, markup=False, width=None if stream.isatty() else WIDTH) for stream, errors in streams
+    )
     return out, err

@@ -8,15 +8,14 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
 import typer
 from rich.table import Table
 
 from api import completion
-from api.cataloguecli import URL, Address
-from api.demo.client import Refused, Rest, open_http
+from api.cataloguecli import URL, Address, reaching
+from api.demo.client import Rest, open_http
 from api.demo.market import operator_key
-from api.ledgercli import DATA, AsJson, Directory, fail, out
+from api.ledgercli import DATA, AsJson, Directory, out
 
 RULES = {
     "fees": "/v1/fees",
@@ -214,12 +213,8 @@ def _call(data: Path, url: str, method: str, path: str, why: str = "", /, **term
                 found = await desk.json(method, path, terms, reason=why)
             return found
 
-    try:
+    with reaching(url, data):
         return asyncio.run(call())
-    except Refused as refusal:
-        fail(f"the exchange refused: {refusal}")
-    except (httpx.HTTPError, OSError) as error:
-        fail(f"no exchange answers at {url} with the key in {data}: {error}")
 
 
 def _show(rows: list[dict[str, Any]], columns: tuple[str, ...], as_json: bool) -> None:  # noqa: FBT001 - a switch

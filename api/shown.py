@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from rich.table import Table
+from rich.text import Text
 
 from api.client import answers, owned
 
@@ -39,10 +40,10 @@ def markets(found: Sequence[owned.InstrumentAnswer], days: Iterable[answers.Stat
         day = of[instrument.symbol]
         change = day.price_change_percent
         colour = "green" if change > 0 else "red" if change < 0 else "default"
-        state = instrument.state if instrument.state == "CONTINUOUS" else f"[yellow]{instrument.state}[/]"
+        state = Text(instrument.state, "" if instrument.state == "CONTINUOUS" else "yellow")
         texts = [number(value) for value in (day.last_price, day.bid_price, day.ask_price, day.volume)]
         made.add_row(
-            instrument.symbol, state, texts[0], f"[{colour}]{change:+.2f}[/]", *texts[1:], number(day.quote_volume)
+            instrument.symbol, state, texts[0], Text(f"{change:+.2f}", colour), *texts[1:], number(day.quote_volume)
         )
     return made
 
@@ -55,7 +56,7 @@ def book(symbol: str, depth: answers.Depth) -> Table:
     for levels, colour in ((reversed(depth.asks), "red"), (iter(depth.bids), "green")):
         for price, quantity in levels:
             bar = "█" * max(1, int(quantity / largest * LEVELS_BAR))
-            made.add_row(f"[{colour}]{price:f}[/]", number(quantity), f"[{colour}]{bar}[/]")
+            made.add_row(Text(f"{price:f}", colour), number(quantity), Text(bar, colour))
         made.add_section()
     return made
 
@@ -66,7 +67,7 @@ def tape(symbol: str, found: Sequence[answers.Trade]) -> Table:
     for trade in reversed(found):
         side = "SELL" if trade.is_buyer_maker else "BUY"
         texts = (f"{trade.price:f}", number(trade.qty), number(trade.quote_qty), str(trade.id))
-        made.add_row(moment(trade.time), f"[{COLOURS[side]}]{side}[/]", *texts)
+        made.add_row(moment(trade.time), Text(side, COLOURS[side]), *texts)
     return made
 
 
@@ -74,7 +75,7 @@ def orders(found: Sequence[answers.Order]) -> Table:
     """Show orders, the latest first."""
     made = table("orders", ("time", "symbol", "side", "type", "status"), ("price", "quantity", "filled", "order"))
     for order in reversed(found):
-        side = f"[{COLOURS[order.side]}]{order.side}[/]"
+        side = Text(order.side, COLOURS[order.side])
         price = f"{order.price:f}" if order.price else "market"
         texts = (price, number(order.orig_qty), number(order.executed_qty), str(order.order_id))
         made.add_row(moment(order.time), order.symbol, side, order.type, order.status, *texts)

@@ -16,7 +16,14 @@ import typer
 
 from api import completion, shown, views, watching
 from api.client.conduct import Patience
-from api.client.faults import ClientError, OutcomeUnknownError, Refused
+from api.client.faults import (
+    AnswerError,
+    BadAddressError,
+    ClientError,
+    ConnectionFailedError,
+    OutcomeUnknownError,
+    Refused,
+)
 from api.client.operations import new_order_id
 from api.client.rest import URL, AsyncClient, Client
 from api.client.signing import KEY_FILE_VARIABLE, BadKeyError, Key, find_key
@@ -224,6 +231,15 @@ def _guarded(options: _Options) -> Iterator[None]:
         _fail(str(error), EXIT_REFUSED)
     except NoKeyError:
         _fail(f"this needs a key: name its file by --key-file or {KEY_FILE_VARIABLE}", EXIT_FAILURE)
+    except BadAddressError as error:
+        _fail(str(error), EXIT_FAILURE)
+    except ConnectionFailedError as error:
+        _fail(f"no exchange answers at {options.url}: start it, or name its address by --url ({error})", EXIT_FAILURE)
+    except AnswerError as error:
+        _fail(
+            f"what answers at {options.url} is no exchange that this program knows: {' '.join(str(error).split())}",
+            EXIT_FAILURE,
+        )
     except ClientError as error:
         _fail(f"{options.url}: {error}", EXIT_FAILURE)
     except KeyboardInterrupt:

@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
+from api.client.faults import AnswerError
+
 _TIMEOUT_S = 10
 RECV_WINDOW_MS = 30_000
 
@@ -74,7 +76,10 @@ class Rest:
 
 
 def _answer(response: httpx.Response) -> Any:
-    answer = response.json()
+    try:
+        answer = response.json()
+    except ValueError:
+        raise AnswerError(f"{response.status_code} and no JSON from {response.url.host}") from None
     if response.status_code >= 400:
         raise Refused(response.status_code, answer.get("code", 0), answer.get("msg", ""))
     return answer

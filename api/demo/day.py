@@ -83,7 +83,7 @@ async def _trade(
         with console.status("trading; a usage trace redeems allowances"):
             await crowd.watch(asyncio.sleep(plan.morning_s))
         before = list(day.facts.acknowledged)
-        console.print(f"[yellow]kill -9[/] after {len(before):,} acknowledged orders")
+        console.print(f"kill -9 after {len(before):,} acknowledged orders", style="yellow")
         await server.kill()
         with console.status("starting again: snapshot, journal, ledger"):
             await crowd.watch(server.start())

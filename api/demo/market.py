@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 
+from api.client.signing import BadKeyError
 from api.demo.client import Key, Refused, Rest
 from api.demo.licence import license_dataset
 from api.demo.world import Listing
@@ -28,8 +29,12 @@ class Market:
 
 def operator_key(directory: Path) -> Key:
     """Return the operator's key, which the server wrote into its data directory at the first start."""
-    written = json.loads((directory / "operator.json").read_text())
-    return Key(written["key"], written["secret"], int(written.get("account", 0)))
+    path = directory / "operator.json"
+    try:
+        written = json.loads(path.read_text())
+        return Key(str(written["key"]), str(written["secret"]), int(written.get("account", 0)))
+    except (ValueError, LookupError, TypeError):
+        raise BadKeyError(f"the key file {path} is no JSON object with 'key' and 'secret'") from None
 
 
 async def set_up(http: httpx.AsyncClient, operator: Key, listings: list[Listing]) -> Market:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from api.demo.actors import Facts
 from api.demo.world import Listing
@@ -26,12 +27,13 @@ def show(console: Console, facts: Facts, listings: list[Listing], checks: list[C
     console.print(_figures(facts))
     table = Table("check", "", "seen", title="Checks")
     for check in checks:
-        table.add_row(check.claim, "[green]holds" if check.holds else "[red]FAILS", check.detail)
+        holds = Text("holds", "green") if check.holds else Text("FAILS", "red")
+        table.add_row(check.claim, holds, check.detail)
     console.print(table)
     if all(check.holds for check in checks):
-        console.print(f"[bold green]{PROOF}[/]")
+        console.print(PROOF, style="bold green")
     else:
-        console.print("[bold red]not proved: see the checks that fail[/]")
+        console.print("not proved: see the checks that fail", style="bold red")
 
 
 def _market(facts: Facts, listings: list[Listing]) -> Table:

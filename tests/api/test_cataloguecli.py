@@ -123,9 +123,12 @@ def test_what_cannot_be_done_is_said(desk: Office, tmp_path: Path) -> None:
     other = tmp_path / "other.csv"
     other.write_text("a,b\n")
     assert run(desk, other).exit_code == EXIT_FAILURE
+    other.write_text("a,b\n", encoding="utf-16")
+    assert "save it as CSV in UTF-8" in run(desk, other).output
     file = write(tmp_path, "acme,t,1,2,,CNY,,,,chat")
     assert run(desk, file, "--rate", "USD").exit_code == 2
     assert run(desk, file, "--url", "http://127.0.0.1:1").exit_code == EXIT_FAILURE
+    assert "no address of an exchange" in run(desk, file, "--url", "http://[::1").output
     assert run(desk, file, "--state", "SLEEPING").exit_code == EXIT_FAILURE
 
 

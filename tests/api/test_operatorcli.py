@@ -1,7 +1,9 @@
 """`tokenbourse operator ...` against a served exchange: what it does, what it prints, what it asks for."""
 
 import json
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -24,9 +26,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         yield served
 
 
-def run(desk: Office, *words: str) -> Result:
+def run(desk: Office, command: str, *words: str) -> Result:
     base = ["--data", str(desk.directory), "--url", desk.base]
-    return CliRunner().invoke(app, ["operator", *words, *base], env={"COLUMNS": "200"})
+    return CliRunner().invoke(app, ["operator", command, *base, *words], env={"COLUMNS": "200"})
 
 
 def state(desk: Office) -> str:
@@ -96,3 +98,30 @@ def test_what_is_refused_or_missing_is_said(desk: Office) -> None:
     assert run(desk, "set", "fees", "a", "--why", "x").exit_code == 2
     alone = CliRunner().invoke(app, ["operator", "acts", "--data", str(desk.directory), "--url", "http://127.0.0.1:1"])
     assert alone.exit_code == EXIT_FAILURE
+
+
+def test_reasons_and_addresses_may_hold_brackets(desk: Office) -> None:
+    assert run(desk, "halt", "--why", "why [/not]").exit_code == 0
+    assert "why [/not]" in run(desk, "acts").stdout
+    assert "http://127.0.0.1:1/[/x]" in run(desk, "acts", "--url", "http://127.0.0.1:1/[/x]").output
+
+
+@pytest.mark.parametrize("url", ["nonsense", "http://[::1", "http://127.0.0.1:99999"])
+def test_what_is_no_address_is_said(desk: Office, url: str) -> None:
+    told = run(desk, "acts", "--url", url)
+    assert (told.exit_code, "no address of an exchange" in told.output) == (EXIT_FAILURE, True)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"key": "k"}', '{"key": "k", "secret": "s", "account": "none"}'])
+def test_a_key_file_that_holds_no_key_is_named(desk: Office, tmp_path: Path, content: str) -> None:
+    (tmp_path / "operator.json").write_text(content)
+    told = run(desk, "acts", "--data", str(tmp_path))
+    assert (told.exit_code, str(tmp_path / "operator.json") in told.output) == (EXIT_FAILURE, True)
+
+
+def test_what_answers_and_is_no_exchange_is_said(desk: Office) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        told = run(desk, "acts", "--url", f"http://127.0.0.1:{other.server_port}")
+        other.shutdown()
+    assert (told.exit_code, "no exchange that this program knows" in told.output) == (EXIT_FAILURE, True)

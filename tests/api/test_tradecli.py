@@ -93,6 +93,9 @@ def test_refused_and_not_reached_and_badly_asked_differ(typed: Any) -> None:
     assert (nobody.exit_code, "127.0.0.1:1" in nobody.stderr) == (tradecli.EXIT_FAILURE, True)
     mistyped = typed("book", SYMBOL, "--url", "http://127.0.0.1:80a", key=None)
     assert (mistyped.exit_code, "no address" in mistyped.stderr) == (tradecli.EXIT_FAILURE, True)
+    assert "'^[a-zA-Z0-9-_.:/]{1,36}$'" in typed("buy", SYMBOL, 1, "0.2", "--name", "a b").stderr.replace("\n", "")
+    missing = typed("balance", "--key-file", "[/x].json", key=None)
+    assert (missing.exit_code, "[/x].json" in missing.stderr) == (tradecli.EXIT_FAILURE, True)
 
 
 def test_a_key_is_needed_and_never_shown(typed: Any, tmp_path: Path) -> None:
