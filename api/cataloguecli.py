@@ -99,8 +99,10 @@ def reaching(url: str, data: Path) -> Iterator[None]:
         fail(f"what answers at {url} is no exchange that this program knows: {error}")
     except (BadAddressError, BadKeyError) as error:
         fail(str(error))
+    except (httpx.ReadTimeout, httpx.ReadError, httpx.RemoteProtocolError):
+        fail(f"the exchange at {url} gave no answer, so it may have been done: operator acts and markets show whether")
     except (httpx.HTTPError, OSError) as error:
-        fail(f"no exchange answers at {url} with the key in {data}: {error}")
+        fail(f"no exchange answers at {url} with the key in {data}: {error or type(error).__name__}")
 
 
 def parse_rates(texts: list[str]) -> dict[str, Fraction]:

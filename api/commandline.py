@@ -18,8 +18,14 @@ def main() -> None:
     """Run or complete the command that was typed."""
     command = "".join(_typed()[1:2])
     is_trading = command in {function.__name__ for function in tradecli.COMMANDS}
-    app = trading() if is_trading else importlib.import_module("api.cli").app
-    app()
+    try:
+        app = trading() if is_trading else importlib.import_module("api.cli").app
+        app()
+    except KeyboardInterrupt:  # before there was a command that knows what to do then
+        sys.exit(tradecli.EXIT_INTERRUPTED)
+    except OSError as error:  # what a command does not expect: nobody takes its output
+        tradecli.err.print(f"{type(error).__name__}: {error}", style="bold red", highlight=False, soft_wrap=True)
+        sys.exit(tradecli.EXIT_FAILURE)
 
 
 def trading() -> typer.Typer:

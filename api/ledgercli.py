@@ -57,7 +57,9 @@ START_ERRORS = (
 LEDGER_ERRORS = (NotEmptyError, Difference, StatementError, *DATABASE_ERRORS)
 out, err = consoles()
 
-Directory = Annotated[Path, typer.Option("--data", help="Data directory, made if need be.", file_okay=False)]
+Directory = Annotated[
+    Path, typer.Option("--data", help="Data directory of the exchange; serve makes it if need be.", file_okay=False)
+]
 Dsn = Annotated[
     str | None, typer.Option("--dsn", envvar=DSN_VARIABLE, help="A Postgres of your own; else one is run beside.")
 ]
@@ -227,6 +229,8 @@ def failures() -> Iterator[None]:
         yield
     except (*START_ERRORS, *LEDGER_ERRORS, ServerError, TraceError) as error:
         fail(f"{type(error).__name__}: {error}")
+    except KeyboardInterrupt:
+        fail("interrupted")
 
 
 def fail(text: str) -> NoReturn:

@@ -1,13 +1,13 @@
 """The command line of those who trade: `markets`, `book`, `tape`, `buy`, `sell`, `cancel`, `orders`, `balance`.
 
 The key comes from a file or from the environment, never from the command line, where others could read it. Exit codes:
-0 done, 1 refused by the exchange, 2 wrongly asked or not reached.
+0 done, 1 refused by the exchange, 2 wrongly asked or not reached, 130 interrupted (which is how a live view ends: with 0).
 """
 
 import asyncio
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -32,7 +32,7 @@ from api.completion import URL_VARIABLE
 from api.consoles import consoles
 from api.watching import View
 
-EXIT_REFUSED, EXIT_FAILURE = 1, 2
+EXIT_REFUSED, EXIT_FAILURE, EXIT_INTERRUPTED = 1, 2, 130
 MARKETS_MAX = 100  # shown at a time
 BRIEF = Patience(attempts=1)  # a live view looks again anyway
 out, err = consoles()
@@ -198,7 +198,8 @@ def _look(options: _Options, view: View, *, watch: bool) -> None:
     with _guarded(options):
         if watch:
             client = AsyncClient(options.url, options.key, patience=BRIEF)
-            asyncio.run(watching.watch(view, client, out, err, as_json=options.as_json))
+            with suppress(KeyboardInterrupt):
+                asyncio.run(watching.watch(view, client, out, err, as_json=options.as_json))
             return
         sight = asyncio.run(watching.once(view, AsyncClient(options.url, options.key)))
         _told(sight.value, sight.table, as_json=options.as_json)
@@ -210,7 +211,7 @@ def _named(name: str | None) -> Iterator[str]:
     own = name or new_order_id()
     try:
         yield own
-    except OutcomeUnknownError:
+    except (OutcomeUnknownError, KeyboardInterrupt):
         err.print(f"repeat with --name {own} to learn what became of it: it will not be placed twice", highlight=False)
         raise
 
@@ -243,7 +244,7 @@ def _guarded(options: _Options) -> Iterator[None]:
     except ClientError as error:
         _fail(f"{options.url}: {error}", EXIT_FAILURE)
     except KeyboardInterrupt:
-        raise typer.Exit from None
+        raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 def _told(value: object, words: Any, *, as_json: bool) -> None:  # noqa: ANN401 - whatever rich prints

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -51,6 +52,19 @@ def test_words_of_trading_are_completed_without_an_exchange() -> None:
         told, imported = _run(**variables)
         assert "--levels" in told
         assert imported == set()
+
+
+@pytest.mark.parametrize("words", [("book", "--help"), ("version",)])
+def test_output_that_nobody_takes_is_a_failure_in_a_line(words: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "api.commandline", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (tradecli.EXIT_FAILURE, "OSError: [Errno 28] No space left on device\n")
 
 
 @pytest.mark.parametrize("words", [("version",), ("--help",), ()])

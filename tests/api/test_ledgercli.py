@@ -212,3 +212,13 @@ def test_progress_is_shown_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Non
         progress("events", 1, 4)
         progress("events", 5, 4)
     assert "5/5" in screen.getvalue()
+
+
+def test_what_was_interrupted_found_no_difference(
+    exchange_dir: Path, settled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ledgercli, "prove", interrupt)
+    assert _run("reconcile", "--data", exchange_dir, "--dsn", settled).exit_code == ledgercli.EXIT_FAILURE

@@ -1,6 +1,7 @@
 """`tokenbourse operator ...` against a served exchange: what it does, what it prints, what it asks for."""
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -125,3 +126,16 @@ def test_what_answers_and_is_no_exchange_is_said(desk: Office) -> None:
         told = run(desk, "acts", "--url", f"http://127.0.0.1:{other.server_port}")
         other.shutdown()
     assert (told.exit_code, "no exchange that this program knows" in told.output) == (EXIT_FAILURE, True)
+
+
+def test_an_act_without_an_answer_may_have_been_done(desk: Office) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+
+        def hang_up() -> None:
+            mute.accept()[0].close()
+
+        caller = threading.Thread(target=hang_up)
+        caller.start()
+        told = run(desk, "halt", "--why", "x", "--url", f"http://127.0.0.1:{mute.getsockname()[1]}")
+        caller.join()
+    assert (told.exit_code, "may have been done" in told.output) == (EXIT_FAILURE, True)

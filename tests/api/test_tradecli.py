@@ -140,6 +140,15 @@ def test_an_order_nobody_knows_of_can_be_asked_for_again(typed: Any, monkeypatch
     assert (lost.exit_code, "repeat with --name mine-2" in lost.stderr) == (tradecli.EXIT_FAILURE, True)
 
 
+def test_an_order_that_is_interrupted_is_not_said_to_be_done(typed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Client, "buy", interrupt)
+    cut = typed("buy", SYMBOL, 1, "0.2", "--name", "mine-3")
+    assert (cut.exit_code, "repeat with --name mine-3" in cut.stderr) == (tradecli.EXIT_INTERRUPTED, True)
+
+
 @pytest.mark.parametrize("name", ["markets", "book", "tape", "buy", "sell", "cancel", "orders", "balance"])
 def test_every_command_has_an_example_and_prints_json(typed: Any, name: str) -> None:
     told = typed(name, "--help", key=None).stdout
