@@ -1,7 +1,8 @@
 """The command line of those who trade: `markets`, `book`, `tape`, `buy`, `sell`, `cancel`, `orders`, `balance`.
 
 The key comes from a file or from the environment, never from the command line, where others could read it. Exit codes:
-0 done, 1 refused by the exchange, 2 wrongly asked or not reached, 130 interrupted (which is how a live view ends: with 0).
+0 done, 1 refused by the exchange, 2 wrongly asked or not reached, 130 interrupted; a live
+view, which ends no other way, is interrupted with 0.
 """
 
 import asyncio
