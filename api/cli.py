@@ -1,6 +1,7 @@
 """The command line: `tokenbourse serve`, `demo`, `version`; `ledgercli` adds the ledger's, `tradecli` the traders'."""
 
 import asyncio
+import ssl
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -122,6 +123,12 @@ def _tls(certificate: Path | None, key: Path | None, *, demo: bool) -> Tls | Non
         raise typer.BadParameter("--tls-cert and --tls-key go together and name files that exist")
     if demo:
         raise typer.BadParameter("--demo trades over plain HTTP: leave out --tls-cert and --tls-key")
+    try:  # a key that asks for a pass phrase is refused: nobody is there to type it after a restart
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except OSError as error:
+        raise typer.BadParameter(
+            f"{certificate} and {key} are no certificate in PEM with its key, without a pass phrase: {error}"
+        ) from None
     return Tls(certificate, key)
 
 

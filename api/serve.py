@@ -162,7 +162,7 @@ async def running(
     interval_s = min(SWEEP_S_MAX, limits.receive_s_max / 4, limits.rest_s_max / 4)
     sweeping = asyncio.create_task(_sweep(sweeper, interval_s))
     try:
-        await server.accepting.wait()
+        await _accepting(server, running)
         yield server
     finally:
         sweeping.cancel()
@@ -170,6 +170,15 @@ async def running(
         closing = asyncio.create_task(_close(server))
         await running
         closing.cancel()
+
+
+async def _accepting(server: _Server, running: asyncio.Task[None]) -> None:
+    """Wait until a server accepts connections, or raise why it ended instead, such as a certificate that is none."""
+    accepting = asyncio.create_task(server.accepting.wait())
+    await asyncio.wait((running, accepting), return_when=asyncio.FIRST_COMPLETED)
+    accepting.cancel()
+    if running.done():
+        running.result()
 
 
 def _without_tickets(_: uvicorn.Config, make: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:

@@ -216,3 +216,12 @@ def test_an_origin_that_is_none_is_refused_before_the_start(tmp_path: Path) -> N
     assert result.exit_code == 2
     assert "an origin is http" in result.output
     assert not (tmp_path / "none").exists()
+
+
+def test_files_that_are_no_certificate_are_refused_before_the_start(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.pem"
+    wrong.write_text("no certificate")
+    line = ["serve", "--data", str(tmp_path / "exchange"), "--tls-cert", str(wrong), "--tls-key", str(wrong)]
+    told = CliRunner().invoke(cli.app, line, env={"COLUMNS": "400"})
+    assert (told.exit_code, "are no certificate in PEM" in told.output) == (2, True)
+    assert not (tmp_path / "exchange").exists()

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import threading
 import time
 from types import SimpleNamespace
@@ -106,6 +107,17 @@ def test_an_address_that_is_taken_is_an_error(market):
 
     with pytest.raises(OSError, match="in use"):
         asyncio.run(take())
+
+
+def test_a_certificate_that_is_none_is_an_error(market, tmp_path):
+    (tmp_path / "wrong.pem").write_text("no certificate")
+
+    async def offer():
+        files = {name: str(tmp_path / "wrong.pem") for name in ("ssl_certfile", "ssl_keyfile")}
+        await asyncio.wait_for(serve(market.application, "127.0.0.1", 0, stop=asyncio.Event(), **files), 10)
+
+    with pytest.raises(ssl.SSLError):
+        asyncio.run(offer())
 
 
 def test_signals_ask_for_an_orderly_end():
