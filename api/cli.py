@@ -143,12 +143,16 @@ illustrate(app)
 
 
 def _steps(status: Status) -> Callable[[str], None]:
-    """Return what shows a step: a spinner on a terminal, a line in a log."""
+    """Return what shows a step: a spinner on a terminal, a line in a log as each begins, however often it counts."""
+    told = ""
 
     def step(text: str) -> None:
+        nonlocal told
         status.update(text)
-        if not err.is_terminal:
+        what, _, _ = text.partition(":")
+        if not err.is_terminal and what != told:
             err.print(text, highlight=False)
+        told = what
 
     return step
 

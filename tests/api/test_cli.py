@@ -1,5 +1,6 @@
 """The command line, as processes: serve, kill, serve again, stop, reconcile."""
 
+import io
 import json
 import os
 import re
@@ -11,11 +12,13 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TextIO
 
 import httpx
 import psutil
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from api import cli, ledgercli
@@ -225,3 +228,14 @@ def test_files_that_are_no_certificate_are_refused_before_the_start(tmp_path: Pa
     told = CliRunner().invoke(cli.app, line, env={"COLUMNS": "400"})
     assert (told.exit_code, "are no certificate in PEM" in told.output) == (2, True)
     assert not (tmp_path / "exchange").exists()
+
+
+def test_a_log_has_one_line_for_a_replay_of_many_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    seen: list[str] = []
+    monkeypatch.setattr(cli, "err", Console(file=written))
+    step = cli._steps(SimpleNamespace(update=seen.append))
+    for text in ("reading the journal", "replaying the journal: 1 of 3", "replaying the journal: 2 of 3", "starting"):
+        step(text)
+    assert written.getvalue().splitlines() == ["reading the journal", "replaying the journal: 1 of 3", "starting"]
+    assert len(seen) == 4
