@@ -273,9 +273,10 @@ def _reference(
     asset = desk.exchange.registry.asset_at(instrument.base)
     assert quote is not None
     assert asset is not None
-    price = reference.reference_price(base, factors)
     if base_of is not None and asset.kind == AssetKind.ALLOWANCE:  # an index is of a million units, a price of a lot
-        price = price * instrument.lot_units // indices.INDEX_UNITS
+        price = reference.reference_price(base * instrument.lot_units, factors, indices.INDEX_UNITS)
+    else:
+        price = reference.reference_price(base, factors)
     return ReferencePriceAnswer(
         symbol=instrument.symbol,
         base=format_units(base, quote.decimals),

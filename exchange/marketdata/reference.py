@@ -11,6 +11,8 @@ from typing import NamedTuple
 from exchange.core.types import BPS
 from exchange.methodology import Methodology
 
+TOKENS_OF_BASE = 1_000_000  # of a dataset, that its base is the price of
+
 
 class Factors(NamedTuple):
     """What a base price is multiplied with, in basis points."""
@@ -30,9 +32,9 @@ class Appraisal(NamedTuple):
     value: int
 
 
-def reference_price(base: int, factors: Factors) -> int:
-    """Return base x factors, rounded half up once, in the unit of the base."""
-    product, whole = base, 1
+def reference_price(base: int, factors: Factors, base_of: int = 1) -> int:
+    """Return base x factors, rounded half up once, where the base is of so many of what the price is of one."""
+    product, whole = base, base_of
     for factor in factors:
         product *= factor
         whole *= BPS
@@ -71,10 +73,11 @@ def quality_bps(rules: Methodology, vector: Mapping[str, int]) -> int:
 
 def appraise(rules: Methodology, tokens: int, vector: Mapping[str, int], scenario: str, alike_count: int) -> Appraisal:
     """Return what access to a dataset is worth; `alike_count` other datasets could take its place."""
-    base = (2 * tokens * rules.dataset_base + 1_000_000) // 2_000_000
+    base = tokens * rules.dataset_base  # of a million tokens each
     factors = Factors(
         quality=quality_bps(rules, vector),
         scarcity=BPS + rules.rarity_bps // (1 + alike_count),
         scenario=rules.scenario_bps.get(scenario, BPS),
     )
-    return Appraisal(base, factors, reference_price(base, factors))
+    rounded, value = (reference_price(base, each, TOKENS_OF_BASE) for each in (Factors(), factors))
+    return Appraisal(rounded, factors, value)

@@ -111,6 +111,12 @@ def test_a_reference_price_follows_the_index_of_the_base_grade_or_the_own_refere
     graded = get(desk, "/v1/reference-prices", symbol=green)
     assert (graded["base_of"], graded["base"]) == ("Q3.BLEND.NAT", "2.000000")
     assert graded["price"] == "2.907000"  # 2 x 1.5 x 1.02 x 0.95
+    small = "TA.CTEL.Q4.BLEND.GZ.M2702.G100A"
+    desk.list(small, 1, decimals=3)  # a thousandth of a million to the lot
+    desk.exchange.prices._indices[key] = {day: row._replace(price=2_000_999) for day, row in days.items()}
+    assert get(desk, "/v1/reference-prices", symbol=small)["price"] == "0.002395"  # 2,395.196 millionths
+    desk.exchange.prices._indices[key] = {day: row._replace(price=2_000_500) for day, row in days.items()}
+    assert get(desk, "/v1/reference-prices", symbol=small)["price"] == "0.002395"  # 2,394.5985: not cut off
     del desk.exchange.prices._indices[key]
     desk.list(LICENCE, 1, kind="LICENCE", tick_size="0.01", price_high="100000", state="CLOSED")
     assert get(desk, "/v1/reference-prices", symbol=LICENCE)["price"] == "0.000000"

@@ -57,6 +57,16 @@ def test_a_dataset_is_worth_its_tokens_quality_scenario_and_rarity():
     assert appraise(RULES, 25, HALF, "?", 10**9).base == 1  # half a millionth is rounded up
 
 
+@given(st.integers(0, 1 << 60), st.integers(0, 10_000), st.sampled_from(sorted(RULES.scenario_bps)), st.integers(0, 5))
+def test_what_a_dataset_is_worth_is_rounded_once(tokens, accuracy, scenario, alike):
+    found = appraise(RULES, tokens, HALF | {"accuracy": accuracy}, scenario, alike)
+    exact = Fraction(tokens * RULES.dataset_base, 1_000_000)
+    assert found.base == int(exact + Fraction(1, 2))
+    for factor in found.factors:
+        exact *= Fraction(factor, 10_000)
+    assert found.value == int(exact + Fraction(1, 2))
+
+
 def test_another_methodology_has_other_factors():
     rules = Methodology(
         hub_bps=RULES.hub_bps | {"GZ": 9_000}, scarce_from_bps=0, scarcity_bps=10_000, quality_floor_bps=0, rarity_bps=0
