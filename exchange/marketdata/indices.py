@@ -112,9 +112,9 @@ class Tally:
         self.excluded_count += int(book["own_count"])
         self.excluded_units += total(book["sums"][OWN_UNITS])
 
-    def add_parts(self, parts: np.ndarray) -> None:
-        """Add what each group traded."""
-        for group in np.flatnonzero((parts.view("<i8").reshape(len(parts), -1) != 0).any(axis=1)).tolist():
+    def add_parts(self, parts: np.ndarray, groups: np.ndarray) -> None:
+        """Add what groups traded."""
+        for group in groups.tolist():
             part, found = self._parts.setdefault(group, _Part()), parts[group]
             part.bought_units += total(found["bought"][0])
             part.sold_units += total(found["sold"][0])

@@ -17,7 +17,7 @@ from exchange.core.types import DAY_NS, DAY_OFFSET_NS, EventKind, Side
 from exchange.events import Event, Events
 from exchange.marketdata.folds.compiled import address
 from exchange.marketdata.folds.pool import Pool
-from exchange.marketdata.folds.prices import BOOK, GROUPS_MAX, PART, STATE, fold
+from exchange.marketdata.folds.prices import BOOK, GROUPS_MAX, PART, STATE, fold, used
 from exchange.marketdata.indices import IndexKey, IndexRow, Tally, key_of
 from exchange.marketdata.market import MarketData
 from exchange.marketdata.settlements import Quote, SettlementRow, Trading
@@ -68,7 +68,7 @@ class DailyPrices:
         self._first_trade_id = self._states["first_trade_id"]  # in place
         self._window_ns = self._states["window_ns"]  # in place
         self._pool = Pool(self._states["books"][:, 0], BOOK)
-        self._parts: dict[IndexKey, np.ndarray] = {}  # what groups traded since it was taken over
+        self._parts: dict[IndexKey, np.ndarray] = {}  # what groups traded since it was taken over, if ever
         self._groups = np.arange(0)  # by account
         self._terms: dict[int, _Terms] = {}
         self._days: dict[int, _Day] = {}
@@ -149,21 +149,29 @@ class DailyPrices:
                 self._settle()
                 self._bust(event)
             case _:
-                named = [number for number in (event.account, event.counter_account) if number < GROUPS_MAX]
-                self._set_groups(2 * max(*named, len(self._groups) // 2) + 2)
+                self._make_room(event)
                 return 0
         return 1
+
+    def _make_room(self, event: Event) -> None:
+        """Have a group for the accounts of an event, or parts for the index of its instrument, which cost much."""
+        named = max(number for number in (event.account, event.counter_account) if number < GROUPS_MAX)
+        if named >= len(self._groups):
+            self._set_groups(2 * named + 2)
+            return
+        key = self._terms[event.instrument].key
+        assert key is not None
+        if key not in self._parts:
+            self._parts[key] = np.zeros(len(self._groups), PART)
+        self._book(event.instrument)["parts"] = address(self._parts[key])
 
     def _list(self, instrument: int, terms: _Terms) -> None:
         """Let the trades of an instrument count."""
         self._terms[instrument] = terms
         while instrument >= int(self._states["books"]["capacity"][0, 0]) - 1:
             self._pool.grow()
-        if terms.key is not None and terms.key not in self._parts:
-            self._parts[terms.key] = np.zeros(len(self._groups), PART)
         book = self._book(instrument)
-        book["is_known"], book["lot_units"] = 1, terms.lot_units
-        book["parts"] = 0 if terms.key is None else address(self._parts[terms.key])
+        book["is_known"], book["lot_units"], book["has_index"] = 1, terms.lot_units, terms.key is not None
 
     def _book(self, instrument: int) -> np.void:
         """Return what an instrument's trades were summed up to, in place."""
@@ -177,10 +185,10 @@ class DailyPrices:
         self._groups = groups
         self._states["groups"], self._states["group_count"] = address(groups), size
         for key, parts in self._parts.items():
-            self._parts[key] = np.zeros(size, PART)
-            self._parts[key][: len(parts)] = parts
+            self._parts[key], known = np.zeros(size, PART), used(parts)
+            self._parts[key][known] = parts[known]  # memory is taken where something is written
         for instrument, terms in self._terms.items():
-            if terms.key is not None:
+            if terms.key in self._parts:
                 self._book(instrument)["parts"] = address(self._parts[terms.key])
 
     def _group(self, account: int) -> int:
@@ -206,8 +214,9 @@ class DailyPrices:
                     book[name] = 0
         for key, parts in self._parts.items():
             if key in day.tallies:
-                day.tallies[key].add_parts(parts)
-                parts[:] = 0
+                groups = used(parts)
+                day.tallies[key].add_parts(parts, groups)
+                parts[groups] = 0
 
     def _bust(self, event: Event) -> None:
         """Take a trade back, and publish again what it counted in if its day is over and still kept."""

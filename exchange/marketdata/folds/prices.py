@@ -29,7 +29,8 @@ BOOK = np.dtype(
             ("free", _WORD),
             ("is_known", _WORD),
             ("lot_units", _WORD),
-            ("parts", _WORD),  # where they stand, by group; 0: its trades count in no index
+            ("has_index", _WORD),  # that its trades count in
+            ("parts", _WORD),  # of the index, where they stand, by group; 0: nowhere yet
             ("trade_count", _WORD),
             ("own_count", _WORD),  # trades within a group, which do not count
             ("window_count", _WORD),
@@ -59,6 +60,12 @@ _PART_BYTES = PART.itemsize
 def total(found: np.void) -> int:
     """Return what a SUM comes to."""
     return (int(found["high"]) << LOW_BITS) + int(found["low"])
+
+
+def used(parts: np.ndarray) -> np.ndarray:
+    """Return the groups that have a part."""
+    groups: np.ndarray = np.flatnonzero((parts.view(_WORD).reshape(len(parts), -1) != 0).any(axis=1))
+    return groups
 
 
 @kernel
@@ -111,7 +118,12 @@ def _count(state: Record, book: Record, event: Record) -> None:
 @kernel
 def _has_room(state: Record, event: Record) -> bool:
     other = int64(event.counter_account)
-    return int64(event.account) < int64(state.group_count) and (other < int64(state.group_count) or other >= GROUPS_MAX)
+    if int64(event.account) >= int64(state.group_count) or int64(state.group_count) <= other < GROUPS_MAX:
+        return False
+    if event.kind != EventKind.TRADED or int64(event.instrument) >= int64(state.books[0].capacity) - 1:
+        return True
+    book = record_at(row_at(state.books[0], int64(event.instrument) + 1), BOOK)
+    return book.has_index == 0 or book.parts != 0
 
 
 @entry

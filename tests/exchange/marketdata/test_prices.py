@@ -6,7 +6,7 @@ from exchange.core import commands
 from exchange.core.types import EventKind, Side
 from exchange.marketdata.indices import IndexKey, IndexRow, Quality
 from exchange.marketdata.market import MarketData
-from exchange.marketdata.prices import KEPT_DAYS, DailyPrices
+from exchange.marketdata.prices import GROUPS, KEPT_DAYS, DailyPrices
 from exchange.marketdata.settlements import SettlementRow, Tier
 from exchange.methodology import FIRST, Methodology, MethodologySet, day_of, in_force
 from tests.exchange.marketdata.builders import ALICE, BOB, CAROL, DAVE, INSTRUMENTS, MINUTE_NS, Market, new_order
@@ -211,6 +211,30 @@ def test_an_undone_trade_is_corrected_by_a_new_version_and_so_is_what_took_it_ov
     assert [(row.version, row.price_ticks) for row in week.rows(SettlementRow)[-2:]] == [(1, 119), (2, 101)]
     week.bust(trades[0])
     assert [row.version for row in week.rows()[-1:]] == [3]
+
+
+def test_an_index_that_nobody_trades_in_takes_no_memory_however_many_accounts_there_are(week):
+    week.pass_days(1)
+    full_day(week, 101)
+    idle = {number: f"TA.A.M{number}.OUT.GZ.M1.G0A" for number in range(3, 300)}
+    data = MarketData()
+    prices = DailyPrices(data, (SYMBOLS | idle).get, week.methodology_on)
+    listed, account = (
+        next(row for row in week.tape if row.kind == kind)
+        for kind in (EventKind.INSTRUMENT_LISTED, EventKind.ACCOUNT_CREATED)
+    )
+    others = [listed._replace(instrument=number, time_ns=week.market.time_ns) for number in idle]
+    last = 2 * GROUPS  # beyond what there is room for at first
+    others.append(account._replace(account=last, counter_account=last, time_ns=week.market.time_ns))
+    for part in prices.parts(week.tape + others):
+        data.apply(part)
+        prices.apply(part)
+    assert list(prices._parts) == [KEY]
+    assert len(prices._parts[KEY]) > last
+    week.pass_days(1)
+    close(week)
+    prices.close_until(week.market.time_ns)
+    assert prices.published_after(0) == week.prices.published_after(0)
 
 
 def test_a_trade_undone_on_its_own_day_was_never_published(week):
