@@ -46,10 +46,20 @@ class Tickers:
         self._market = market
         self._directory = directory
         self._encoded: dict[tuple[Kind, int, int], orjson.Fragment] = {}  # of a kind, an instrument and a unit of time
+        self._heard: Sequence[Event] = ()
+        self._touched: tuple[set[int], set[int]] = set(), set()
 
     def begin_beat(self) -> None:
         """Forget how things stood."""
         self._encoded.clear()
+
+    def touched(self, events: Sequence[Event], *, books: bool) -> set[int]:
+        """Return the instruments that traded, or whose books may have changed: looked for once, whoever asks."""
+        if events is not self._heard:
+            traded = {event.instrument for event in events if event.kind in _OF_TRADES}
+            changed = {event.instrument for event in events if event.kind in _OF_BOOKS}
+            self._heard, self._touched = events, (traded, changed)
+        return self._touched[books]
 
     def body(self, stream: Stream, index: int, now_ms: int) -> Body:
         """Return the ticker of an instrument as a stream tells it."""
@@ -94,8 +104,7 @@ class AllTickers:
 
     def on_batch(self, events: Sequence[Event]) -> bool:
         """Note what changed."""
-        kinds = _OF_TRADES if self._best is None else _OF_BOOKS
-        found = {event.instrument for event in events if event.kind in kinds}
+        found = self._tickers.touched(events, books=self._best is not None)
         self._changed.update((index, None) for index in found if self._wants(index) and self._has_moved(index))
         return bool(self._changed)
 

@@ -11,6 +11,7 @@ class StreamConfig:
 
     connections_max: int = 10_000
     subscriptions_max: int = 1_024  # of one connection
+    wide_subscriptions_max: int = 32  # of these, streams of many instruments: each hears everything that happens
     message_bytes_max: int = 256 * KIBIBYTE  # of one message from a client
     messages_per_second: int = 10  # from one client, in the long run
     messages_burst: int = 100  # from one client, at once

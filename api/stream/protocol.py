@@ -17,6 +17,7 @@ INVALID_VALUE = 1
 INVALID_REQUEST = 2
 INVALID_JSON = 3
 METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
+WIDE = "!"  # begins the name of a stream of many instruments
 ID_LENGTH_MAX = 36
 ID_MAX = (1 << 63) - 1
 NAME_SHOWN_MAX = 100  # of what a client sent, in an error's text
@@ -113,6 +114,10 @@ class StreamProtocol:
         limit = self._config.subscriptions_max
         if len(self.subscriptions) + len(opened) > limit:
             raise _Refusal(INVALID_REQUEST, f"Invalid request: a connection can listen to at most {limit} streams")
+        wide_limit = self._config.wide_subscriptions_max
+        if sum(name.startswith(WIDE) for name in (*self.subscriptions, *opened)) > wide_limit:
+            text = f"Invalid request: a connection can listen to at most {wide_limit} streams of many instruments"
+            raise _Refusal(INVALID_REQUEST, text)
         self.subscriptions.update(dict.fromkeys(opened))
         return opened
 

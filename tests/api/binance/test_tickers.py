@@ -51,6 +51,15 @@ def test_only_what_fits_a_pattern_is_told(fed: Fed) -> None:
     }
 
 
+def test_what_happened_is_looked_through_once_for_all_streams(fed: Fed) -> None:
+    found = fed.sources.tickers
+    rows = fed.act(sell(100, 1), buy(100, 1), sell(7, 1, instrument=SECOND)).rows.rows
+    assert found.touched(rows, books=False) == {INSTRUMENT}
+    assert found.touched(rows, books=True) == {INSTRUMENT, SECOND}
+    assert found.touched(rows, books=True) is found.touched(rows, books=True)
+    assert found.touched([], books=True) == set()
+
+
 def test_best_levels_are_told_when_they_moved(fed: Fed) -> None:
     _, wire = fed.subscribe("!bookTicker@arr@100ms")
 

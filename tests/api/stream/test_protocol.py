@@ -8,8 +8,8 @@ from api.stream.config import StreamConfig
 from api.stream.frames import POLICY_VIOLATION
 from api.stream.protocol import METHODS, Reply, StreamProtocol
 
-CONFIG = StreamConfig(subscriptions_max=4, messages_per_second=10, messages_burst=20)
-LISTED = {"a@trade", "b@trade", "c@trade", "d@trade", "e@trade"}
+CONFIG = StreamConfig(subscriptions_max=4, wide_subscriptions_max=2, messages_per_second=10, messages_burst=20)
+LISTED = {"a@trade", "b@trade", "c@trade", "d@trade", "e@trade", "!a@arr", "!b@arr", "!c@arr"}
 
 
 def resolve(name: str) -> str | None:
@@ -112,6 +112,17 @@ def test_an_id_of_another_kind_is_refused(protocol: StreamProtocol, request_id: 
 def test_what_is_wrong_is_said(protocol: StreamProtocol, method: str, params: object, code: int, text: str) -> None:
     assert error_of(ask(protocol, method, params, 9)) == (code, text, 9)
     assert not protocol.subscriptions
+
+
+def test_a_connection_listens_to_no_more_streams_of_many_instruments_than_it_may(protocol: StreamProtocol) -> None:
+    ask(protocol, "SUBSCRIBE", ["!a@arr", "b@trade"])
+
+    reply = ask(protocol, "SUBSCRIBE", ["!b@arr", "!c@arr"])
+
+    limit = "Invalid request: a connection can listen to at most 2 streams of many instruments"
+    assert error_of(reply)[:2] == (2, limit)
+    ask(protocol, "SUBSCRIBE", ["!b@arr", "c@trade"])
+    assert list(protocol.subscriptions) == ["!a@arr", "b@trade", "!b@arr", "c@trade"]
 
 
 def test_a_connection_listens_to_no_more_streams_than_it_may(protocol: StreamProtocol) -> None:
