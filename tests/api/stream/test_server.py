@@ -244,7 +244,8 @@ def test_books_and_orders_kept_from_streams_are_the_exchange_s(floor: Venue, rea
             for n in range(40):
                 await act(floor, bid(950 + n % 9, 2 + n % 4), offer(953 + n % 7, 1 + n % 3))
                 polled |= await asyncio.to_thread(books, client)
-        last = max(polled)
+        last = max(polled) + 1
+        await act(floor, bid(940, 1))  # one more change, for readers who wait for the next message already
         return polled, await asyncio.gather(*reading)
 
     polled, kept = talk(conversation)
