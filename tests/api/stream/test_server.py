@@ -237,9 +237,8 @@ def test_books_and_orders_kept_from_streams_are_the_exchange_s(floor: Venue, rea
         return states
 
     async def conversation() -> tuple[dict[int, Any], list[dict[int, Any]]]:
-        last = 0
+        last, polled = 0, dict[int, Any]()
         reading = [asyncio.create_task(read(lambda: last)) for _ in range(readers)]
-        polled: dict[int, Any] = {}
         with httpx.Client(base_url=floor.base) as client:
             for n in range(40):
                 await act(floor, bid(950 + n % 9, 2 + n % 4), offer(953 + n % 7, 1 + n % 3))
