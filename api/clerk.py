@@ -28,6 +28,7 @@ TICK_S = 0.5  # between two rounds when nothing happens: times of acceptance are
 CHUNK_EVENTS = 65_536  # of the event log, looked at with one call
 BURN_NS = 60 * SECOND_NS  # between two looks for seats that are over
 TOLD_MAX = 10_000  # transfers that wait, remembered so that each is logged once
+WAIT_NS = 5 * SECOND_NS  # until a transfer that was refused is asked for again: each asking stands in the journal
 QUIET_EVENTS = 1_000_000  # without a licence among them, until the cursor is moved all the same
 _CLERK = frozenset((Party.CLERK,))
 _TRADED, _TRANSFERRED = int(EventKind.TRADED), int(EventKind.TRANSFERRED)
@@ -46,7 +47,7 @@ class Clerk:
         self._position = 0  # of the event log, followed so far
         self._written = 0  # the cursor in the database
         self._watched = watched({})
-        self._told: set[tuple[int, Leg]] = set()  # transfers that wait, which the log has told of
+        self._told: dict[tuple[int, Leg], int] = {}  # transfers that wait, and when each is asked for again
         self._burn_ns = 0  # when to look for seats that are over
         exchange.add_listener(self._hear)
 
@@ -81,15 +82,22 @@ class Clerk:
             assert case is not None
             await self._titles.entitlements.take_back(case, "busted", self._now_ns())
         await self._titles.entitlements.revoke_ended(self._now_ns())
-        for case in await self._titles.licences.work(self._now_ns()):
-            if await self._work(case):
-                self._wake.set()
+        await self._work_off()
         await self._close_books()
         now_ns = self._now_ns()
         if now_ns >= self._burn_ns:
             await self._follow()
             await burn_seats(self._exchange, self._titles, now_ns)
             self._burn_ns = now_ns + BURN_NS
+
+    async def _work_off(self) -> None:
+        """Do what is due about every escrow; those that wait for something hold up nobody."""
+        after = 0
+        while page := await self._titles.licences.work(self._now_ns(), after):
+            for case in page:
+                if await self._work(case):
+                    self._wake.set()
+            after = page[-1].escrow.trade
 
     def _now_ns(self) -> int:
         return self._exchange.clock.now_ns()
@@ -139,14 +147,18 @@ class Clerk:
     async def _work(self, case: Case) -> bool:
         """Do what is due about an escrow; tell whether something changed."""
         state = case.escrow.state
-        if state in {Escrow.DUE, Escrow.RELEASING, Escrow.REFUNDING}:
+        if state is Escrow.RELEASING and not case.escrow.wanted:  # nothing was earned
+            step = Step.PAID
+        elif state in {Escrow.DUE, Escrow.RELEASING, Escrow.REFUNDING}:
             if state is Escrow.REFUNDING:
                 await self._titles.entitlements.take_back(case, "refunded", self._now_ns())
             await self._transfer(case)
             return False
-        if case.state is State.REVOKED:
+        elif case.state is State.REVOKED:
             step = Step.REVOKE
         elif state is Escrow.HELD:
+            if case.escrow.buyer not in self._exchange.registry.gates[case.series.instrument].cleared:
+                return False  # its clearance went while nobody could cancel its bid
             return await self._titles.entitlements.deliver(case, self._now_ns())
         else:
             step = Step.LAPSE
@@ -160,19 +172,21 @@ class Clerk:
         assert account is not None
         assert instrument is not None
         for leg, command in transfers(case, account.index, instrument.base, instrument.lot_units):
+            if self._now_ns() < self._told.get((case.escrow.trade, leg), 0):
+                return
             event = (await self._exchange.submit(command))[0]
             if event.kind == EventKind.COMMAND_REJECTED and event.reason != RejectReason.DUPLICATE_ID:
                 self._tell(case.escrow.trade, leg, RejectReason(event.reason).name)
                 return
 
     def _tell(self, trade: int, leg: Leg, reason: str) -> None:
-        """Log once that a transfer waits; it is tried at every round."""
-        if (trade, leg) in self._told:
-            return
+        """Let a transfer wait, and log that once."""
+        is_told = (trade, leg) in self._told
         if len(self._told) >= TOLD_MAX:
             self._told.clear()
-        self._told.add((trade, leg))
-        log.warning("a transfer of an escrow waits", trade=trade, leg=leg.name, reason=reason)
+        self._told[trade, leg] = self._now_ns() + WAIT_NS
+        if not is_told:
+            log.warning("a transfer of an escrow waits", trade=trade, leg=leg.name, reason=reason)
 
     async def _close_books(self) -> None:
         """Stop the books of datasets that are not listed, whoever opened them."""

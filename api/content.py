@@ -3,6 +3,7 @@
 A dataset is a file, or a folder whose files count in the order of their paths; an empty file has one empty chunk.
 """
 
+import os
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from exchange.registry.merkle import CHUNK_BYTES, SAMPLES_MAX, Sample, leaf, lev
 Progress = Callable[[str, int, int], None]  # what, done, of how much
 BLOCK_CHUNKS = 64  # read at once
 NONCE_BYTES_MAX = 64
+CHUNKS_MAX = (1 << 63) - 1
 
 
 class ContentError(ValueError):
@@ -62,7 +64,7 @@ def verify(proof: object, content_root: str, nonce: bytes, samples: int) -> int:
     try:
         count, found = _read(proof)
         top = bytes.fromhex(content_root)
-    except (KeyError, TypeError, ValueError, Base64Error) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, Base64Error) as error:
         raise ContentError(f"this is no proof: {error!r}") from None
     wanted = sampled(top, nonce, count, samples)
     if [sample.chunk_index for sample in found] != wanted:
@@ -81,10 +83,26 @@ def _check_terms(nonce: bytes, samples: int) -> None:
 def _files(path: Path) -> list[_File]:
     if path.is_file():
         return [_File(path, "", path.stat().st_size)]
-    found = [(file.relative_to(path).as_posix(), file) for file in path.rglob("*") if file.is_file()]
+    found = [(file.relative_to(path).as_posix(), file) for file in _below(path)] if path.is_dir() else []
     if not found:
         raise ContentError(f"no file at {path}")
     return [_File(file, name, file.stat().st_size) for name, file in sorted(found)]
+
+
+def _below(path: Path) -> Iterator[Path]:
+    """Yield every file of a folder; refuse what would be left out of the root without a word."""
+    for folder, folders, names in os.walk(path, onerror=_fail):
+        for file in [Path(folder, name) for name in names]:
+            if not file.is_file():
+                raise ContentError(f"{file} is no file, or a link to none: take it out, or put the file there")
+            yield file
+        for inner in [Path(folder, name) for name in folders]:
+            if inner.is_symlink():
+                raise ContentError(f"{inner} is a link to a folder: take it out, or put the folder there")
+
+
+def _fail(error: OSError) -> None:
+    raise error
 
 
 def _leaves(files: list[_File], progress: Progress) -> Iterator[bytes]:
@@ -117,8 +135,8 @@ def _sample(files: list[_File], tree: list[list[bytes]], index: int) -> dict[str
 
 def _read(proof: Any) -> tuple[int, list[Sample]]:  # noqa: ANN401 - whatever JSON the file holds
     count = int(proof["chunks"])
-    if count < 1:
-        raise ValueError("no chunks")
+    if not 1 <= count <= CHUNKS_MAX:
+        raise ValueError("no such number of chunks")
     return count, [
         Sample(
             int(one["index"]),

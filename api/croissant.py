@@ -81,12 +81,12 @@ def described(document: object) -> dict[str, Any]:
     """Return what Croissant metadata say about an entry, by its members. Raises CroissantError."""
     if not isinstance(document, dict) or "@context" not in document or not isinstance(document.get("name"), str):
         raise CroissantError("Croissant metadata are a JSON object with @context and a name")
-    if not str(document.get("conformsTo", "")).startswith("http://mlcommons.org/croissant/"):
+    if not any(one.startswith("http://mlcommons.org/croissant/") for one in _texts(document.get("conformsTo"))):
         raise CroissantError("the metadata do not say that they conform to Croissant")
     return {
         "title": document["name"],
-        "description": str(document.get("description", "")),
-        "licence": _text(document.get("license", "")),
+        "description": _text(document.get("description")),
+        "licence": ", ".join(filter(None, map(_text, _listed(document.get("license"))))),
         "publisher": _text(document.get("creator", document.get("publisher", ""))),
         "keywords": _texts(document.get("keywords", [])),
         "languages": _texts(document.get("inLanguage", [])),
@@ -100,11 +100,15 @@ def _text(value: object) -> str:
         return _text(value[0]) if value else ""
     if isinstance(value, dict):
         return str(value.get("name", value.get("url", "")))
-    return str(value)
+    return "" if value is None else str(value)
 
 
 def _texts(value: object) -> list[str]:
-    return [str(one) for one in value] if isinstance(value, list) else [str(value)] if value else []
+    return [str(one) for one in _listed(value)]
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value] if value else []
 
 
 def _date(milliseconds: int) -> str:

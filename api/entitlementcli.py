@@ -61,7 +61,7 @@ def verify(
 def _json(path: Path) -> Any:  # noqa: ANN401 - whatever JSON the file holds
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         fail(f"{path} is no JSON: {error}")
 
 

@@ -1,6 +1,6 @@
 """From the bytes of a query string and a form body to named texts, and from texts to checked values.
 
-Nothing is guessed: a name sent twice, a value left empty, a byte that is not ASCII once decoded are each refused.
+Nothing is guessed: a name sent twice, a value left empty, a byte that is not of the encoding are each refused.
 """
 
 import re
@@ -53,14 +53,17 @@ class Signed(NamedTuple):
     signature: str
 
 
-def parse(query: bytes, body: bytes) -> dict[str, str]:
-    """Return the parameters of a query string and a form body; refuse doubles, empty values and foreign bytes."""
+def parse(query: bytes, body: bytes, encoding: str = "ascii") -> dict[str, str]:
+    """Return the parameters of a query string and a form body; refuse doubles, empty values and foreign bytes.
+
+    `encoding` is that of what is written with %: ascii as the dialect has it, or utf-8.
+    """
     source = query + b"&" + body if query and body else query or body
     if not source:
         return {}
     try:
         if b"%" in source or b"+" in source:
-            pairs = [_decoded(pair) for pair in source.split(b"&")]
+            pairs = [_decoded(pair, encoding) for pair in source.split(b"&")]
         else:
             pairs = [pair.split("=", 1) for pair in source.decode("ascii").split("&")]
     except UnicodeDecodeError:
@@ -149,8 +152,8 @@ def decimal(name: str, text: str) -> str:
     return text
 
 
-def _decoded(pair: bytes) -> list[str]:
-    return [unquote_to_bytes(part).decode("ascii") for part in pair.replace(b"+", b" ").split(b"=", 1)]
+def _decoded(pair: bytes, encoding: str) -> list[str]:
+    return [unquote_to_bytes(part).decode(encoding) for part in pair.replace(b"+", b" ").split(b"=", 1)]
 
 
 def _fault(pairs: list[list[str]]) -> Problem:

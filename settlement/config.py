@@ -37,6 +37,6 @@ COMPARED_BATCHES_MAX = 4_096  # the same, for small batches
 
 # the register
 REGISTER_CONNECTIONS_MAX = 4
-REGISTER_ROWS_MAX = 200  # of one page
+REGISTER_ROWS_MAX = 201  # of one page of 200, and the row that says there is another
 CHAIN_ROWS = 1_000  # of the register's history, checked at once
 ESCROWS_MAX = 500  # looked at in one round of the clerk

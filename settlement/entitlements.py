@@ -88,7 +88,8 @@ class Entitlements:
     async def deliver(self, case: Case, time_ns: int) -> bool:
         """Give the buyer of a held trade its entitlements, the reseller's in their place; tell whether it was done.
 
-        It is not while the reseller has fewer seats entitled than it sold.
+        It is not while the reseller has fewer seats entitled, from settled purchases, than it sold: one that may still
+        be undone passes nothing on.
         """
         async with self.pool.acquire() as connection, connection.transaction():
             taken = await self._take(connection, case, time_ns)
@@ -174,7 +175,8 @@ class Entitlements:
         if escrow.seller == case.series.issuer:
             quota = terms.quota_tokens * escrow.lots if terms.quota_tokens else None
             return [_Piece(escrow.lots, quota, time_ns + terms.months * MONTH_NS, escrow.trade)]
-        live = [found for found in await _live(connection, case, escrow.seller) if found.valid_until_ns > time_ns]
+        settled = await _live(connection, case, escrow.seller, is_settled=True)
+        live = [found for found in settled if found.valid_until_ns > time_ns]
         if sum(found.seats for found in live) < escrow.lots:
             return []
         wanted, taken = escrow.lots, []
@@ -249,7 +251,7 @@ async def _covers(
     return {
         row["entitlement"]: (
             _problem(row, reporter, time_ns),
-            None if row["quota"] is None else row["quota"] - row["used"],
+            None if row["quota"] is None or row["issuer"] != reporter else row["quota"] - row["used"],
         )
         for row in rows
     }
@@ -265,15 +267,22 @@ def _problem(row: asyncpg.Record, reporter: int, time_ns: int) -> str:
     return FROZEN if row["state"] in FREEZING else ""
 
 
-async def _live(connection: Connection, case: Case, holder: int, trade: int = 0) -> list[Entitlement]:
-    """Return an account's entitlements of a series that are not revoked, of one trade or of all, oldest first."""
+async def _live(
+    connection: Connection, case: Case, holder: int, trade: int = 0, *, is_settled: bool = False
+) -> list[Entitlement]:
+    """Return an account's entitlements of a series that are not revoked, of one trade or of all, oldest first.
+
+    `is_settled` leaves those out whose trades may still be undone.
+    """
     rows = await connection.fetch(
         f"SELECT {_COLUMNS}, m.used FROM register.entitlements e JOIN register.meters m USING (entitlement)"  # noqa: S608
         " WHERE e.holder = $1 AND e.instrument = $2 AND ($3 = 0 OR e.trade = $3)"
+        " AND (NOT $4 OR EXISTS (SELECT FROM register.escrows x WHERE x.trade = e.trade AND x.state = 'released'))"
         " AND NOT EXISTS (SELECT FROM register.revocations r WHERE r.entitlement = e.entitlement) ORDER BY 1",
         holder,
         case.series.instrument,
         trade,
+        is_settled,
     )
     return [Entitlement(*row) for row in rows]
 

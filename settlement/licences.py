@@ -136,6 +136,11 @@ class Case(NamedTuple):
         begin_ns = max(self.escrow.since_ns, self.since_ns)
         return begin_ns + self.series.terms.acceptance_hours * _HOUR_NS
 
+    def is_over(self, now_ns: int) -> bool:
+        """Return whether the buyer's time is over, so that what was delivered counts as accepted."""
+        is_looking = self.escrow.state is Escrow.DELIVERED and not self.is_frozen and self.state is not State.REVOKED
+        return is_looking and self.accept_until_ns <= now_ns
+
 
 class Licences:
     """Series, clearances, escrows and their steps over the register's pool."""
@@ -234,18 +239,19 @@ class Licences:
         )
         return [_case(row) for row in rows]
 
-    async def work(self, now_ns: int) -> list[Case]:
-        """Return the escrows that something is to be done about now, oldest first."""
+    async def work(self, now_ns: int, after: int = 0) -> list[Case]:
+        """Return a page of the escrows behind a trade that something is to be done about now, oldest first."""
         rows = await self.pool.fetch(
-            _JOINED + " WHERE e.state IN ('due', 'releasing', 'refunding')"
+            _JOINED + " WHERE e.trade > $5 AND (e.state IN ('due', 'releasing', 'refunding')"
             " OR e.state IN ('held', 'delivered', 'disputed') AND d.state = 'revoked'"
             " OR e.state = 'held' AND d.state <> ALL($1)"
             " OR e.state = 'delivered' AND d.state <> ALL($1) AND greatest(e.since_ns, d.since_ns)"
-            " + (s.terms::jsonb ->> 'acceptance_hours')::bigint * $2 <= $3 ORDER BY e.trade LIMIT $4",
+            " + (s.terms::jsonb ->> 'acceptance_hours')::bigint * $2 <= $3) ORDER BY e.trade LIMIT $4",
             [str(state) for state in FREEZING],
             _HOUR_NS,
             now_ns,
             config.ESCROWS_MAX,
+            after,
         )
         return [_case(row) for row in rows]
 
@@ -277,7 +283,21 @@ async def write_step(
     target = advance(case.escrow.state, step, parties, is_frozen=case.is_frozen)
     if isinstance(target, Escrow):
         await _write(connection, case.escrow, step, target, account, time_ns, note)
+        if step is Step.PAID and case.escrow.buyer == case.series.issuer:
+            await _end_bought_back(connection, case.escrow, time_ns)
     return target
+
+
+async def _end_bought_back(connection: Connection, escrow: EscrowRow, time_ns: int) -> None:
+    """Revoke what the issuer has of a trade: its next sale of the seats entitles somebody anew, for the whole term."""
+    await connection.execute(
+        "INSERT INTO register.revocations SELECT e.entitlement, $3, 'bought back' FROM register.entitlements e"
+        " WHERE e.trade = $1 AND e.holder = $2 AND NOT EXISTS"
+        " (SELECT FROM register.revocations r WHERE r.entitlement = e.entitlement)",
+        escrow.trade,
+        escrow.buyer,
+        time_ns,
+    )
 
 
 async def _write(

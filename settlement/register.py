@@ -73,13 +73,14 @@ class Signer(NamedTuple):
 
 
 class Search(NamedTuple):
-    """What is looked for: words, a state, a scenario; entries behind a number."""
+    """What is looked for: words, a state, a scenario; entries behind a number, published ones alone."""
 
     words: str = ""
     states: tuple[State, ...] = ()
     scenario: str = ""
     after: int = 0
     limit: int = config.REGISTER_ROWS_MAX
+    is_public: bool = False
 
 
 class Register:
@@ -137,16 +138,26 @@ class Register:
         row = await self.pool.fetchrow(f"SELECT {_DATASET} FROM register.datasets WHERE dataset = $1", number)  # noqa: S608
         return None if row is None else _dataset(row)
 
+    async def was_published(self, number: int) -> bool:
+        """Tell whether an entry ever came to its publicity."""
+        found: bool = await self.pool.fetchval(
+            "SELECT EXISTS (SELECT FROM register.history WHERE dataset = $1 AND move = 'publish')", number
+        )
+        return found
+
     async def search(self, search: Search) -> list[Dataset]:
         """Return a page of entries by rising number."""
         rows = await self.pool.fetch(
-            f"SELECT {_DATASET} FROM register.datasets WHERE dataset > $1"  # noqa: S608 - names of columns
-            " AND ($2 = '' OR search @@ websearch_to_tsquery('simple', $2)) AND state = ANY($3)"
-            " AND ($4 = '' OR $4 = ANY(scenarios)) ORDER BY dataset LIMIT $5",
+            f"SELECT {_DATASET} FROM register.datasets d WHERE dataset > $1"  # noqa: S608 - names of columns
+            " AND ($2 = '' OR search @@ websearch_to_tsquery('simple', register.asked($2))) AND state = ANY($3)"
+            " AND ($4 = '' OR $4 = ANY(scenarios)) AND (NOT $5 OR state <> 'revoked' OR EXISTS"
+            " (SELECT FROM register.history h WHERE h.dataset = d.dataset AND h.move = 'publish'))"
+            " ORDER BY dataset LIMIT $6",
             search.after,
             search.words,
             [str(state) for state in search.states or State],
             search.scenario,
+            search.is_public,
             min(search.limit, config.REGISTER_ROWS_MAX),
         )
         return [_dataset(row) for row in rows]

@@ -193,7 +193,7 @@ async def make_move(desk: Desk, caller: Caller, request: DatasetMove) -> Dataset
     if move is Move.TRANSFER:
         holder = _receiver(desk, request.account)
     made = await _append(titles, found.number, found.last, move, state, holder, caller, entry, request.note)
-    await _align(desk, found, state)
+    await _align(desk, found, state, move)
     return made
 
 
@@ -202,9 +202,9 @@ async def search(desk: Desk, caller: Caller, request: DatasetsRequest) -> Datase
     titles = titles_of(desk)
     if request.number:
         found = await find(titles, request.number)
-        return DatasetsAnswer(datasets=[answered(_public(found))], next=None)
+        return DatasetsAnswer(datasets=[answered(await _public(titles, found))], next=None)
     states = tuple(state for state in State if state not in SECRET and request.state in ("", state))
-    asks = Search(request.q, states, request.scenario, int(request.after or 0), request.limit)
+    asks = _asked_for(request, states)._replace(is_public=True)
     return _page(await asked(titles.register.search(asks)) if states else [], request.limit)
 
 
@@ -215,17 +215,17 @@ async def own(desk: Desk, caller: Caller, request: DatasetsRequest) -> DatasetsA
         found = [await find(titles, request.number)]
     else:
         states = tuple(state for state in State if request.state in ("", state))
-        asks = Search(request.q, states, request.scenario, int(request.after or 0), request.limit)
+        asks = _asked_for(request, states)
         found = await asked(titles.register.search(asks)) if states else []
     page = _page(found, request.limit)
-    seen = [answered(one) for one in found if _sees(caller, one)]
+    seen = [answered(one) for one in found[: request.limit] if _sees(caller, one)]
     return DatasetsAnswer(datasets=seen, next=page.next)
 
 
 async def history(desk: Desk, caller: Caller, request: HistoryRequest) -> HistoryAnswer:
     """Return what was done to an entry, with the hashes that chain the register."""
     titles = titles_of(desk)
-    _public(await find(titles, request.number))
+    await _public(titles, await find(titles, request.number))
     rows = await asked(titles.register.history(int(request.number), request.after, PAGE_MAX))
     return HistoryAnswer(number=request.number, rows=[_row(row) for row in rows])
 
@@ -233,7 +233,7 @@ async def history(desk: Desk, caller: Caller, request: HistoryRequest) -> Histor
 async def certify(desk: Desk, caller: Caller, request: DatasetRequest) -> SealedAnswer:
     """Return the signed certificate of a registered dataset, which another venue may take over."""
     titles = titles_of(desk)
-    found = _public(await find(titles, request.number))
+    found = await _public(titles, await find(titles, request.number))
     last = (await asked(titles.register.history(found.number, found.last - 1, 1)))[0]
     document = {
         "venue": VENUE,
@@ -263,7 +263,8 @@ async def take_over(desk: Desk, caller: Caller, request: SealedAnswer) -> Datase
 
 async def show_croissant(desk: Desk, caller: Caller, request: DatasetRequest) -> bytes:
     """Return an entry as Croissant metadata (JSON-LD)."""
-    found = _public(await find(titles_of(desk), request.number))
+    titles = titles_of(desk)
+    found = await _public(titles, await find(titles, request.number))
     return msgspec.json.encode(croissant.metadata(request.number, found.entry, found.since_ns // MILLISECOND_NS))
 
 
@@ -340,7 +341,7 @@ def movers(caller: Caller, dataset: Dataset) -> frozenset[Mover]:
     found = {Mover.ANYBODY}
     if Scope.OPERATE in caller.scopes:
         found.add(Mover.OPERATOR)
-    if Scope.ISSUE in caller.scopes and caller.account == dataset.holder:
+    if caller.account == dataset.holder and caller.scopes & {Scope.ISSUE, Scope.OPERATE}:  # of what it took over
         found.add(Mover.HOLDER)
     return frozenset(found)
 
@@ -360,16 +361,23 @@ def answered(dataset: Dataset) -> DatasetAnswer:
 
 
 def _page(found: list[Dataset], limit: int) -> DatasetsAnswer:
-    after = number_text(found[-1].number) if len(found) == limit else None
-    return DatasetsAnswer(datasets=[answered(one) for one in found], next=after)
+    after = number_text(found[limit - 1].number) if len(found) > limit else None
+    return DatasetsAnswer(datasets=[answered(one) for one in found[:limit]], next=after)
+
+
+def _asked_for(request: DatasetsRequest, states: tuple[State, ...]) -> Search:
+    """Return what a request looks for, and one more than its page: whether there is one."""
+    return Search(request.q, states, request.scenario, int(request.after or 0), request.limit + 1)
 
 
 def _sees(caller: Caller, dataset: Dataset) -> bool:
     return dataset.holder == caller.account or bool(caller.scopes & {Scope.OPERATE, Scope.AUDIT})
 
 
-def _public(dataset: Dataset) -> Dataset:
-    if dataset.state in SECRET:
+async def _public(titles: Titles, dataset: Dataset) -> Dataset:
+    """Return an entry that anybody may see; one that was given up before its publicity never was public."""
+    is_given_up = dataset.state is State.REVOKED and not await asked(titles.register.was_published(dataset.number))
+    if dataset.state in SECRET or is_given_up:
         raise RequestError(UNKNOWN_DATASET)
     return dataset
 
@@ -434,9 +442,9 @@ async def _append(
     return answered(await find(titles, number_text(number)))
 
 
-async def _align(desk: Desk, before: Dataset, state: State) -> None:
+async def _align(desk: Desk, before: Dataset, state: State, move: Move) -> None:
     """Bring the books to what the register says now; what a crash cuts off here the clerk makes good."""
-    if state is before.state:
+    if state is before.state and move is not Move.LIST:  # which opens again what was halted meanwhile
         return
     for series in await asked(titles_of(desk).licences.series_of(before.number)):
         instrument = desk.exchange.registry.instrument_at(series.instrument)

@@ -301,7 +301,7 @@ async def _admit(desk: Desk, action: Action, bodies: Limiter, call: Call, receiv
     if not action.scopes:
         if action.has_body:
             await _read(action, bodies, call, receive)
-        call.texts = parameters.parse(call.query, b"")
+        call.texts = parameters.parse(call.query, b"", "utf-8")
         return Caller(0, frozenset(), call)
     known = desk.keys.credential(call.key) if call.key else None
     held = known.scopes if known is not None else frozenset()
@@ -311,7 +311,7 @@ async def _admit(desk: Desk, action: Action, bodies: Limiter, call: Call, receiv
         await _read(action, bodies, call, receive)
     payload, signature = parameters.signed(call.query, b"")
     is_next = auth.check_signature(credential, payload + call.body, signature)
-    call.texts = parameters.parse(call.query, b"")
+    call.texts = parameters.parse(call.query, b"", "utf-8")
     until_ns = auth.check_time(call.texts, call.now_ns)
     call.account = credential.account
     count_key(desk.limiter, call, action.weight)

@@ -357,6 +357,10 @@ async def report_reads(desk: Desk, caller: Caller, request: ReadsRequest) -> Rea
 async def _step(desk: Desk, caller: Caller, trade: int, step: Step, note: str) -> EscrowAnswer:
     titles = titles_of(desk)
     case = await _seen_case(titles, caller, trade)
+    if case.is_over(caller.call.now_ns):  # it is accepted, though the clerk was not here yet
+        lapse = titles.licences.take_step(case, Step.LAPSE, frozenset((Party.CLERK,)), 0, caller.call.now_ns)
+        await asked(lapse)
+        case = await _seen_case(titles, caller, trade)
     parties = {Party.OPERATOR} if Scope.OPERATE in caller.scopes else set()
     if caller.account == case.escrow.buyer:
         parties.add(Party.BUYER)

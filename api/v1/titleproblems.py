@@ -25,6 +25,9 @@ NEEDS_ENTRY = Problem(400, -8229, "This move needs the whole entry as it shall b
 NEEDS_RECEIVER = Problem(400, -8230, "A transfer needs 'account': the number of the new holder's, which issues.")
 FOREIGN_CLEARANCE = Problem(403, -8232, "Clear your own account; another's, or one abroad, the operator clears.")
 BAD_TEXT = Problem(400, -8234, "A text has a character that the register does not keep: leave U+0000 out.")
+SEATS_STAY = Problem(
+    409, -8235, "The seats of a licence pass on by a trade alone: clear the other account, and let it buy."
+)
 _MOVES = {
     MoveRefusal.NOT_FROM_HERE: Problem(409, -8213, "There is no such move from the state '{}': see docs/register.md."),
     MoveRefusal.NOT_YOURS: Problem(403, -8214, "This move is not yours to make in the state '{}'."),

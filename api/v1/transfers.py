@@ -9,8 +9,9 @@ from api.v1.licences import refuse_bust
 from api.v1.orderproblems import BEHIND_A_KEY, NOT_A_SUBACCOUNT, NOT_A_TRADE, SAME_ACCOUNT, TRANSFER_ARCHIVED
 from api.v1.orderschemas import BustAnswer, BustRequest, SubaccountTransfer, SubaccountTransferAnswer
 from api.v1.problems import UNKNOWN_ACCOUNT, UNKNOWN_ASSET, amount_units
+from api.v1.titleproblems import SEATS_STAY
 from exchange.core import commands
-from exchange.core.types import EventKind, RejectReason, Side, TransferPurpose
+from exchange.core.types import AssetKind, EventKind, RejectReason, Side, TransferPurpose
 from exchange.events import Event, rows
 from exchange.expiry import KEY_PREFIX
 from exchange.registry.documents import Role, Scope
@@ -28,6 +29,8 @@ async def transfer(desk: Desk, caller: Caller, request: SubaccountTransfer) -> S
     asset = desk.exchange.registry.asset(request.asset)
     if asset is None:
         raise RequestError(UNKNOWN_ASSET)
+    if asset.kind is AssetKind.LICENCE:
+        raise RequestError(SEATS_STAY)
     units = amount_units("amount", request.amount, asset.decimals)
     named = transfer_key(source, request.transfer_id)
     made = commands.transfer(source, request.receiver, asset.index, units, TransferPurpose.SUBACCOUNT, named)

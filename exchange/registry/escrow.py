@@ -72,6 +72,8 @@ TABLE = (
     EscrowRule(Step.REVOKE, _P.CLERK, _OPEN, _E.REFUNDING),
     EscrowRule(Step.BUST, _P.CLERK, (_E.DUE,), _E.VOID),
     EscrowRule(Step.BUST, _P.CLERK, _OPEN, _E.RELEASING),  # it took the seller's own cash: what is held is the seller's
+    EscrowRule(Step.BUST, _P.CLERK, (_E.RELEASING,), _E.RELEASING),  # as it was on its way; the entitlement ends
+    EscrowRule(Step.BUST, _P.CLERK, (_E.RELEASED,), _E.RELEASED),
     EscrowRule(Step.PAID, _P.CLERK, (_E.RELEASING,), _E.RELEASED),
     EscrowRule(Step.RETURNED, _P.CLERK, (_E.REFUNDING,), _E.REFUNDED),
 )

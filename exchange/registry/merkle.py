@@ -25,8 +25,8 @@ class Sample(NamedTuple):
 
 
 def leaf(name: str, chunk: bytes) -> bytes:
-    """Return the hash of one chunk of a file."""
-    return sha256(b"\0" + name.encode() + b"\0" + chunk).digest()
+    """Return the hash of one chunk of a file; the bytes of a name that is not UTF-8 count as they are."""
+    return sha256(b"\0" + name.encode(errors="surrogateescape") + b"\0" + chunk).digest()
 
 
 def levels(leaves: Iterable[bytes]) -> list[list[bytes]]:

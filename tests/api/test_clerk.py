@@ -6,16 +6,21 @@ from collections.abc import Iterator
 
 import pytest
 
+from api import clerk
 from api.clerk import Clerk, _hear_out
 from exchange.core import commands
 from exchange.core.records import COMMAND_STRUCT
 from exchange.core.types import CommandKind, TradingState
 from exchange.sequencer import Overloaded, Stopped
+from settlement import config
 from settlement.register import StaleError
-from tests.api.v1.office import Office
+from tests.api.v1.office import Client, Office
 from tests.api.v1.titled import (
+    TERMS,
+    balance,
     buyer_of,
     clear,
+    delivered,
     escrow_states,
     move,
     ok,
@@ -117,3 +122,67 @@ def test_a_failure_that_nobody_waits_for_is_taken_note_of() -> None:
         return heard
 
     assert asyncio.run(act()) == []  # asyncio complains of a failure that nobody has looked at
+
+
+def test_a_refund_whose_units_were_sold_on_waits_quietly_until_they_are_back(
+    desk: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = buyer_of(desk, "first")
+    symbol, trade = delivered(desk, desk.vendor, first, 2, may_resell=True)
+    second = buyer_of(desk, "second")
+    ok(clear(second, symbol))
+    ok(order(first, symbol, "SELL", 2, "150"))
+    ok(order(second, symbol, "BUY", 2, "150"))
+    wait_for(lambda: escrow_states(second), ["held"])  # for the reseller's own purchase may be undone yet
+    monkeypatch.setattr(clerk, "WAIT_NS", 1 << 60)
+    ok(first.post("/v1/escrows", trade=trade, step="dispute"))
+    ok(desk.operator.post("/v1/disputes", trade=trade, decision="refund"))
+    wait_for(lambda: len(desk.clerk._told), 1)
+    before = desk.exchange.events.count
+    for _ in range(3):
+        desk.run(desk.clerk.round)
+    assert desk.exchange.events.count == before  # what is asked for stands in the journal, refused or not
+    resold = ok(second.get("/v1/escrows"))["escrows"][0]["trade"]
+    ok(second.post("/v1/escrows", trade=resold, step="dispute"))
+    ok(desk.operator.post("/v1/disputes", trade=resold, decision="refund"))
+    wait_for(lambda: escrow_states(second), ["refunded"])
+    desk.clerk._told.clear()
+    wait_for(lambda: escrow_states(first), ["refunded"] * 2)
+    assert (balance(first, symbol), balance(second, symbol), balance(desk.vendor, symbol)) == ("0", "0", "40")
+
+
+def test_a_buyer_without_clearance_gets_nothing_and_holds_up_nobody(
+    desk: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "ESCROWS_MAX", 1)
+    late = buyer_of(desk, "late")
+    symbol = series_of(desk.vendor, registered(desk, desk.vendor), mode="CALL")
+    ok(clear(late, symbol))
+    ok(order(desk.vendor, symbol, "SELL", 1, "100"))
+    ok(order(late, symbol, "BUY", 1, "100"))
+    ok(desk.operator.put("/v1/trading-state", symbol=symbol, state="CALL_NO_CANCEL"))
+    ok(clear(desk.operator, symbol, account=late.account, withdraw=True))  # nobody cancels now, the operator neither
+    ok(desk.operator.post("/v1/uncross", symbol=symbol, afterwards="CALL_OPEN"))
+    wait_for(lambda: escrow_states(late), ["held"])
+    number = _sold(desk)
+    wait_for(lambda: _newest(desk.buyer, number), "delivered")
+    assert escrow_states(late) == ["held"]
+    ok(clear(late, symbol))
+    wait_for(lambda: escrow_states(late), ["delivered"])
+
+
+def _newest(client: Client, number: str) -> str:
+    """Return the state of an account's newest trade of a dataset's licences."""
+    found = [row["state"] for row in ok(client.get("/v1/escrows"))["escrows"] if row["symbol"].split(".")[1] == number]
+    return found[0] if found else ""
+
+
+def test_a_trade_that_earned_nothing_is_settled(desk: Office) -> None:
+    number = registered(desk, desk.vendor)
+    terms = {"number": number, "scenario": "FT", "terms": TERMS | {"acceptance_hours": 0}, "mode": "CONTINUOUS"}
+    symbol = ok(desk.vendor.post("/v1/licences", **terms, price_high="1", tick_size="0.000001"))["symbol"]
+    ok(desk.operator.put("/v1/fees", symbol=symbol, maker_bps=1, taker_bps=1))
+    ok(clear(desk.buyer, symbol))
+    ok(order(desk.vendor, symbol, "SELL", 1, "0.000001"))
+    ok(order(desk.buyer, symbol, "BUY", 1, "0.000001"))
+    wait_for(lambda: _newest(desk.buyer, number), "released")

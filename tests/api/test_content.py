@@ -1,6 +1,7 @@
 """Roots and proofs of files and folders: what they depend on, and what a proof does not show."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,41 @@ def test_there_must_be_something_to_prove(tmp_path: Path, folder: Path) -> None:
     for nonce, samples in ((NONCE, 0), (NONCE, 5_000), (b"x" * 65, 1)):
         with pytest.raises(ContentError, match="samples"):
             prove(folder, nonce, samples, _quiet)
+
+
+@pytest.mark.parametrize("chunks", [1e400, 10**30])
+def test_a_proof_of_more_chunks_than_there_can_be_is_none(chunks: float) -> None:
+    with pytest.raises(ContentError):
+        verify({"chunks": chunks, "samples": []}, "00" * 32, NONCE, 1)
+
+
+def test_a_name_that_is_no_utf_8_counts_as_it_is(folder: Path) -> None:
+    before = content_of(folder, _quiet)
+    (folder / os.fsdecode("中".encode("gbk"))).write_bytes(b"1")
+    found = content_of(folder, _quiet)
+    assert (found.chunks, found.root != before.root) == (6, True)
+    assert verify(json.loads(json.dumps(prove(folder, NONCE, 16, _quiet))), found.root, NONCE, 16) == 6
+
+
+def test_what_would_be_left_out_without_a_word_is_refused(folder: Path, tmp_path: Path) -> None:
+    (folder / "link").symlink_to(folder / "a.txt")  # of a file: it counts as that file
+    assert content_of(folder, _quiet).chunks == 8
+    (tmp_path / "elsewhere").mkdir()
+    for target in (tmp_path / "elsewhere", tmp_path / "nowhere"):
+        (folder / "b" / "lost").symlink_to(target)
+        with pytest.raises(ContentError, match="lost"):
+            content_of(folder, _quiet)
+        (folder / "b" / "lost").unlink()
+
+
+def test_a_folder_that_cannot_be_read_is_not_left_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scan = os.scandir
+
+    def refuse(path: Path | str) -> object:
+        if Path(path).name == "b":
+            raise PermissionError(path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(PermissionError):
+        content_of(folder, _quiet)

@@ -78,3 +78,13 @@ def test_the_library_of_its_makers_reads_it(tmp_path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["Common", "Crawl", "News", "1.0.0"]
+
+
+def test_nothing_is_said_where_nothing_was_given_and_no_licence_is_lost() -> None:
+    found = described(GIVEN | {"description": None, "creator": None, "license": ["MIT", {"name": "CC BY"}, None]})
+    assert (found["description"], found["publisher"], found["licence"]) == ("", "", "MIT, CC BY")
+    assert described(GIVEN | {"license": None})["licence"] == ""
+
+
+def test_metadata_may_conform_to_more_than_one() -> None:
+    assert described(GIVEN | {"conformsTo": ["http://mlcommons.org/croissant/RAI/1.0", CONFORMS]})["title"] == "Crawl"

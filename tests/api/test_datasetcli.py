@@ -57,6 +57,8 @@ def test_what_cannot_be_looked_at_exits_with_2(tmp_path: Path, file: Path) -> No
     assert _run("prove", file, tmp_path / "p", "--nonce", "xyz").exit_code == 2
     assert _run("verify", file, "--root", "00", "--nonce", "00").exit_code == 2
     assert _run("root", tmp_path / "none").exit_code == 2
+    (tmp_path / "deep").write_text("[" * 100_000)
+    assert _run("entry", tmp_path / "deep").exit_code == 2
 
 
 def test_croissant_becomes_the_members_of_an_entry(tmp_path: Path) -> None:

@@ -53,6 +53,11 @@ def test_what_is_no_clean_form_is_refused(query, body, expected):
     assert problem(parameters.parse, query, body) == expected
 
 
+def test_another_encoding_may_be_named() -> None:
+    assert parameters.parse(b"q=%E4%B8%AD+a", b"", "utf-8") == {"q": "中 a"}
+    assert problem(parameters.parse, b"q=%ff", b"", "utf-8") == errors.ILLEGAL_ENCODING
+
+
 @given(st.dictionaries(st.text("abcXYZ", min_size=1), st.text("abc 1&=%+.", min_size=1), max_size=8))
 def test_what_was_encoded_is_decoded(texts):
     query = "&".join(f"{name}={''.join(f'%{byte:02x}' for byte in text.encode())}" for name, text in texts.items())

@@ -36,8 +36,8 @@ def filled(server_dsn: str, template_dsn: str) -> str:
         numbers = [await register.next_number() for _ in range(3)]
         assert numbers == [1, 2, 3]
         await register.append(drafted(1))
-        await register.append(drafted(2, title="Medical images", scenarios=("EV",), keywords=("health",)))
-        await register.append(drafted(3, title="Novels", origin="SZDEX:77"))
+        await register.append(drafted(2, title="Medical images 新闻语料库", scenarios=("EV",), keywords=("health",)))
+        await register.append(drafted(3, title="Novels 语料库", origin="SZDEX:77"))
         await register.append(Change(1, 1, Move.SUBMIT, State.SUBMITTED, VENDOR, VENDOR, 20, entry(), "please"))
         await register.append(
             Change(1, 4, Move.RETURN, State.DRAFT, VENDOR, OPERATOR, 30, entry(title="Chronicle of the web"))
@@ -69,6 +69,9 @@ def test_an_entry_stands_as_its_last_move_left_it(filled: str) -> None:
         (Search(scenario="EV"), [2]),
         (Search(states=(State.LISTED,)), []),
         (Search("it's (an & odd : text"), []),
+        (Search("新闻"), [2]),
+        (Search("语料库 -新闻"), [3]),
+        (Search('"闻新"'), []),
     ],
 )
 def test_entries_are_found_by_words_state_and_scenario(filled: str, search: Search, numbers: list[int]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from api.signing import CERTIFICATE, Notary
 from api.v1 import titleproblems as problems
 from api.v1.desk import NOT_ACTIVE
+from exchange.core.types import TradingState
 from exchange.registry.dataset import MoveRefusal
 from exchange.registry.entry import canonical
 from settlement.register import Signer
@@ -77,6 +78,7 @@ def test_search_finds_words_in_pages_among_what_is_public(desk: Office) -> None:
     rest = ok(_public(desk, q="zebra", limit=2, after=first["next"]))
     assert [row["number"] for row in first["datasets"] + rest["datasets"]] == numbers
     assert rest["next"] is None
+    assert ok(_public(desk, q="zebra", limit=3))["next"] is None  # the page that ends with the last of them
     assert ok(_public(desk, q="zebra", state="listed"))["datasets"] == []
     assert ok(_public(desk, q="zebra", state="draft"))["datasets"] == []
     assert len(ok(_public(desk, scenario="PT", state="publicity"))["datasets"]) == 3
@@ -84,6 +86,27 @@ def test_search_finds_words_in_pages_among_what_is_public(desk: Office) -> None:
     assert [row["number"] for row in own] == [hidden]
     assert ok(desk.other.get("/v1/own-datasets", q="hidden"))["datasets"] == []
     assert len(ok(desk.operator.get("/v1/own-datasets", number=hidden))["datasets"]) == 1
+
+
+def test_words_without_blanks_between_them_are_found(desk: Office) -> None:
+    number = registered(desk, desk.vendor, "publish", title="中文医疗对话语料 2026")
+    for words in ("中文医疗对话语料", "医疗", "语料 2026", '"对话语料"'):
+        assert [row["number"] for row in ok(_public(desk, q=words))["datasets"]] == [number]
+    assert ok(_public(desk, q="疗医"))["datasets"] == []
+    assert ok(desk.vendor.get("/v1/own-datasets", q="医疗"))["datasets"][0]["number"] == number
+
+
+def test_what_was_given_up_before_its_publicity_is_nobody_elses(desk: Office) -> None:
+    number = ok(desk.vendor.post("/v1/datasets", entry=entry(title="Quokka plan")))["number"]
+    move(desk, desk.vendor, number, "cancel")
+    for path in ("datasets", "dataset-history", "dataset-certificates", "croissant"):
+        found = desk.other.http.get(f"/v1/{path}", params={"number": number})
+        assert refused(found) == problems.UNKNOWN_DATASET.code
+    assert ok(_public(desk, q="quokka"))["datasets"] == []
+    assert [row["state"] for row in ok(desk.vendor.get("/v1/own-datasets", q="quokka"))["datasets"]] == ["revoked"]
+    known = registered(desk, desk.vendor, "publish", title="Quokka web")
+    move(desk, desk.vendor, known, "cancel")
+    assert [row["number"] for row in ok(_public(desk, q="quokka"))["datasets"]] == [known]
 
 
 def test_a_draft_may_be_edited_and_later_only_what_was_not_sold(desk: Office) -> None:
@@ -200,6 +223,12 @@ def test_a_certificate_goes_out_and_another_venues_comes_in_once(desk: Office) -
     made = ok(desk.operator.post("/v1/dataset-certificates", **foreign))
     assert (made["state"], made["entry"]["origin"]) == ("substantively ok", f"szdex:{number}")
     assert refused(desk.operator.post("/v1/dataset-certificates", **foreign)) == problems.MOVED_MEANWHILE.code
+    for name in ("publish", "register"):
+        move(desk, desk.operator, made["number"], name)
+    given = move(desk, desk.operator, made["number"], "transfer", account=desk.vendor.account)
+    assert (given["holder"], given["state"]) == (desk.vendor.account, "registered")
+    again = {"number": made["number"], "move": "transfer", "account": desk.other.account}
+    assert refused(desk.operator.post("/v1/dataset-moves", **again)) == NOT_YOURS
     draft = VENUE.seal(CERTIFICATE, document | {"venue": "szdex", "state": "draft"})
     assert refused(desk.operator.post("/v1/dataset-certificates", **draft)) == unknown
     assert refused(desk.vendor.post("/v1/dataset-certificates", **foreign)) == -2015
@@ -232,6 +261,16 @@ def test_a_book_follows_its_register_entry(desk: Office) -> None:
         states.append(state())
     trading = ["CONTINUOUS", "HALTED", "HALTED", "CONTINUOUS", "HALTED", "CONTINUOUS", "HALTED", "EXPIRED"]
     assert states == trading
+
+
+def test_a_halted_book_goes_on_when_its_entry_is_listed_again(desk: Office) -> None:
+    number = registered(desk, desk.vendor)
+    symbol = series_of(desk.vendor, number)
+    ok(desk.operator.post("/v1/halt", symbols=[symbol]))
+    move(desk, desk.vendor, number, "change", entry=entry(title="No way to open a book"))
+    assert desk.exchange.registry.instrument(symbol).trading_state is TradingState.HALTED
+    move(desk, desk.operator, number, "list")
+    assert desk.exchange.registry.instrument(symbol).trading_state is TradingState.CONTINUOUS
 
 
 def test_nobody_opens_a_book_that_the_register_shuts(desk: Office) -> None:

@@ -1,5 +1,6 @@
 """Licences over HTTP: series, seats, clearances, escrow, entitlements, resale, reads, dispute."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -9,9 +10,9 @@ import pytest
 from api.signing import ENTITLEMENT, REVOCATIONS, opened
 from api.v1 import titleproblems as problems
 from exchange.registry.documents import BuyerCleared, encode
-from exchange.registry.escrow import StepRefusal
+from exchange.registry.escrow import Escrow, StepRefusal
 from exchange.registry.licence import PolicyRefusal, TermsRefusal
-from tests.api.v1.office import Client, Office
+from tests.api.v1.office import Client, Later, Office
 from tests.api.v1.titled import (
     TERMS,
     balance,
@@ -32,7 +33,7 @@ from tests.api.v1.titled import (
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with titled(tmp_path_factory.mktemp("exchange")) as served:
+    with titled(tmp_path_factory.mktemp("exchange"), clock=Later()) as served:
         served.vendor = vendor_of(served)
         yield served
 
@@ -273,4 +274,53 @@ def test_an_objection_freezes_what_is_not_accepted(desk: Office, buyer: Client) 
     assert ok(buyer.get("/v1/escrows"))["escrows"][0]["frozen"] is True
     move(desk, desk.operator, number, "dismiss")
     ok(buyer.post("/v1/escrows", trade=trade, step="accept"))
+    wait_for(lambda: escrow_states(buyer), ["released"])
+
+
+def test_what_the_issuer_bought_back_is_sold_anew(desk: Office, buyer: Client) -> None:
+    number = registered(desk, desk.vendor)
+    symbol = series_of(desk.vendor, number, may_resell=True, acceptance_hours=0, seats=4)
+    third = buyer_of(desk, "third")
+    entitled: dict[str, list[tuple[int, bool]]] = {}
+    for seller, owner in ((desk.vendor, buyer), (buyer, desk.vendor), (desk.vendor, third)):
+        ok(clear(owner, symbol))
+        ok(order(seller, symbol, "SELL", 4, "100"))
+        ok(order(owner, symbol, "BUY", 4, "100"))
+        wait_for(lambda owner=owner: _state_of(owner, symbol), "released")
+    for name, owner in (("vendor", desk.vendor), ("buyer", buyer), ("third", third)):
+        entitled[name] = _entitled(owner)
+    assert entitled == {"vendor": [(4, True)], "buyer": [(4, True)], "third": [(4, False)]}
+
+
+def _state_of(client: Client, symbol: str) -> str:
+    """Return the state of an account's newest trade of a licence."""
+    return next((row["state"] for row in ok(client.get("/v1/escrows"))["escrows"] if row["symbol"] == symbol), "")
+
+
+def test_a_bust_of_what_was_paid_ends_the_entitlement(desk: Office, buyer: Client) -> None:
+    symbol, trade = _bought(desk, buyer, acceptance_hours=1)
+    ok(buyer.post("/v1/escrows", trade=trade, step="accept"))
+    wait_for(lambda: escrow_states(buyer), ["released"])
+    ok(desk.operator.post("/v1/busts", event=trade))
+    wait_for(lambda: _entitled(buyer), [(2, True)])
+    assert (balance(buyer, symbol), balance(desk.vendor, symbol)) == ("0", "40")
+    assert escrow_states(buyer) == ["released"]
+
+
+def test_nothing_is_disputed_when_the_time_is_over(
+    desk: Office, buyer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, trade = _bought(desk, buyer, acceptance_hours=1)
+    rounds: list[int] = []
+
+    async def rest() -> None:
+        rounds.append(1)
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(desk.clerk, "round", rest)
+    wait_for(lambda: bool(rounds), True)
+    desk.clock.ahead_ns += 3_600 * 10**9
+    late = refused(buyer.post("/v1/escrows", trade=trade, step="dispute", note="too late"))
+    assert late == problems.refused_step(StepRefusal.NOT_FROM_HERE, Escrow.RELEASING).code
+    monkeypatch.undo()
     wait_for(lambda: escrow_states(buyer), ["released"])

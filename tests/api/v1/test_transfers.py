@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from api.v1.transfers import transfer_key
-from tests.api.v1.office import SYMBOL, Client, Office, office
+from tests.api.v1.office import LICENCE, SYMBOL, Client, Office, office
 from tests.api.v1.test_orders import done, order, refused
 
 
@@ -93,3 +93,10 @@ def test_a_trade_is_taken_back_once_and_by_the_operator_alone(house: Any) -> Non
 def test_the_key_of_a_transfer_is_its_account_s_own() -> None:
     assert transfer_key(1, "a") != transfer_key(2, "a")
     assert len(transfer_key(1, "a")) == 16
+
+
+def test_the_seats_of_a_licence_stay(house: Any) -> None:
+    served, (first, second, _) = house
+    served.list(LICENCE, first.account, kind="LICENCE", state="CLOSED", maker_bps=0)
+    terms = {"receiver": second.account, "asset": LICENCE, "amount": "1", "transfer_id": "seat"}
+    assert refused(first.post("/v1/transfers", **terms)) == (409, -8235)

@@ -30,9 +30,9 @@ POSSIBLE = {
         ("revoke", "clerk", "refunding", False),
         ("bust", "clerk", "releasing", False),
     ],
-    "releasing": [("paid", "clerk", "released", False)],
+    "releasing": [("paid", "clerk", "released", False), ("bust", "clerk", "releasing", False)],
     "refunding": [("returned", "clerk", "refunded", False)],
-    "released": [],
+    "released": [("bust", "clerk", "released", False)],
     "refunded": [],
     "void": [("hold", "clerk", "releasing", False)],
 }
