@@ -94,6 +94,16 @@ def minutes_of(trades):
     return list(found.values())
 
 
+def recent(trades, trades_max, since_ns):
+    """Return lots and notional since a time, by whole minutes if trades since then are no longer kept."""
+    kept = trades[-trades_max:]
+    if kept != trades and kept[0].time_ns >= since_ns:
+        minutes = [minute for minute in minutes_of(trades) if minute.open_ms * 1_000_000 >= since_ns]
+        return sum(minute.volume_lots for minute in minutes), sum(minute.amount for minute in minutes)
+    found = [trade for trade in kept if trade.time_ns >= since_ns]
+    return sum(trade.quantity_lots for trade in found), sum(trade.amount for trade in found)
+
+
 def assert_same_market(market, plain, trades_max):
     for instrument in INSTRUMENTS:
         book = plain.books[instrument]
@@ -116,9 +126,7 @@ def test_the_market_is_the_plain_one_after_every_batch(actions, step, trades_max
         part = events[begin : begin + step]
         assert market.apply(part) == plain.apply(part)
         assert_same_market(market, plain, trades_max)
-        recent = [trade for trade in plain.books[1].trades[-trades_max:] if trade.time_ns >= part[0].time_ns]
-        amount = sum(trade.amount for trade in recent)
-        assert market.recent(1, part[0].time_ns) == (sum(trade.quantity_lots for trade in recent), amount)
+        assert market.recent(1, part[0].time_ns) == recent(plain.books[1].trades, trades_max, part[0].time_ns)
 
 
 @settings(max_examples=10, deadline=None)
