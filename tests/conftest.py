@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA_DEFAULT = "../shared/data"
@@ -35,6 +36,9 @@ LONGEST = (  # begun first, so that no worker ends with one of them while the ot
     "benchmarks/test_flash1.py",
     "system/test_connector.py",
 )
+
+settings.register_profile("any machine", deadline=None)  # a busy one takes its time, and a first call compiles
+settings.load_profile("any machine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -126,7 +126,7 @@ TEXTS = st.text(st.characters(max_codepoint=0x2FF), max_size=12)
 NAMES = st.sampled_from(["symbol", "side", "type", "timeInForce", "quantity", "price", "newClientOrderId"])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(NAMES | TEXTS, TEXTS), st.sampled_from(["POST", "DELETE", "GET"]))
 def test_no_text_does_harm(market, texts, method):
     alice = market.client("alice")

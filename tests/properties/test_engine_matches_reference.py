@@ -25,7 +25,7 @@ from tests.properties.streams import (
     Step,
 )
 
-EXAMPLES = settings(max_examples=75, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+EXAMPLES = settings(max_examples=75, suppress_health_check=[HealthCheck.too_slow])
 MANY_EXAMPLES = settings(EXAMPLES, max_examples=200)
 CUTS = st.lists(st.integers(0, 100), max_size=6)
 

@@ -43,7 +43,7 @@ def assert_same_orders(history, plain):
             assert history.by_client_id(account, name) == owner.named.get(name)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(STREAMS, LIMITS, st.integers(1, 40))
 def test_orders_and_fills_are_the_plain_ones_after_every_batch(actions, limits, step):
     events = told(actions)
@@ -56,7 +56,7 @@ def test_orders_and_fills_are_the_plain_ones_after_every_batch(actions, limits, 
     assert_same_orders(history, plain)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(STREAMS, LIMITS, st.data())
 def test_parts_of_a_history_are_the_plain_ones(actions, limits, data):
     events = told(actions)
@@ -117,7 +117,7 @@ def assert_same_market(market, plain, trades_max):
         assert best[1:] == (*(book.depth().bids or [(0, 0)])[0], *(book.depth().asks or [(0, 0)])[0])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(STREAMS, st.integers(1, 40), st.sampled_from((1, 3, 10_000)), st.sampled_from((0, 7, 61)))
 def test_the_market_is_the_plain_one_after_every_batch(actions, step, trades_max, pass_s):
     events = told(actions, pass_s)
@@ -129,7 +129,7 @@ def test_the_market_is_the_plain_one_after_every_batch(actions, step, trades_max
         assert market.recent(1, part[0].time_ns) == recent(plain.books[1].trades, trades_max, part[0].time_ns)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(STREAMS)
 def test_a_cut_anywhere_leads_to_the_same(actions):
     events = told(actions)

@@ -28,7 +28,7 @@ from exchange.core.types import (
 from tests.exchange.core.builders import ALICE, BOB, PLAIN, Market
 from tests.properties.streams import STREAMS, TRADING_STREAMS, Run
 
-EXAMPLES = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+EXAMPLES = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 WORDS = ("price_ticks", "quantity_lots", "leaves_lots", "amount", "fee")  # of ORDER_NAMED
 ENDS = {EventKind.ORDER_CANCELED, EventKind.ORDER_EXPIRED}
 

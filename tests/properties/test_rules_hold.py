@@ -27,7 +27,7 @@ from tests.exchange.core.builders import PLAIN
 from tests.properties.streams import CALL_PROLOGUE, CALLS, RULED_PROLOGUE, RULED_STREAMS, Run, Step
 from tests.properties.test_invariants import assert_balanced, held_by_orders
 
-EXAMPLES = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+EXAMPLES = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 RULED_ASSET = 4  # of the book under rules
 
 

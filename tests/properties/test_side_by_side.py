@@ -109,7 +109,6 @@ class SideBySide(RuleBasedStateMachine):
 SideBySide.TestCase.settings = settings(
     max_examples=40,
     stateful_step_count=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 TestSideBySide = SideBySide.TestCase

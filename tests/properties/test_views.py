@@ -162,7 +162,7 @@ def told(depth):
     return {place: rows[place] for place in sorted(rows)}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(STREAMS, st.integers(1, 4))
 def test_single_orders_and_their_changes_are_the_engine_s_in_the_order_in_which_they_trade(actions, step):
     market, view = Market(), MarketData()
@@ -185,7 +185,7 @@ def with_update(levels, changes):
     return {price: lots for price, lots in levels.items() if lots}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(STREAMS, st.integers(1, 4), st.integers(1, 4))
 def test_depth_and_its_diffs_are_the_engine_s_open_orders_after_every_batch(actions, step, slow):
     batches = [actions[begin : begin + step] for begin in range(0, len(actions), step)]
@@ -219,7 +219,7 @@ def test_depth_and_its_diffs_are_the_engine_s_open_orders_after_every_batch(acti
                 assert summed.last_update_id == depth.last_update_id
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(STREAMS, st.integers(1, 7))
 def test_views_do_not_depend_on_how_the_events_are_cut(actions, step):
     market = Market()
@@ -235,7 +235,7 @@ def test_views_do_not_depend_on_how_the_events_are_cut(actions, step):
         assert cut.trades(instrument, 1_000) == whole.trades(instrument, 1_000)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(STREAMS)
 def test_the_order_history_is_what_the_engine_did(actions):
     market, history = Market(), OrderHistory()

@@ -158,7 +158,7 @@ def assert_same(seed, accounts, trades, bounds, alerts_max, sizes):
     return {alert.kind for alert in alerts(plain)[1]}
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     st.integers(0, 10**9),
     st.integers(1, 5),

@@ -201,6 +201,6 @@ def test_it_is_what_a_ledger_in_a_few_lines_of_python_is(server_dsn: str, templa
     """Random events in random batches, with repeats, restarts and stale posters between them."""
     machine = type("Machine", (LedgerMachine,), {"dsn": server_dsn})
     limits = hypothesis.settings(
-        max_examples=12, stateful_step_count=30, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
+        max_examples=12, stateful_step_count=30, suppress_health_check=list(hypothesis.HealthCheck)
     )
     run_state_machine_as_test(machine, settings=limits)  # type: ignore[no-untyped-call]

@@ -192,9 +192,7 @@ def converse(line: Raw, messages: list[Sent], last: bytes) -> None:
             wanted -= checked(heard.payload, heard.opcode)
 
 
-drawn = settings(
-    max_examples=EXAMPLES, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
-)
+drawn = settings(max_examples=EXAMPLES, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.timeout(120 + EXAMPLES)

@@ -107,7 +107,6 @@ def drawn(operation: Any, mode: GenerationMode, send: Any) -> None:
         max_examples=EXAMPLES,
         derandomize=True,
         database=None,
-        deadline=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )

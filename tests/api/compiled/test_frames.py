@@ -1,6 +1,6 @@
 """Frames taken apart in one call are those that are taken apart one by one."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
@@ -21,7 +21,6 @@ def framed(kinds):
     return b"".join(parts)
 
 
-@settings(deadline=None)  # the first call compiles
 @given(FRAMES, st.integers(0, 5_000), st.binary(max_size=3))
 def test_the_usual_frames_that_come_first_are_taken(kinds, cut, before):
     data = framed(kinds)

@@ -60,7 +60,7 @@ def test_numbers_between_two_steps_are_another_s_business(desk):
         assert desk.command(message) == ((burst.commands[0].tobytes(), burst.until_ns[0]) if is_read else None)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(way=st.sampled_from(WAYS), changes=CHANGES, number=st.one_of(st.integers(-1, 10**19), st.text(max_size=5)))
 def test_what_is_read_is_what_the_general_readers_make_of_it(desk, way, changes, number):
     changes = {name: value for name, value in changes.items() if name in way}
@@ -70,7 +70,7 @@ def test_what_is_read_is_what_the_general_readers_make_of_it(desk, way, changes,
         assert (burst.commands[0].tobytes(), burst.until_ns[0]) == desk.command(message)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data(), way=st.sampled_from(WAYS))
 def test_a_message_with_any_byte_changed_is_read_alike_or_not_at_all(desk, data, way):
     message = bytearray(desk.written(way))

@@ -54,7 +54,7 @@ def test_what_is_not_usual_is_left_to_the_general_writers(desk):
     assert all(answer == expected for answer, expected, _ in found)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     orders=st.lists(
         st.tuples(

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -84,7 +84,6 @@ _RECORDS = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(st.fixed_dictionaries({"batch": _VALUES, "records": st.lists(_RECORDS, max_size=3)}))
 def test_the_fast_reader_takes_what_the_published_schema_takes(body: dict[str, Any]) -> None:
     data = json.dumps(body).encode()

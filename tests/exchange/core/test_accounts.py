@@ -1,7 +1,7 @@
 """Fees and holds to the unit: what is reserved, what is spent, what comes back."""
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exchange.core import accounts, commands
@@ -21,7 +21,6 @@ def fee(rate, notional):
     return accounts.fee(rate, notional)
 
 
-@settings(deadline=None)  # the first call compiles
 @given(RATES, AMOUNTS)
 @example(BPS, (1 << 45) - 1)  # the largest that is common
 @example(-BPS, (1 << 45) - 1)

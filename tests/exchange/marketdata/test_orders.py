@@ -1,7 +1,7 @@
 """How each kind of event moves an account's orders and fills, and what is forgotten."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exchange.core.commands import client_text
@@ -54,7 +54,6 @@ def test_a_name_finds_the_order():
     assert history.by_client_id(BOB, "my-order") is None
 
 
-@settings(deadline=None)  # the first call may compile
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=36))
 def test_a_name_is_what_the_builders_packed(text):
     row = named(1, 8, text)

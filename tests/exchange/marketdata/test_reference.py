@@ -5,7 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exchange.marketdata.reference import (
@@ -24,7 +24,6 @@ RULES = FIRST.rules
 HALF = dict.fromkeys(RULES.quality_weights, 5_000)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 1 << 60), st.lists(st.integers(0, 20_000), min_size=5, max_size=5))
 def test_the_product_is_exact_and_rounded_half_up_once(base, factors):
     exact = Fraction(base)
@@ -58,7 +57,6 @@ def test_a_dataset_is_worth_its_tokens_quality_scenario_and_rarity():
     assert appraise(RULES, 25, HALF, "?", 10**9).base == 1  # half a millionth is rounded up
 
 
-@settings(deadline=None)
 @given(st.integers(0, 1 << 60), st.integers(0, 10_000), st.sampled_from(sorted(RULES.scenario_bps)), st.integers(0, 5))
 def test_what_a_dataset_is_worth_is_rounded_once(tokens, accuracy, scenario, alike):
     found = appraise(RULES, tokens, HALF | {"accuracy": accuracy}, scenario, alike)

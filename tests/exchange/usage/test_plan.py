@@ -163,7 +163,7 @@ def stretches(request, monkeypatch) -> None:
     monkeypatch.setattr(planning, "SINGLE_MAX", request.param[1])
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_LOTS, _LOTS, _RECORDS, st.integers(0, 40), st.booleans())
 def test_arrays_pay_as_a_loop_over_records_pays(stretches, first, second, records, cash, pays) -> None:
     purses = {}

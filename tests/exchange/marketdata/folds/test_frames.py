@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exchange.core import commands
@@ -26,7 +26,6 @@ def with_name(name):
     return array.tobytes()
 
 
-@settings(deadline=None)  # the first call may compile
 @given(st.one_of(st.binary(max_size=40), st.text("abo-", max_size=40).map(str.encode)))
 def test_a_name_is_of_letters_then_zeros_and_not_reserved(name):
     text = name.rstrip(b"\0")
