@@ -4,13 +4,15 @@ What is signed is the document as JSON in ASCII, members sorted, nothing between
 that one is never taken for another.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from exchange.registry.entry import canonical
+from exchange.registry.entry import Quality, canonical, signed_part
 
+MILLISECOND_NS = 1_000_000
 ENTITLEMENT, REVOCATIONS, CERTIFICATE = "entitlement", "revocations", "certificate"
 
 
@@ -59,3 +61,18 @@ def verifies(data: bytes, signature: str, public_key: bytes) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+def quality_fault(quality: Quality, root: str, evaluators: Mapping[str, bytes], now_ns: int) -> str:
+    """Return why a quality vector does not count for the data under a root, empty if it does.
+
+    `evaluators` are the keys by which signatures of those who are known are checked.
+    """
+    if quality.evaluator not in evaluators:
+        return "its evaluator is not known here"
+    if quality.root != root:
+        return "it is of other data"
+    if quality.expires * MILLISECOND_NS <= now_ns:
+        return "it has expired"
+    is_signed = verifies(signed_part(quality), quality.signature, evaluators[quality.evaluator])
+    return "" if is_signed else "its signature is not the evaluator's"

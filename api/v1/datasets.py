@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from api import croissant
 from api.books import TRADING, closing, opening
 from api.errors import RequestError
-from api.signing import CERTIFICATE, SignatureError, opened, verifies
+from api.signing import CERTIFICATE, SignatureError, opened, quality_fault
 from api.titles import VENUE, Titles
 from api.v1.desk import Action, Caller, Desk, submit
 from api.v1.problems import UNKNOWN_ACCOUNT
@@ -17,6 +17,7 @@ from api.v1.schemas import REQUEST, AccountNumber, Nothing
 from api.v1.titleproblems import (
     BAD_TEXT,
     FIXED_FIELDS,
+    LICENSED,
     MOVED_MEANWHILE,
     NEEDS_ENTRY,
     NEEDS_REASON,
@@ -35,12 +36,13 @@ from exchange.core.types import AssetKind, TradingState
 from exchange.registry.dataset import SECRET, Move, Mover, MoveRefusal, State, step
 from exchange.registry.documents import Scope
 from exchange.registry.entries import Instrument
-from exchange.registry.entry import Entry, Quality, decode, encode, keeps_fixed, number_text, signed_part
+from exchange.registry.entry import Entry, decode, encode, keeps_fixed, number_text
 from settlement.connect import BAD_TEXTS, PASSING_ERRORS
 from settlement.register import Change, Dataset, Moved, Search, Signer, StaleError
 
 T = TypeVar("T")
 MILLISECOND_NS = 1_000_000
+EVALUATOR = "evaluator"  # the kind of a signer
 ENTRY_BYTES_MAX = 1 << 20
 PAGE_MAX = 200
 Number = Field(pattern=r"^[0-9]{10}$", examples=["0000000001"], description="Registration number.")
@@ -187,6 +189,8 @@ async def make_move(desk: Desk, caller: Caller, request: DatasetMove) -> Dataset
         raise RequestError(refused_move(state, found.state))
     if move in _WITH_REASON and not request.note.strip():
         raise RequestError(NEEDS_REASON)
+    if move is Move.CANCEL and await asked(titles.entitlements.are_owed(found.number, now_ns)):
+        raise RequestError(LICENSED)
     entry, holder = found.entry, found.holder
     if move in _WITH_ENTRY or request.entry is not None:
         entry = await _changed(titles, found, move, request, now_ns)
@@ -390,22 +394,11 @@ async def _entry(titles: Titles, said: dict[str, Any], now_ns: int) -> Entry:
         raise RequestError(bad_entry(str(error))) from None
     if entry.quality is not None:
         signers = await asked(titles.register.signers())
-        problem = quality_fault(entry.quality, entry.root, signers, now_ns)
+        evaluators = {one.name: one.public_key for one in signers if one.kind == EVALUATOR}
+        problem = quality_fault(entry.quality, entry.root, evaluators, now_ns)
         if problem:
             raise RequestError(bad_quality(problem))
     return entry
-
-
-def quality_fault(quality: Quality, root: str, signers: list[Signer], now_ns: int) -> str:
-    """Return why a quality vector does not count for the data under a root, empty if it does."""
-    key = next((one.public_key for one in signers if (one.name, one.kind) == (quality.evaluator, "evaluator")), None)
-    if key is None:
-        return "its evaluator is not known here"
-    if quality.root != root:
-        return "it is of other data"
-    if quality.expires * MILLISECOND_NS <= now_ns:
-        return "it has expired"
-    return "" if verifies(signed_part(quality), quality.signature, key) else "its signature is not the evaluator's"
 
 
 async def _changed(titles: Titles, found: Dataset, move: Move, request: DatasetMove, now_ns: int) -> Entry:

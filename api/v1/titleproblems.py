@@ -28,6 +28,11 @@ BAD_TEXT = Problem(400, -8234, "A text has a character that the register does no
 SEATS_STAY = Problem(
     409, -8235, "The seats of a licence pass on by a trade alone: clear the other account, and let it buy."
 )
+LICENSED = Problem(
+    409,
+    -8236,
+    "Others have licences of it that are in force or not settled: wait for their end, or ask the operator.",
+)
 _MOVES = {
     MoveRefusal.NOT_FROM_HERE: Problem(409, -8213, "There is no such move from the state '{}': see docs/register.md."),
     MoveRefusal.NOT_YOURS: Problem(403, -8214, "This move is not yours to make in the state '{}'."),

@@ -324,3 +324,22 @@ def test_nothing_is_disputed_when_the_time_is_over(
     assert late == problems.refused_step(StepRefusal.NOT_FROM_HERE, Escrow.RELEASING).code
     monkeypatch.undo()
     wait_for(lambda: escrow_states(buyer), ["released"])
+
+
+def test_a_dataset_that_others_have_licences_of_is_not_its_holder_s_to_cancel(desk: Office, buyer: Client) -> None:
+    symbol, trade = _bought(desk, buyer)
+    number = symbol.split(".")[1]
+    move(desk, desk.vendor, number, "unlist")
+    cancel = {"number": number, "move": "cancel"}
+    assert refused(desk.vendor.post("/v1/dataset-moves", **cancel)) == problems.LICENSED.code
+    ok(buyer.post("/v1/escrows", trade=trade, step="accept"))
+    wait_for(lambda: escrow_states(buyer)[:1], ["released"])
+    assert refused(desk.vendor.post("/v1/dataset-moves", **cancel)) == problems.LICENSED.code
+    assert move(desk, desk.operator, number, "revoke", note="asked to")["state"] == "revoked"
+
+
+def test_a_dataset_whose_licences_nobody_bought_may_be_cancelled(desk: Office) -> None:
+    number = registered(desk, desk.vendor)
+    series_of(desk.vendor, number)
+    move(desk, desk.vendor, number, "unlist")
+    assert move(desk, desk.vendor, number, "cancel")["state"] == "revoked"
