@@ -44,6 +44,7 @@ from exchange.server import Exchange
 
 T = TypeVar("T")
 SMALL = Config(capacity=TEST, journal_segment_bytes=1 << 20)
+OPENS_S = 240  # on a busy machine that compiles the kernel for it
 ALICE, BOB, CAROL = 1, 2, 3  # alice has cash, bob issues, carol has nothing
 CNY, ALLOWANCE, LICENCE, OLD = 1, 2, 3, 4
 TOKENS, DATASET, HALTED = 1, 2, 3  # instruments
@@ -192,7 +193,7 @@ class Venue:
 
     def start(self) -> None:
         self._thread.start()
-        assert self._ready.wait(110), "the exchange takes too long to open"
+        assert self._ready.wait(OPENS_S), "the exchange takes too long to open"
         if self._failure is not None:
             raise self._failure
 

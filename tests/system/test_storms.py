@@ -35,7 +35,7 @@ from tests.api.stream.talk import LOWER, ask, hear, joined, order, signed, talk
 from tests.api.v1.test_private import path
 from tests.api.venue import ALICE, BOB, TOKENS, Venue, venue
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.system
 
 EACH = 40  # connections of each kind in a round
 PATIENCE_S = 15

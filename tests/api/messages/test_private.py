@@ -18,7 +18,8 @@ TOLD = {"WELCOME": Welcome, "BALANCES": Balances}
 def test_messages_have_the_names_of_their_structs(market) -> None:
     act(market)
     key = Key.of(KEYS["bob"][0], secret("bob"))
-    path = AccountFeed("", key, lambda: market.exchange.clock.now_ns() // 1_000_000, 0).address()
+    feed = AccountFeed(market.base, key, lambda: market.exchange.clock.now_ns() // 1_000_000, 0)
+    path = feed.address().removeprefix(market.base.replace("http", "ws"))
 
     async def conversation() -> list[Any]:
         async with joined(market, path) as client:
