@@ -122,11 +122,10 @@ class Entitlements:
         return [trade for (trade,) in rows]
 
     async def are_owed(self, dataset: int, time_ns: int) -> bool:
-        """Tell whether others than holder and issuers may read a dataset, or have a trade of it that is not settled."""
+        """Tell whether somebody bought a right to read a dataset that still holds, or has a trade that is not settled."""
         owed: bool = await self.pool.fetchval(
-            "SELECT EXISTS (SELECT FROM register.datasets d JOIN register.series s USING (dataset)"
-            " JOIN register.entitlements e USING (instrument) WHERE dataset = $1 AND e.valid_until_ns > $2"
-            " AND e.holder NOT IN (d.holder, s.issuer)"
+            "SELECT EXISTS (SELECT FROM register.series s JOIN register.entitlements e USING (instrument)"
+            " WHERE dataset = $1 AND e.valid_until_ns > $2"
             " AND NOT EXISTS (SELECT FROM register.revocations r WHERE r.entitlement = e.entitlement))"
             " OR EXISTS (SELECT FROM register.series s JOIN register.escrows x USING (instrument)"
             " WHERE dataset = $1 AND x.state NOT IN ('released', 'refunded', 'void'))",

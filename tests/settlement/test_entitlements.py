@@ -164,3 +164,21 @@ def test_reads_need_an_entitlement_that_holds_now(dsn: str) -> None:
         assert (await entitlements.count(VENDOR, [Read("a", 1, 1)], 504))[0].status == "REVOKED"
 
     _run(dsn, act)
+
+
+def test_a_dataset_is_owed_to_others_from_the_trade_to_the_end_of_the_term(dsn: str) -> None:
+    async def act(_register: Register, licences: Licences, entitlements: Entitlements) -> None:
+        assert not await entitlements.are_owed(1, 1)
+        await licences.follow(Followed(11, [traded(10)], [(10, Leg.HELD, 11)], time_ns=10))
+        assert await entitlements.of(None) == []
+        assert await entitlements.are_owed(1, 11)  # paid for, and not yet delivered
+        assert await entitlements.deliver(await licences.case(10), 100)
+        await _settle(licences, 10)
+        (bought,) = await entitlements.of(BUYER)
+        assert await entitlements.are_owed(1, bought.valid_until_ns - 1)
+        assert not await entitlements.are_owed(1, bought.valid_until_ns)
+        assert not await entitlements.are_owed(2, 101)
+        await entitlements.take_back(await licences.case(10), "busted", 200)
+        assert not await entitlements.are_owed(1, 201)
+
+    _run(dsn, act)
