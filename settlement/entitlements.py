@@ -122,7 +122,7 @@ class Entitlements:
         return [trade for (trade,) in rows]
 
     async def are_owed(self, dataset: int, time_ns: int) -> bool:
-        """Tell whether somebody bought a right to read a dataset that still holds, or has a trade that is not settled."""
+        """Tell whether a right to read a dataset that was bought still holds, or a trade of one is not settled."""
         owed: bool = await self.pool.fetchval(
             "SELECT EXISTS (SELECT FROM register.series s JOIN register.entitlements e USING (instrument)"
             " WHERE dataset = $1 AND e.valid_until_ns > $2"

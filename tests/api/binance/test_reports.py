@@ -303,3 +303,7 @@ def test_balances_are_told() -> None:
         "u": START_MS - 1,
         "B": [{"a": "CNY", "f": "1.0", "l": "2.0"}],
     }
+
+
+def test_an_iceberg_says_what_it_shows(floor: Floor) -> None:
+    assert brief(told(floor, floor.act(buy(100, 5, display_lots=2))), "q", "F", "w") == [("5", "2", True)]
