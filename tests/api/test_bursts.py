@@ -230,7 +230,7 @@ def without_times(answers):
 
 def posted(market, requests):
     """Send bodies to paths with keys in one turn, each on its own line; return status, body and headers of each."""
-    lines = [HTTPConnection("127.0.0.1", market.port, timeout=20) for _ in requests]
+    lines = [HTTPConnection("127.0.0.1", market.port, timeout=60) for _ in requests]
     for line in lines:  # which the server has taken before the turn begins
         line.request("GET", "/api/v3/ping")
         line.getresponse().read()

@@ -69,7 +69,7 @@ class Served:
             self.process.send_signal(number)
         status = self.process.wait(60)
         self._cleanup()
-        _, alive = psutil.wait_procs(children, timeout=20)
+        _, alive = psutil.wait_procs(children, timeout=60)
         assert alive == []
         return status
 

@@ -54,7 +54,7 @@ def test_a_start_tells_its_steps_and_serves_all_dialects(tmp_path: Path) -> None
     def use(started: Started) -> None:
         assert started.operator_file == tmp_path / "operator.json"
         assert (started.instruments, started.events) == (0, 1)
-        with httpx.Client(base_url=started.url, timeout=30) as http:
+        with httpx.Client(base_url=started.url, timeout=60) as http:
             assert http.get("/v1/health").json()["ledger"]["connected"] is True
             assert http.get("/api/v3/ping").json() == {}
             paths = http.get("/openapi.json").json()["paths"]
@@ -67,7 +67,7 @@ def test_a_start_tells_its_steps_and_serves_all_dialects(tmp_path: Path) -> None
     def use_again(started: Started) -> None:
         assert started.url.startswith("https://")
         trusted = ssl.create_default_context(cafile=str(tls.certificate))
-        with httpx.Client(base_url=started.url, verify=trusted, timeout=30) as http:
+        with httpx.Client(base_url=started.url, verify=trusted, timeout=60) as http:
             assert http.get("/v1/health").json()["ledger"]["connected"] is True
             assert http.get("/api/v3/ping").json() == {}
         with connect(started.url.replace("https", "wss") + "/ws-api/v3", ssl=trusted) as line:

@@ -16,7 +16,7 @@ from tests.api.venue import SYMBOL, venue
 
 
 def opened(market):
-    return socket.create_connection(("127.0.0.1", market.port), timeout=20)
+    return socket.create_connection(("127.0.0.1", market.port), timeout=60)
 
 
 def exchanged(market, data):

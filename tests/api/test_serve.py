@@ -21,7 +21,7 @@ HALVES = [b"", b"GE", b"POST /api/v3/order HTTP/1.1\r\nhost: x\r\ncontent-length
 
 @pytest.mark.parametrize("half", HALVES)
 def test_who_stops_in_the_middle_is_cut(narrow, half):
-    with socket.create_connection(("127.0.0.1", narrow.port), timeout=20) as line:
+    with socket.create_connection(("127.0.0.1", narrow.port), timeout=60) as line:
         line.sendall(half)
         try:
             assert line.recv(1) == b""
@@ -93,7 +93,7 @@ def test_a_stop_finishes_what_is_in_flight_and_keeps_it(tmp_path):
 def test_a_stop_does_not_wait_for_requests_that_are_not_complete(tmp_path, half):
     running = Venue(tmp_path)
     running.start()
-    with socket.create_connection(("127.0.0.1", running.port), timeout=20) as line:
+    with socket.create_connection(("127.0.0.1", running.port), timeout=60) as line:
         line.sendall(half)
         time.sleep(0.1)
         begin = time.monotonic()

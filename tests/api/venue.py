@@ -123,7 +123,7 @@ class Client:
     def __init__(self, base: str, name: str) -> None:
         self.key = KEYS[name][0]
         self.secret = secret(name)
-        self._http = httpx.Client(base_url=base, timeout=20)
+        self._http = httpx.Client(base_url=base, timeout=60)
 
     def signed(self, method: str, path: str, /, **parameters: Any) -> httpx.Response:
         """Send a signed request, as a form where the method has a body."""

@@ -157,7 +157,7 @@ def test_a_reader_in_another_process_follows_a_growing_log(log, tmp_path) -> Non
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as child:
         for first in range(1, 95, 5):
             log.append(events(first, 5))
-        assert child.communicate(timeout=30)[0].strip() == b"95"
+        assert child.communicate(timeout=60)[0].strip() == b"95"
 
 
 def test_a_full_disk_is_an_error(log) -> None:

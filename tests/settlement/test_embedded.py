@@ -112,7 +112,7 @@ def test_a_killed_server_is_started_again_with_every_committed_row(server: Embed
     killed = server.pid
     assert killed is not None
     os.kill(killed, signal.SIGKILL)
-    psutil.wait_procs([psutil.Process(killed)], timeout=10)
+    psutil.wait_procs([psutil.Process(killed)], timeout=60)
     assert server.ensure_running() is True
     assert server.pid not in {None, killed}
     assert _ask(server.dsn, "SELECT n FROM survived") == 2

@@ -218,7 +218,7 @@ def test_of_two_posters_the_first_one_stops(dsn: str) -> None:
         await _until_posted(dsn, 50)
         source.count = len(events)
         await _run_until(Poster(dsn, source, 10), dsn, len(events))
-        await asyncio.wait((first,), timeout=10)
+        await asyncio.wait((first,), timeout=60)
         return first.exception()
 
     assert isinstance(asyncio.run(both()), SupersededError)

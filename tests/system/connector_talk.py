@@ -16,7 +16,7 @@ from binance.spot import Spot
 from binance.websocket.spot.websocket_api import SpotWebsocketAPIClient
 from binance.websocket.spot.websocket_stream import SpotWebsocketStreamClient
 
-PATIENCE_S = 15
+PATIENCE_S = 60
 STUCK_S = 45  # seconds of a whole part
 Found = dict[str, Any]
 Traders = dict[str, Any]

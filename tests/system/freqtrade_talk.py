@@ -12,7 +12,7 @@ from freqtrade.enums import CandleType, RunMode
 from freqtrade.exceptions import ExchangeError
 from freqtrade.exchange import Binance
 
-PATIENCE_S = 20
+PATIENCE_S = 60
 Found = dict[str, Any]
 
 

@@ -34,7 +34,7 @@ from nautilus_trader.trading.strategy import Strategy
 
 from tests.api.venue import Client
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60
 Found = dict[str, Any]
 
 

@@ -137,7 +137,7 @@ class Told:
         key = key_of(case.operation)
         facts = self.document["paths"][key[1]][case.operation.method.lower()]
         signed = Signed(who(facts, self._issuer, self._house.operator))
-        response = case.call(base_url=self._house.base, session=self._session, auth=signed, timeout=20)
+        response = case.call(base_url=self._house.base, session=self._session, auth=signed, timeout=60)
         self.statuses[response.status_code] += 1
         told = {(row["status"], row["code"]) for row in facts["x-errors"]}
         self.wrong.update(f"{' '.join(key)}: {fault}" for fault in faults(key, told, response))

@@ -19,9 +19,9 @@ def test_nothing_comes_behind_the_handshake(tmp_path: Path, monkeypatch: pytest.
         threading.Thread(target=server.serve_forever).start()
         url = f"wss://127.0.0.1:{server.socket.getsockname()[1]}/"
         with pytest.raises(ssl.SSLCertVerificationError):
-            open_websocket(url, open_timeout=10)
+            open_websocket(url, open_timeout=60)
         monkeypatch.setenv("SSL_CERT_FILE", str(files.certificate))
-        with open_websocket(url, open_timeout=10) as line:
+        with open_websocket(url, open_timeout=60) as line:
             line.send("again")
             assert line.recv(10) == "again"
             assert line.socket.version() == "TLSv1.2"

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self
 
 from websockets.frames import Frame, Opcode
 
-PATIENCE_S = 15
+PATIENCE_S = 60
 ABRUPT = struct.pack("ii", 1, 0)  # a closed socket sends RST at once
 HEAD = (
     "GET {} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

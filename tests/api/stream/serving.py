@@ -23,7 +23,7 @@ class Served(uvicorn.Server):
         """Leave them."""
 
 
-async def until(condition: Callable[[], object], within_s: float = 5.0) -> None:
+async def until(condition: Callable[[], object], within_s: float = 30.0) -> None:
     """Wait until something is so, and fail if it is not in time."""
     for _ in range(int(within_s / STEP_S)):
         if condition():

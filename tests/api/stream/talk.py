@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from tests.api.venue import KEYS, SYMBOL, Venue, secret
 
 T = TypeVar("T")
-PATIENCE_S = 10
+PATIENCE_S = 60
 LOWER = SYMBOL.lower()
 
 

@@ -59,7 +59,7 @@ class Client:
         self.key = key
         self.secret = secret
         self.account = account
-        self.http = httpx.Client(base_url=base, timeout=30)
+        self.http = httpx.Client(base_url=base, timeout=60)
 
     def query(self, body: bytes = b"", **parameters: Any) -> str:
         """Return a signed query string."""

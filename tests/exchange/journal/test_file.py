@@ -275,7 +275,7 @@ def test_a_second_process_is_locked_out(directory) -> None:
     )
     journal = FileJournal.open(directory, SEGMENT_BYTES)
     other = subprocess.run(
-        [sys.executable, "-c", script, str(directory)], cwd=ROOT, capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-c", script, str(directory)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )
     assert "another process has the journal" in other.stdout
     journal.close()
