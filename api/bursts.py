@@ -6,10 +6,9 @@ general way, in its place: behind what came before it, before what came behind.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import groupby, repeat
-from operator import itemgetter
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -19,7 +18,7 @@ from api.errors import OVERLOADED, STATUS_UNKNOWN, STOPPED, RequestError
 from api.gateway import Gateway
 from api.orders import OrderTexts
 from api.shapes import Shapes
-from api.wordings import Burst, Messages, Told, Wordings, compile_orders
+from api.wordings import Burst, Messages, Wordings, compile_orders
 from exchange.events import Event, rows
 from exchange.sequencer import Overloaded, Stopped
 
@@ -32,28 +31,40 @@ class Admitted(NamedTuple):
 
     account: int
     unit_ns: int  # of time
+    tails: Sequence[bytes | None]  # of each answer: rate limits, or header lines; None sends an order the general way
 
 
 class Asker(Protocol):
-    """One who sends messages and waits for answers."""
+    """Somebody whose orders are counted and allowed together, whatever line they come by."""
 
-    def admit(self, message: bytes, until_ns: int, count: int, now_ns: int) -> Admitted | None:
-        """Take what the general way takes of so many orders; None sends them that way.
+    def admit(self, messages: Sequence[bytes], until_ns: Sequence[int], now_ns: int) -> Admitted | None:
+        """Take what the general way takes of these orders; None sends all of them that way.
 
-        Of the first are given how it is written, and until when it is good.
+        Of each is given how it is written, and until when it is good.
         """
+
+
+class Line(Protocol):
+    """Where messages come from and answers go to."""
 
     def serve(self, message: bytes) -> None:
         """Serve a message the general way."""
 
-    def tail(self, account: int, now_ns: int) -> bytes:
-        """Return the end of each answer that is made now."""
-
     def answered(self, answers: memoryview, ends: Sequence[int]) -> None:
         """Send answers, one behind the other, each up to its end."""
 
-    def finish(self, message: bytes, account: int, now_ns: int, outcome: Sequence[Event] | Exception) -> None:
+    def finish(self, order: "Order", now_ns: int, outcome: Sequence[Event] | Exception) -> None:
         """Say what became of an order the general way."""
+
+
+class Order(NamedTuple):
+    """An order that was admitted."""
+
+    line: Line
+    message: bytes
+    account: int
+    unit_ns: int
+    tail: bytes  # of its answer
 
 
 class OrderBursts(NamedTuple):
@@ -71,14 +82,7 @@ class OrderBursts(NamedTuple):
         )
 
 
-class _Group(NamedTuple):
-    """Orders of one asker, one behind the other in a burst."""
-
-    asker: Asker
-    begin: int
-    end: int
-    messages: list[bytes]
-    admitted: Admitted
+_Waiting = tuple[Asker, Line, bytes]
 
 
 class Bursts:
@@ -89,15 +93,15 @@ class Bursts:
         self._submit = submit
         self._wordings = wordings
         self._now_ns = now_ns
-        self._waiting: list[tuple[Asker, bytes]] = []
+        self._waiting: list[_Waiting] = []
         self._learns = False  # what is served now the general way came with others
 
-    def add(self, asker: Asker, messages: Sequence[bytes]) -> None:
-        """Take messages; they are served at the end of the turn."""
+    def add(self, asker: Asker, line: Line, messages: Sequence[bytes]) -> None:
+        """Take messages of a line; they are served at the end of the turn."""
         waiting = self._waiting
         if not waiting:
             asyncio.get_running_loop().call_soon(self.flush)
-        waiting += zip(repeat(asker), messages)
+        waiting += zip(repeat(asker), repeat(line), messages)
         if len(waiting) >= MESSAGES_MAX:
             self.flush()
 
@@ -110,16 +114,16 @@ class Bursts:
         """Serve what was gathered."""
         waiting, self._waiting = self._waiting, []
         if len(waiting) < 2:
-            for asker, message in waiting:
-                asker.serve(message)
+            for _, line, message in waiting:
+                line.serve(message)
             return
-        messages = Messages([message for _, message in waiting], self._now_ns())
+        messages = Messages([message for _, _, message in waiting], self._now_ns())
         self._learns, begin = True, 0
         while begin < len(waiting):
             burst = self._wordings.read(messages, begin)
             if burst is None:
-                asker, message = waiting[begin]
-                asker.serve(message)
+                _, line, message = waiting[begin]
+                line.serve(message)
                 begin += 1
             else:
                 end = begin + len(burst.commands)
@@ -127,71 +131,87 @@ class Bursts:
                 begin = end
         self._learns = False
 
-    def _serve(self, burst: Burst, waiting: list[tuple[Asker, bytes]], now_ns: int) -> None:
+    def _serve(self, burst: Burst, waiting: list[_Waiting], now_ns: int) -> None:
         """Submit the orders of those who may; those who may not are told so by the general way."""
-        groups: list[_Group] = []
-        first = begin = 0
-        for asker, found in groupby(waiting, itemgetter(0)):
-            messages = [message for _, message in found]
-            end = begin + len(messages)
-            admitted = asker.admit(messages[0], int(burst.until_ns[begin]), len(messages), now_ns)
-            if admitted is not None:
-                groups.append(_Group(asker, begin - first, end - first, messages, admitted))
+        admitted = _admitted(waiting, burst.until_ns.tolist(), now_ns)
+        begin, count = 0, len(waiting)
+        while begin < count:
+            end = begin
+            while end < count and end in admitted:
+                end += 1
+            if begin < end:
+                self._send(burst.part(begin, end), [admitted[place] for place in range(begin, end)], now_ns)
             else:
-                self._send(burst.part(first, begin), groups, now_ns)
-                groups, first = [], end
-                for message in messages:
-                    asker.serve(message)
+                _, line, message = waiting[begin]
+                line.serve(message)
+                end += 1
             begin = end
-        self._send(burst.part(first, begin), groups, now_ns)
 
-    def _send(self, burst: Burst, groups: list[_Group], now_ns: int) -> None:
-        if not groups:
-            return
-        for group in groups:
-            burst.commands["account"][group.begin : group.end] = group.admitted.account
+    def _send(self, burst: Burst, orders: list[Order], now_ns: int) -> None:
+        burst.commands["account"] = [order.account for order in orders]
         try:
             sent = self._submit(burst.commands.tobytes())
         except (Overloaded, Stopped) as error:
-            _fail(groups, now_ns, RequestError(OVERLOADED if isinstance(error, Overloaded) else STOPPED))
+            _fail(orders, now_ns, RequestError(OVERLOADED if isinstance(error, Overloaded) else STOPPED))
         else:
-            sent.add_done_callback(partial(self._told, burst, groups, now_ns))
+            sent.add_done_callback(partial(self._told, burst, orders, now_ns))
 
-    def _told(self, burst: Burst, groups: list[_Group], now_ns: int, sent: "asyncio.Future[np.ndarray]") -> None:
+    def _told(self, burst: Burst, orders: list[Order], now_ns: int, sent: "asyncio.Future[np.ndarray]") -> None:
         """Answer everybody."""
         error = asyncio.CancelledError() if sent.cancelled() else sent.exception()
         if error is not None:
-            _fail(groups, now_ns, RequestError(OVERLOADED if isinstance(error, Overloaded) else STATUS_UNKNOWN))
+            _fail(orders, now_ns, RequestError(OVERLOADED if isinstance(error, Overloaded) else STATUS_UNKNOWN))
             return
         events = sent.result()
-        sizes = [group.end - group.begin for group in groups]
-        tails: list[bytes] = []
-        for group, size in zip(groups, sizes, strict=True):
-            tails += [group.asker.tail(group.admitted.account, now_ns)] * size
-        units_ns = np.repeat([group.admitted.unit_ns for group in groups], sizes)
-        told = self._wordings.tell(burst, events, units_ns, tails)
-        for group in groups:
-            _answer(group, told, events, now_ns)
+        units_ns = np.array([order.unit_ns for order in orders])
+        told = self._wordings.tell(burst, events, units_ns, [order.tail for order in orders])
+        for line, answers in groupby(zip(orders, told.places, strict=True), _line_of):
+            _answer(line, answers, told.text, events, now_ns)
 
 
-def _answer(group: _Group, told: Told, events: np.ndarray, now_ns: int) -> None:
-    """Answer one asker: what is written at once, and the rest, in its place, the general way."""
+def _admitted(waiting: list[_Waiting], until_ns: list[int], now_ns: int) -> dict[int, Order]:
+    """Return the orders that are counted and allowed, by their place."""
+    places: dict[Asker, list[int]] = {}
+    for place, (asker, _, _) in enumerate(waiting):
+        if asker in places:
+            places[asker].append(place)
+        else:
+            places[asker] = [place]
+    found: dict[int, Order] = {}
+    for asker, asked in places.items():
+        messages = [waiting[place][2] for place in asked]
+        admitted = asker.admit(messages, [until_ns[place] for place in asked], now_ns)
+        if admitted is not None:
+            account, unit_ns, tails = admitted
+            for place, message, tail in zip(asked, messages, tails, strict=True):
+                if tail is not None:
+                    found[place] = Order(waiting[place][1], message, account, unit_ns, tail)
+    return found
+
+
+def _line_of(answer: tuple[Order, list[int]]) -> Line:
+    return answer[0].line
+
+
+def _answer(
+    line: Line, answers: Iterable[tuple[Order, list[int]]], text: memoryview, events: np.ndarray, now_ns: int
+) -> None:
+    """Answer the orders of one line: what is written at once, and the rest, in its place, the general way."""
     ends: list[int] = []
-    begin = told.places[group.begin][0]
-    for message, (start, end, first, last) in zip(group.messages, told.places[group.begin : group.end], strict=True):
+    begin = 0
+    for order, (start, end, first, last) in answers:
         if start < end:
             begin = begin if ends else start
             ends.append(end - begin)
             continue
         if ends:
-            group.asker.answered(told.text[begin : begin + ends[-1]], ends)
+            line.answered(text[begin : begin + ends[-1]], ends)
             ends = []
-        group.asker.finish(message, group.admitted.account, now_ns, rows(events[first:last]))
+        line.finish(order, now_ns, rows(events[first:last]))
     if ends:
-        group.asker.answered(told.text[begin : begin + ends[-1]], ends)
+        line.answered(text[begin : begin + ends[-1]], ends)
 
 
-def _fail(groups: list[_Group], now_ns: int, error: RequestError) -> None:
-    for group in groups:
-        for message in group.messages:
-            group.asker.finish(message, group.admitted.account, now_ns, error)
+def _fail(orders: list[Order], now_ns: int, error: RequestError) -> None:
+    for order in orders:
+        order.line.finish(order, now_ns, error)

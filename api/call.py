@@ -26,6 +26,7 @@ _FORM = b"application/x-www-form-urlencoded"
 NOT_MODIFIED = 304
 _JSON = (b"content-type", b"application/json")
 USED = (b"x-mbx-used-weight-1m", b"x-tb-key-weight-1m", b"x-mbx-order-count-10s")  # in the order of counting
+USED_LINES = b"".join([b"%s: %%d\r\n" % name for name in USED])
 _encode = msgspec.json.Encoder().encode
 
 

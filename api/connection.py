@@ -15,9 +15,9 @@ from typing import Any, Protocol
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.binance.placing import PLACE, admit, finish, receive
-from api.bursts import Admitted
-from api.call import NOT_MODIFIED, USED, Answer, Call, read_headers, refusal
+from api.binance.placing import PLACE, Sender, finish, receive
+from api.bursts import Order
+from api.call import NOT_MODIFIED, USED_LINES, Answer, Call, read_headers, refusal
 from api.door import Endpoint, Services, answer, refused
 from api.errors import HEAD_TOO_LARGE, INVALID_HTTP, Problem, RequestError
 from api.heads import END, Head, Heads
@@ -26,8 +26,7 @@ from exchange.events import Event
 
 _STATUS = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
 _CLOSE = (b"connection", b"close")
-_USED_LINES = b"".join([b"%s: %%d\r\n" % name for name in USED])
-_PLACED = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n" + _USED_LINES
+_PLACED = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n" + USED_LINES
 
 
 class Served(Protocol):
@@ -78,49 +77,11 @@ class Pending(msgspec.Struct, eq=False):
             self.parts.append(part)
 
 
-class _Order:
-    """The order of a pending request, gathered with those of others: an Asker."""
-
-    __slots__ = ("_connection", "_pending")
-
-    def __init__(self, connection: "HttpConnection", pending: Pending) -> None:
-        self._connection = connection
-        self._pending = pending
-
-    def admit(self, message: bytes, until_ns: int, count: int, now_ns: int) -> Admitted | None:
-        """Take what the general way takes, if this may be answered without further ado."""
-        if not self._pending.keep_alive:
-            return None
-        return admit(self._connection.services, self._pending.call, message, until_ns, count, now_ns)
-
-    def serve(self, _: bytes) -> None:
-        """Serve the request the general way."""
-        self._connection.receive(self._pending)
-
-    def tail(self, _account: int, _now_ns: int) -> bytes:
-        """Return the header lines that tell what is used."""
-        return _USED_LINES % tuple(self._pending.call.used)
-
-    def answered(self, answers: memoryview, _: Sequence[int]) -> None:
-        """Send the response; that the server stops meanwhile is told in its head."""
-        answer = bytes(answers)
-        if not self._pending.keep_alive:
-            answer = answer.replace(b"\r\n\r\n", b"\r\n%s: %s\r\n\r\n" % _CLOSE, 1)
-        self._connection.write(self._pending, answer)
-
-    def finish(self, _message: bytes, _account: int, _now_ns: int, outcome: Sequence[Event] | Exception) -> None:
-        """Say what became of it the general way."""
-        told = partial(self._connection.told, self._pending)
-        if isinstance(outcome, Exception):
-            told(outcome)
-        else:
-            finish(self._connection.services, self._pending.call, outcome, told)
-
-
 class HttpConnection(HttpToolsProtocol):
     """One connection, counted against the limits of its address from its first moment to its last."""
 
     _is_in_body = False
+    _ordered: Pending  # the order that was gathered with others and is not answered yet: requests behind it wait
 
     def __init__(self, application: Served, **arguments: Any) -> None:  # noqa: ANN401 - whatever uvicorn has
         super().__init__(**arguments)
@@ -162,7 +123,7 @@ class HttpConnection(HttpToolsProtocol):
         self._whole = None
         super().data_received(data)
         whole = self._whole
-        if is_fresh and whole is not None and whole is self.cycle:
+        if is_fresh and whole is not None and whole is self.cycle and whole.size <= self._limiter.limits.body_bytes_max:
             self._heads.remember(data, whole.endpoint, whole.call, keep_alive=whole.keep_alive)
         if self._is_in_head:
             self._head_bytes += len(data)
@@ -247,9 +208,13 @@ class HttpConnection(HttpToolsProtocol):
 
     def _take(self, head: Head, body: bytes) -> None:
         """Serve a request that has come whole and whose head is known."""
-        call = head.call.again(self._address, self.services.exchange.clock.now_ns())
-        pending = Pending(head.endpoint, call, head.keep_alive, False, len(body))
+        pending = Pending(head.endpoint, head.call, head.keep_alive, False, len(body))
         self.cycle = pending  # type: ignore[assignment] # see the top
+        if pending.endpoint is PLACE and pending.keep_alive and self.joins(body):
+            self._ordered = pending
+            self._bursts.add(head.sender(self.services, self._address), self, (body,))
+            return
+        pending.call = head.call.again(self._address, self.services.exchange.clock.now_ns())
         self._serve(pending, body)
 
     def _begin(self, pending: Pending) -> None:
@@ -261,18 +226,21 @@ class HttpConnection(HttpToolsProtocol):
             try:
                 self._limiter.refuse_body(pending.size)
             except RequestError as error:
-                self.finish(pending, refusal(error.problem, []))
+                self.finish_call(pending, refusal(error.problem, []))
                 return
-        pending.call.body = body
-        if pending.endpoint is PLACE:
-            self.place(pending)
+        call = pending.call
+        call.body = body
+        if pending.endpoint is not PLACE:
+            Steps(answer(pending.endpoint, self.services, call), partial(self.finish_call, pending), self.loop).step()
+        elif pending.keep_alive and self.joins(body):
+            self._ordered = pending
+            self._bursts.add(Sender(self.services, call), self, (body,))
         else:
-            steps = answer(pending.endpoint, self.services, pending.call)
-            Steps(steps, partial(self.finish, pending), self.loop).step()
+            self.receive(pending)
 
-    def place(self, pending: Pending) -> None:
-        """Place an order at the end of the turn, with those that come until then."""
-        self._bursts.add(_Order(self, pending), [pending.call.body])
+    def joins(self, _: bytes) -> bool:
+        """Tell whether the order in a body is placed at the end of the turn, with those that come until then."""
+        return True
 
     def receive(self, pending: Pending) -> None:
         """Place an order without a coroutine."""
@@ -281,19 +249,50 @@ class HttpConnection(HttpToolsProtocol):
         except Exception as error:  # noqa: BLE001 - nothing is caught here that is not answered
             self.told(pending, error)
 
+    def serve(self, message: bytes) -> None:
+        """Place an order alone that was gathered with others."""
+        self.receive(self._gathered(message))
+
+    def answered(self, answers: memoryview, _: Sequence[int]) -> None:
+        """Send the response to an order; that the server stops meanwhile is told in its head."""
+        data, pending = bytes(answers), self._ordered
+        if not pending.keep_alive:
+            data = data.replace(b"\r\n\r\n", b"\r\n%s: %s\r\n\r\n" % _CLOSE, 1)
+        self.write(pending, data)
+
+    def finish(self, order: Order, _now_ns: int, outcome: Sequence[Event] | Exception) -> None:
+        """Say what became of an order the general way."""
+        pending = self._gathered(order.message)
+        call = pending.call
+        call.account = order.account
+        lines = order.tail.split(b"\r\n")[:-1]
+        call.headers_out = [(name, value) for name, _, value in (line.partition(b": ") for line in lines)]
+        told = partial(self.told, pending)
+        if isinstance(outcome, Exception):
+            told(outcome)
+        else:
+            finish(self.services, call, outcome, told)
+
+    def _gathered(self, body: bytes) -> Pending:
+        """Return the order that was gathered with those of others, with a call of its own."""
+        pending = self._ordered
+        pending.call = pending.call.again(self._address, self.services.exchange.clock.now_ns())
+        pending.call.body = body
+        return pending
+
     def told(self, pending: Pending, outcome: bytes | Exception) -> None:
         """Answer an order with what became of it, or with what went wrong."""
         call = pending.call
         if not isinstance(outcome, bytes):
             call.tell_used()
-            self.finish(pending, refused(PLACE, outcome, call))
+            self.finish_call(pending, refused(PLACE, outcome, call))
         elif call.used and pending.keep_alive:
             self.write(pending, b"%s\r\n%s" % (_PLACED % (len(outcome), *call.used), outcome))
         else:
             call.tell_used()
-            self.finish(pending, Answer(200, outcome, call.headers_out))
+            self.finish_call(pending, Answer(200, outcome, call.headers_out))
 
-    def finish(self, pending: Pending, result: Answer) -> None:
+    def finish_call(self, pending: Pending, result: Answer) -> None:
         """Write an answer, and go on with what comes next."""
         headers = result.headers if pending.keep_alive else [*result.headers, _CLOSE]
         self.write(pending, response(result.status, headers, result.body))
@@ -313,7 +312,7 @@ class HttpConnection(HttpToolsProtocol):
         """Begin the next request that waits; how long a connection may rest is the sweeper's business."""
         if self.pipeline:
             super().on_response_complete()
-        elif not self.transport.is_closing():
+        elif self.flow.read_paused and not self.transport.is_closing():
             self.flow.resume_reading()
 
     def uncount(self) -> None:

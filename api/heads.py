@@ -4,23 +4,37 @@ Parsing a head costs more than signing an order. What it says depends on nothing
 parser has read once, as the whole of what came with nothing left over, need not be read again.
 """
 
-from typing import NamedTuple
-
+from api.binance.placing import Sender
 from api.call import Call
-from api.door import Endpoint
+from api.door import Endpoint, Services
 
 HEADS_MAX = 4096
+SENDERS_MAX = 256  # of one head
 HEAD_BYTES_MAX = 1024  # a longer one is parsed each time
 END = b"\r\n\r\n"
 
 
-class Head(NamedTuple):
+class Head:
     """A request but for its body: one of the table's, without a query, that asks for nothing special."""
 
-    endpoint: Endpoint
-    call: Call  # as the head alone makes it
-    keep_alive: bool
-    body_bytes: int
+    __slots__ = ("_senders", "body_bytes", "call", "endpoint", "keep_alive")
+
+    def __init__(self, endpoint: Endpoint, call: Call, body_bytes: int, *, keep_alive: bool) -> None:
+        """Take the call as the head alone makes it."""
+        self.endpoint = endpoint
+        self.call = call
+        self.keep_alive = keep_alive
+        self.body_bytes = body_bytes
+        self._senders: dict[str, Sender] = {}
+
+    def sender(self, services: Services, address: str) -> Sender:
+        """Return who sends orders with this head from an address."""
+        found = self._senders.get(address)
+        if found is None:
+            if len(self._senders) == SENDERS_MAX:
+                self._senders.clear()
+            found = self._senders[address] = Sender(services, self.call.again(address, 0))
+        return found
 
 
 class Heads:
@@ -39,4 +53,4 @@ class Heads:
             return
         if len(self._known) >= HEADS_MAX:
             self._known.clear()
-        self._known[data[:end]] = Head(endpoint, call.again("", 0), keep_alive, body_bytes)
+        self._known[data[:end]] = Head(endpoint, call.again("", 0), body_bytes, keep_alive=keep_alive)

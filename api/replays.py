@@ -37,10 +37,10 @@ class Replays:
         taken.add(mark)
         self._count += 1
 
-    def has_room_for(self, key: str, payload: bytes, until_ns: int) -> bool:
-        """Tell whether `take` is sure to take it."""
+    def has_room_for(self, key: str, payload: bytes, until_ns: int, besides: int = 0) -> bool:
+        """Tell whether `take` is sure to take it, besides so many others."""
         taken = self._slices.get(until_ns // SLICE_NS, ())
-        return not self._max or (self._count < self._max and hash((key, payload)) not in taken)
+        return not self._max or (self._count + besides < self._max and hash((key, payload)) not in taken)
 
     def _forget(self, now_ns: int) -> None:
         """Forget the slices that lie behind: what ends there is refused for its time."""

@@ -10,7 +10,7 @@ from api import auth, door, parameters
 from api.binance import trading
 from api.binance.rest import ENDPOINTS
 from api.bursts import Admitted
-from api.call import Call, check_headers
+from api.call import USED_LINES, Call, check_headers
 from api.door import Services
 from api.orders import OrderTexts, decode
 from api.shapes import SIGNATURE_BYTES, SIGNATURE_SIZE, Reading
@@ -73,30 +73,56 @@ def receive(services: Services, call: Call, tell: Tell) -> None:
     begin(services, call, order, instrument, tell)
 
 
-def admit(services: Services, call: Call, body: bytes, until_ns: int, count: int, now_ns: int) -> Admitted | None:
-    """Take what `receive` takes, of an order whose body was read with others; None if it would be refused.
+class Sender:
+    """Who sends orders over REST with the same head from the same address, by whatever connection: an Asker."""
 
-    Nothing is taken before all is known to be good, or the general way, which then says what is wrong, takes it again.
-    """
-    if call.query:
-        return None
-    try:
-        check_headers(call)
-        credential = auth.authorised(services.keys, call.key, Scope.TRADE, call.address, now_ns)
-        payload, signature = body[:-SIGNATURE_BYTES], str(body[-SIGNATURE_SIZE:], "ascii")
-        auth.check_signature(credential, payload, signature)
-        is_named, replays = _NAMED in payload, services.keys.replays
-        if not (is_named or replays.has_room_for(call.key, payload, until_ns)):
+    __slots__ = ("_call", "_services")
+
+    def __init__(self, services: Services, call: Call) -> None:
+        """Send with the head of a call, from its address."""
+        self._services = services
+        self._call = call.again(call.address, 0)
+
+    def admit(self, messages: Sequence[bytes], until_ns: Sequence[int], now_ns: int) -> Admitted | None:
+        """Take what `receive` takes, of those orders, their bodies read together, that it would not refuse.
+
+        Nothing is taken of what may be refused, or the general way, which then says what is wrong, takes it again.
+        """
+        services, call = self._services, self._call
+        if call.query:
             return None
-        used = services.limiter.take_many(call.address, call.key, credential.account, count, now_ns)
-        if used is None:
+        call.body = messages[0]  # any of them: the head must be one for a form
+        try:
+            check_headers(call)
+            credential = auth.authorised(services.keys, call.key, Scope.TRADE, call.address, now_ns)
+            unnamed: dict[bytes, int] = {}
+            good = [self._is_good(credential, *one, unnamed) for one in zip(messages, until_ns, strict=True)]
+            used = services.limiter.take_many(call.address, call.key, credential.account, sum(good), now_ns)
+            if used is None:
+                return None
+            for payload, good_ns in unnamed.items():
+                services.keys.replays.take(call.key, payload, good_ns, now_ns)
+        except Exception:  # noqa: BLE001 - whatever it is, the general way meets it again and answers
             return None
-        if not is_named:
-            replays.take(call.key, payload, until_ns, now_ns)
-    except Exception:  # noqa: BLE001 - whatever it is, the general way meets it again and answers
-        return None
-    call.account, call.used = credential.account, list(used)
-    return Admitted(credential.account, call.time_unit_ns)
+        tails: list[bytes | None] = []
+        left = sum(good)
+        for is_good in good:
+            left -= is_good
+            tails.append(USED_LINES % (used[0] - left, used[1] - left, used[2] - left) if is_good else None)
+        return Admitted(credential.account, call.time_unit_ns, tails)
+
+    def _is_good(self, credential: auth.Credential, body: bytes, until_ns: int, unnamed: dict[bytes, int]) -> bool:
+        """Tell whether an order is signed and did not come before; put one without a name to the others."""
+        payload = body[:-SIGNATURE_BYTES]
+        if not auth.is_signed(credential, payload, str(body[-SIGNATURE_SIZE:], "ascii")):
+            return False
+        if _NAMED in payload:
+            return True
+        replays = self._services.keys.replays
+        if payload in unnamed or not replays.has_room_for(credential.key, payload, until_ns, len(unnamed)):
+            return False
+        unnamed[payload] = until_ns
+        return True
 
 
 def finish(services: Services, call: Call, events: Sequence[Event], tell: Tell) -> None:

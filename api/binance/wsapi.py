@@ -16,7 +16,7 @@ from api.binance import frames, wsrequest
 from api.binance.placing import Placing, begin, place
 from api.binance.rest import ENDPOINTS
 from api.binance.wsrequest import Request
-from api.bursts import Admitted
+from api.bursts import Admitted, Order
 from api.call import Call, encoded
 from api.departures import Departures
 from api.door import Endpoint, Services
@@ -166,7 +166,7 @@ class ApiSession:
         self._count_in(len(messages))
         for number, message in enumerate(messages):
             if self._key:
-                self._bursts.add(self, messages[number:])
+                self._bursts.add(self, self, messages[number:])
                 return
             self.serve(message)
 
@@ -191,42 +191,39 @@ class ApiSession:
             self._fail(request, call, error)
             self._count_out()
 
-    def admit(self, message: bytes, until_ns: int, count: int, now_ns: int) -> Admitted | None:  # noqa: ARG002
+    def admit(self, messages: Sequence[bytes], _: Sequence[int], now_ns: int) -> Admitted | None:
         """Take what `_place_read` takes, of so many orders: none of them is signed."""
         try:
             credential = auth.authorised(self._services.keys, self._key, Scope.TRADE, self._address, now_ns)
         except Exception:  # noqa: BLE001 - whatever it is, the general way meets it again and answers
             return None
-        used = self._services.limiter.take_many(self._address, credential.key, credential.account, count, now_ns)
+        account, count = credential.account, len(messages)
+        used = self._services.limiter.take_many(self._address, credential.key, account, count, now_ns)
         if used is None:
             return None
         self._weight_used = used[0]
-        return Admitted(credential.account, self._unit_ns)
-
-    def tail(self, account: int, now_ns: int) -> bytes:
-        """Return the limits that each answer tells."""
         call = self._call(now_ns)
         call.account = account
-        return self._rate_limits(_PLACING, call)
+        return Admitted(account, self._unit_ns, [self._rate_limits(_PLACING, call)] * count)
 
     def answered(self, answers: memoryview, ends: Sequence[int]) -> None:
         """Send answers to orders."""
         self._connection.send_frames(answers, ends)
         self._count_out(len(ends))
 
-    def finish(self, message: bytes, account: int, now_ns: int, outcome: Sequence[Event] | Exception) -> None:
+    def finish(self, order: Order, now_ns: int, outcome: Sequence[Event] | Exception) -> None:
         """Say what became of an order that was read with others."""
         call = self._call(now_ns)
-        call.account, call.key = account, self._key
-        request = wsrequest.decode(message)
+        call.account, call.key = order.account, self._key
+        request = wsrequest.decode(order.message)
         if isinstance(outcome, Exception):
             self._told(request, call, outcome)
             return
         call.texts = wsrequest.texts_of(request.params)
         self._strip(call)
-        order = decode(call.texts)
-        instrument = self._services.directory.instrument(order.symbol)
-        Placing(self._services, call, order, instrument, partial(self._told, request, call)).set_result(list(outcome))
+        texts = decode(call.texts)
+        instrument = self._services.directory.instrument(texts.symbol)
+        Placing(self._services, call, texts, instrument, partial(self._told, request, call)).set_result(list(outcome))
 
     def _call(self, now_ns: int = 0) -> Call:
         call = Call(self._address, b"", now_ns or self._services.exchange.clock.now_ns())

@@ -105,10 +105,14 @@ class GatewayConnection(HttpConnection):
         super().__init__(application, **arguments)
         self._application = application
 
-    def place(self, pending: Pending) -> None:
-        """Place an order; whether one without a name came before, perhaps to another gateway, the exchange knows."""
+    def joins(self, body: bytes) -> bool:
+        """Tell whether an order has a name: whether one without came before, perhaps to another gateway, is asked."""
+        return _NAMED in body
+
+    def receive(self, pending: Pending) -> None:
+        """Place an order, or let the exchange's process do it."""
         if _NAMED in pending.call.body or _NAMED in pending.call.query:
-            super().place(pending)
+            super().receive(pending)
         else:
             self._ask(pending)
 
@@ -147,7 +151,7 @@ class GatewayConnection(HttpConnection):
     def _finish_asked(self, pending: Pending, answer: Answer) -> None:
         described = {b"content-type", b"content-length"}  # which a connection writes itself
         headers = [header for header in answer.headers if header[0] not in described]
-        self.finish(pending, answer._replace(headers=headers))
+        self.finish_call(pending, answer._replace(headers=headers))
 
     async def _open_tunnel(self, begin: bytes) -> None:
         client, options = self.transport, self._application.options

@@ -33,7 +33,7 @@ SMALL = {name: value for name, value in LIMIT.items() if name != "newClientOrder
 
 
 class Asker:
-    """Takes note of what it is asked and told."""
+    """Takes note of what it is asked and told; its line is its own."""
 
     def __init__(self, desk, account, *, admits=True):
         self.desk = desk
@@ -41,9 +41,10 @@ class Asker:
         self.admits = admits
         self.said = []
 
-    def admit(self, message, until_ns, count, now_ns):
-        assert until_ns >= now_ns == NOW_NS
-        return Admitted(self.account, 1_000_000) if self.admits else None
+    def admit(self, messages, until_ns, now_ns):
+        assert min(until_ns) >= now_ns == NOW_NS
+        assert len(messages) == len(until_ns)
+        return Admitted(self.account, 1_000_000, [b"[%d]" % n for n in range(len(messages))]) if self.admits else None
 
     def serve(self, message):
         self.desk.log.append(message)
@@ -51,16 +52,12 @@ class Asker:
         if message.startswith(b'{"id"'):
             self.desk.bursts.learn(message, self.desk.shapes, self.desk.parsed(message)[2])
 
-    def tail(self, account, now_ns):
-        assert (account, now_ns) == (self.account, NOW_NS)
-        return b"[]"
-
     def answered(self, answers, ends):
         begins = [0, *ends]
         self.said += [bytes(answers[begin:end]) for begin, end in zip(begins, ends, strict=False)]
 
-    def finish(self, message, account, now_ns, outcome):
-        assert (account, now_ns) == (self.account, NOW_NS)
+    def finish(self, order, now_ns, outcome):
+        assert (order.line, order.account, now_ns) == (self, self.account, NOW_NS)
         self.said.append(outcome.problem if isinstance(outcome, Exception) else [event.kind for event in outcome])
 
 
@@ -94,7 +91,7 @@ def turn(desk, *gathered):
 
     async def run():
         for asker, messages in gathered:
-            desk.bursts.add(asker, messages)
+            desk.bursts.add(asker, asker, messages)
         for _ in range(4):
             await asyncio.sleep(0)
 
@@ -109,6 +106,27 @@ def test_orders_of_several_go_together_and_each_gets_its_own_answers():
     assert desk.log == [[ALICE, ALICE, CAROL, ALICE]]
     numbers = [[answer.partition(b'"id":')[2][:1] for answer in asker.said] for asker in (alice, carol)]
     assert numbers == [[b"0", b"1", b"3"], [b"2"]]
+
+
+def test_one_asker_on_two_lines_is_admitted_once_and_answered_on_each():
+    desk = Served()
+    alice, other, bob = Asker(desk, ALICE), Asker(desk, ALICE), Asker(desk, BOB, admits=False)
+    small = [desk.written(SMALL, number) for number in range(4)]
+    counts = []
+    admit = alice.admit
+    alice.admit = lambda messages, *when: counts.append(len(messages)) or admit(messages, *when)
+
+    async def run():
+        for asker, line, message in zip((alice, bob, alice, alice), (alice, bob, other, alice), small, strict=True):
+            desk.bursts.add(asker, line, [message])
+        for _ in range(4):
+            await asyncio.sleep(0)
+
+    asyncio.run(run())
+    assert counts == [3]
+    assert desk.log == [[ALICE], small[1], [ALICE, ALICE]]
+    tails = [[answer.partition(b'"rateLimits":')[2] for answer in line.said] for line in (alice, other)]
+    assert tails == [[b"[0]}", b"[2]}"], [b"[1]}"]]
 
 
 def test_one_alone_goes_the_general_way():
@@ -228,7 +246,7 @@ def without_times(answers):
     return [(status, error and (error["code"], error["msg"]), quantity) for status, error, quantity in answers]
 
 
-def posted(market, requests):
+def posted(market, requests, seen=sorted):
     """Send bodies to paths with keys in one turn, each on its own line; return status, body and headers of each."""
     lines = [HTTPConnection("127.0.0.1", market.port, timeout=60) for _ in requests]
     for line in lines:  # which the server has taken before the turn begins
@@ -239,7 +257,7 @@ def posted(market, requests):
             headers = {"X-MBX-APIKEY": key, "Content-Type": "application/x-www-form-urlencoded"}
             line.request("POST", path, body, headers)
     responses = [line.getresponse() for line in lines]
-    found = [(one.status, json.loads(one.read()), sorted(one.headers)) for one in responses]
+    found = [(one.status, json.loads(one.read()), seen(one.headers)) for one in responses]
     for line in lines:
         line.close()
     return found
@@ -283,6 +301,23 @@ def test_what_is_sent_again_counts_as_if_it_came_alone(market, body, monkeypatch
     found = posted(market, [(key, PATH, sent)] * 2)
     assert [answer["code"] for _, answer, _ in found] == [-8124] * 2
     assert [now - then for now, then in zip(used(), before, strict=True)] == [2 + 2, 2, 0]  # a ping on each line
+
+
+def test_each_of_several_orders_tells_what_was_used_with_it(market, body):
+    key, used = KEYS["alice"][0], ("x-mbx-used-weight-1m", "x-tb-key-weight-1m", "x-mbx-order-count-10s")
+    asked = [(key, PATH, body(newClientOrderId=f"u-{number}")) for number in range(5)]
+    found = posted(market, asked, lambda headers: [int(headers[name]) for name in used])
+    assert [status for status, _, _ in found] == [200] * 5
+    counts = sorted(zip(*[counts for _, _, counts in found], strict=True))
+    assert all(list(one) == list(range(min(one), min(one) + 5)) for one in map(sorted, counts))
+
+
+def test_one_bad_signature_spoils_no_other_order(market, body):
+    key, bodies = KEYS["alice"][0], [body(newClientOrderId=f"s-{number}") for number in range(4)]
+    bodies[2] = bodies[2][:-1] + ("0" if bodies[2][-1] != "0" else "1")
+    found = posted(market, [(key, PATH, one) for one in bodies])
+    assert [status for status, _, _ in found] == [200, 200, 400, 200]
+    assert found[2][1]["code"] == -1022
 
 
 def test_a_key_that_cannot_be_read_costs_nobody_else_an_answer(market, body):

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from api.connection import HttpConnection, Pending, _Order, response
+from api.connection import HttpConnection, Pending, response
 from api.limits import Limits
 from tests.api.binance.test_trading import PRICE, refused
 from tests.api.stream.raw import Raw
@@ -261,8 +261,9 @@ def test_an_answer_is_one_piece_of_text():
 
 def test_a_server_that_stops_meanwhile_says_so_in_an_answer_made_with_others():
     written = []
-    pending = Pending(None, None, keep_alive=False)
-    connection = SimpleNamespace(write=lambda of, data: written.append((of, data)))
-    _Order(connection, pending).answered(memoryview(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n\r\n\r\n"), [1])
+    made = object.__new__(HttpConnection)
+    made._ordered = Pending(None, None, keep_alive=False)
+    made.write = lambda of, data: written.append((of, data))
+    made.answered(memoryview(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n\r\n\r\n"), [1])
     expected = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\n\r\n\r\n"
-    assert written == [(pending, expected)]
+    assert written == [(made._ordered, expected)]

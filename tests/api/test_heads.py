@@ -2,7 +2,7 @@
 
 from api.binance.rest import ENDPOINTS
 from api.call import Call, read_headers
-from api.heads import HEAD_BYTES_MAX, HEADS_MAX, Heads
+from api.heads import HEAD_BYTES_MAX, HEADS_MAX, SENDERS_MAX, Heads
 
 PLACE = ENDPOINTS["POST", "/api/v3/order"]
 HEAD = b"POST /api/v3/order HTTP/1.1\r\ncontent-length: 3\r\n\r\n"
@@ -48,3 +48,16 @@ def test_the_memory_is_bounded():
     for number in range(HEADS_MAX + 1):
         heads.remember(b"GET /%d HTTP/1.1\r\n\r\n" % number, ping, call_with(b""), keep_alive=True)
     assert len(heads._known) == 1
+
+
+def test_a_head_has_one_sender_for_each_address_and_not_too_many():
+    heads = Heads()
+    heads.remember(HEAD + b"a=1", PLACE, call_with(b"a=1"), keep_alive=True)
+    head = heads.find(HEAD)
+    one, other = head.sender(None, "1.2.3.4"), head.sender(None, "1.2.3.5")
+    assert one is not other
+    assert one is head.sender(None, "1.2.3.4")
+    for number in range(SENDERS_MAX):
+        head.sender(None, str(number))
+    assert len(head._senders) <= SENDERS_MAX
+    assert one is not head.sender(None, "1.2.3.4")

@@ -51,6 +51,7 @@ def test_there_is_room_for_what_would_be_taken_and_asking_takes_nothing() -> Non
     replays = Replays(1)
     assert replays.has_room_for("k", b"a", NOW)
     assert replays.has_room_for("k", b"a", NOW)
+    assert not replays.has_room_for("k", b"a", NOW, besides=1)
     replays.take("k", b"a", NOW, NOW)
     assert not replays.has_room_for("k", b"a", NOW)  # taken
     assert not replays.has_room_for("k", b"b", NOW)  # too many
