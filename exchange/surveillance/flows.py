@@ -5,9 +5,7 @@ one buyer points at that buyer; pointers that lead back to where they began, wit
 ring, and a ring of two is a matched pair. In a real market hardly anybody has a single counterparty.
 """
 
-from typing import NamedTuple
-
-from exchange.core.types import BPS, DAY_NS, DAY_OFFSET_NS, SECOND_NS, Side
+from exchange.core.types import BPS, DAY_NS, DAY_OFFSET_NS, SECOND_NS, Side, TradingState
 from exchange.events import Event
 from exchange.surveillance.alerts import AlertKind, Finding
 from exchange.surveillance.thresholds import (
@@ -26,11 +24,17 @@ COUNTERPARTIES_MAX = 16  # told apart; whoever bought least makes room for anoth
 _BUY = int(Side.BUY)
 
 
-class _Sold(NamedTuple):
-    """What one group sold to another."""
+class _Sum:
+    """Trades of one group, with another or on one side."""
 
-    trades: int
-    lots: int
+    __slots__ = ("lots", "trades")
+
+    def __init__(self) -> None:
+        self.trades = self.lots = 0
+
+    def add(self, lots: int) -> None:
+        self.trades += 1
+        self.lots += lots
 
 
 class _Flow:
@@ -41,14 +45,16 @@ class _Flow:
     def __init__(self, first_sequence: int) -> None:
         self.first_sequence = first_sequence
         self.bought_lots = self.sold_lots = 0
-        self.buyers: dict[int, _Sold] = {}
+        self.buyers: dict[int, _Sum] = {}
 
     def sell(self, buyer: int, lots: int) -> None:
         self.sold_lots += lots
-        known = self.buyers.get(buyer, _Sold(0, 0))
-        if not known.trades and len(self.buyers) >= COUNTERPARTIES_MAX:
-            del self.buyers[min(self.buyers, key=lambda one: self.buyers[one].lots)]
-        self.buyers[buyer] = _Sold(known.trades + 1, known.lots + lots)
+        sold = self.buyers.get(buyer)
+        if sold is None:
+            if len(self.buyers) >= COUNTERPARTIES_MAX:
+                del self.buyers[min(self.buyers, key=lambda one: self.buyers[one].lots)]
+            sold = self.buyers[buyer] = _Sum()
+        sold.add(lots)
 
     def next(self) -> int | None:
         """Return the group that nearly everything goes to."""
@@ -71,7 +77,13 @@ class _Close:
         self.start_ticks = self.last_ticks = start_ticks
         self.first_sequence = first_sequence
         self.count = self.lots = 0
-        self.taken: dict[tuple[int, int], _Sold] = {}  # by group and side
+        self.taken: dict[tuple[int, int], _Sum] = {}  # by group and side
+
+    def take(self, group: int, side: int, lots: int) -> None:
+        taken = self.taken.get((group, side))
+        if taken is None:
+            taken = self.taken[group, side] = _Sum()
+        taken.add(lots)
 
 
 class Flows:
@@ -81,6 +93,14 @@ class Flows:
         self._flows: dict[tuple[int, int], _Flow] = {}
         self._closes: dict[int, _Close] = {}
         self._last_ticks: dict[int, int] = {}
+        self._continuous: set[int] = set()  # instruments that match orders as they come
+
+    def set_state(self, event: Event) -> None:
+        """Note whether an instrument's next trades are those of an auction."""
+        if event.state == TradingState.CONTINUOUS:
+            self._continuous.add(event.instrument)
+        else:
+            self._continuous.discard(event.instrument)
 
     def begin_window(self) -> None:
         """Begin another hour."""
@@ -88,7 +108,7 @@ class Flows:
 
     def apply(self, event: Event, taker: int, maker: int) -> list[Finding]:
         """Apply a trade between two groups; return what it shows."""
-        self._note_close(event, taker)
+        self._note_close(event, taker, maker)
         self._last_ticks[event.instrument] = event.price_ticks
         if taker == maker:
             facts = {"trade_id": event.trade_id, "lots": event.quantity_lots}
@@ -107,7 +127,8 @@ class Flows:
         self._closes.clear()
         return found
 
-    def _note_close(self, event: Event, taker: int) -> None:
+    def _note_close(self, event: Event, taker: int, maker: int) -> None:
+        """Count a trade of the day's end for who took; in an auction both did, and its event begins with the buyer."""
         if (event.time_ns + DAY_OFFSET_NS) % DAY_NS < DAY_NS - CLOSE_NS:
             return
         close = self._closes.get(event.instrument)
@@ -117,8 +138,9 @@ class Flows:
         close.last_ticks = event.price_ticks
         close.count += 1
         close.lots += event.quantity_lots
-        known = close.taken.get((taker, event.side), _Sold(0, 0))
-        close.taken[taker, event.side] = _Sold(known.trades + 1, known.lots + event.quantity_lots)
+        close.take(taker, event.side, event.quantity_lots)
+        if event.instrument not in self._continuous:
+            close.take(maker, 1 - event.side, event.quantity_lots)
 
     def _flow(self, event: Event, group: int) -> _Flow | None:
         key = (event.instrument, group)

@@ -22,6 +22,7 @@ FOUND_MAX = 3  # by one event
 _REDEEMED = int(EventKind.REDEEMED)
 _TRADED = int(EventKind.TRADED)
 _ACCOUNT_CREATED = int(EventKind.ACCOUNT_CREATED)
+_TRADING_STATE_SET = int(EventKind.TRADING_STATE_SET)
 
 
 class Watch:
@@ -96,6 +97,8 @@ class Watch:
             self._holdings.redeem(event)
         elif kind == _ACCOUNT_CREATED:
             self._groups[event.account] = event.counter_account
+        elif kind == _TRADING_STATE_SET:
+            self._flows.set_state(event)
         else:
             self._note(event, self._holdings.apply(event))
 

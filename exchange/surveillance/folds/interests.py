@@ -418,6 +418,7 @@ def _is_of_others(event: Record) -> bool:
         or kind == EventKind.ISSUED
         or kind == EventKind.UNITS_EXPIRED
         or kind == EventKind.ACCOUNT_CREATED
+        or kind == EventKind.TRADING_STATE_SET
     )
 
 

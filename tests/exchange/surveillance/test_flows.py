@@ -2,7 +2,8 @@
 
 import pytest
 
-from exchange.core.types import Side
+from exchange.core import commands
+from exchange.core.types import Side, TradingState
 from exchange.surveillance import flows
 from exchange.surveillance.alerts import AlertKind
 from tests.exchange.marketdata.builders import ALICE, BOB, CAROL, MINUTE_NS, new_order
@@ -110,6 +111,33 @@ def test_an_end_of_day_that_moves_by_many_is_nobodys(floor, why):
             push(floor, buyer, (price,))
     else:
         push(floor, MALLORY, (100, 100, 100) if why == "flat" else (104,))
+    floor.pass_time(HOUR_S)
+    floor.do(new_order(ALICE, Side.SELL, 110, 5))
+    assert floor.alerts(AlertKind.MARKING_THE_CLOSE) == []
+
+
+@pytest.mark.parametrize(("pusher_side", "price"), [(Side.SELL, 97), (Side.BUY, 103)])
+def test_who_moves_a_closing_auction_is_found_whatever_side_he_is_on(floor, pusher_side, price):
+    floor.do(new_order(ALICE, Side.SELL, 100, 5), new_order(BOB, Side.BUY, 100, 5))
+    late(floor)
+    floor.do(commands.set_trading_state(1, TradingState.CALL_CLOSE))
+    other = Side.BUY if pusher_side == Side.SELL else Side.SELL
+    floor.do(*[new_order(account, other, price, 5) for account in (ALICE, BOB, CAROL)])
+    floor.do(new_order(MALLORY, pusher_side, price, 15))
+    floor.do(commands.uncross(1, TradingState.CLOSED))
+    floor.pass_time(HOUR_S)
+    floor.do(commands.set_trading_state(1, TradingState.PRE_OPEN))
+    (alert,) = floor.alerts(AlertKind.MARKING_THE_CLOSE)
+    expected = {"lots": 15, "of_lots": 15, "from_ticks": 100, "to_ticks": price}
+    assert (alert.groups, alert.facts) == ((MALLORY,), expected)
+
+
+def test_whose_bids_are_sold_into_has_taken_nothing_once_orders_match_as_they_come(floor):
+    late(floor)
+    for state in (TradingState.CALL_CLOSE, TradingState.PRE_OPEN, TradingState.CONTINUOUS):
+        floor.do(commands.set_trading_state(1, state))
+    for price, seller in ((101, BOB), (102, CAROL), (103, OSCAR), (104, TRUDY)):
+        floor.do(new_order(MALLORY, Side.BUY, price, 5), new_order(seller, Side.SELL, price, 5))
     floor.pass_time(HOUR_S)
     floor.do(new_order(ALICE, Side.SELL, 110, 5))
     assert floor.alerts(AlertKind.MARKING_THE_CLOSE) == []
