@@ -113,7 +113,11 @@ async def mass_cancel(desk: Desk, caller: Caller, request: MassCancelRequest) ->
 
 
 async def set_timer(desk: Desk, caller: Caller, request: TimerRequest) -> TimerAnswer:
-    """Have all open orders of the account end after a time, unless this is sent again before; 0 turns that off."""
+    """Have all open orders of the account end after a time, unless this is sent again before; 0 turns that off.
+
+    It ends what may be ended when it runs out: orders that nobody may cancel then, in the last minutes of a call or on
+    an instrument that is suspended, stay.
+    """
     until_ns = caller.call.now_ns + request.timeout * MILLISECOND_NS if request.timeout else 0
     events = await desk.gateway.send(commands.set_deadman(caller.account, until_ns))
     return TimerAnswer(trigger=events[0].amount // MILLISECOND_NS)
