@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import groupby, repeat
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
 import numpy as np
 
@@ -96,13 +96,20 @@ class Bursts:
         self._waiting: list[_Waiting] = []
         self._learns = False  # what is served now the general way came with others
 
-    def add(self, asker: Asker, line: Line, messages: Sequence[bytes]) -> None:
-        """Take messages of a line; they are served at the end of the turn."""
+    def add(self, asker: Asker, line: Line, message: bytes) -> None:
+        """Take a message of a line; it is served at the end of the turn."""
         waiting = self._waiting
         if not waiting:
             asyncio.get_running_loop().call_soon(self.flush)
-        waiting += zip(repeat(asker), repeat(line), messages)
+        waiting.append((asker, line, message))
         if len(waiting) >= MESSAGES_MAX:
+            self.flush()
+
+    def add_all(self, asker: Asker, line: Line, messages: Sequence[bytes]) -> None:
+        """Take messages of a line that came together."""
+        self.add(asker, line, messages[0])
+        self._waiting += zip(repeat(asker), repeat(line), messages[1:])
+        if len(self._waiting) >= MESSAGES_MAX:
             self.flush()
 
     def learn(self, message: bytes, shapes: Shapes, order: OrderTexts) -> None:
@@ -133,14 +140,15 @@ class Bursts:
 
     def _serve(self, burst: Burst, waiting: list[_Waiting], now_ns: int) -> None:
         """Submit the orders of those who may; those who may not are told so by the general way."""
-        admitted = _admitted(waiting, burst.until_ns.tolist(), now_ns)
+        orders = _admitted(waiting, burst.until_ns.tolist(), now_ns)
         begin, count = 0, len(waiting)
         while begin < count:
-            end = begin
-            while end < count and end in admitted:
-                end += 1
+            try:
+                end = orders.index(None, begin)
+            except ValueError:
+                end = count
             if begin < end:
-                self._send(burst.part(begin, end), [admitted[place] for place in range(begin, end)], now_ns)
+                self._send(burst.part(begin, end), cast("list[Order]", orders[begin:end]), now_ns)
             else:
                 _, line, message = waiting[begin]
                 line.serve(message)
@@ -169,15 +177,15 @@ class Bursts:
             _answer(line, answers, told.text, events, now_ns)
 
 
-def _admitted(waiting: list[_Waiting], until_ns: list[int], now_ns: int) -> dict[int, Order]:
-    """Return the orders that are counted and allowed, by their place."""
+def _admitted(waiting: list[_Waiting], until_ns: list[int], now_ns: int) -> list[Order | None]:
+    """Return the orders that are counted and allowed, None for those that are not."""
     places: dict[Asker, list[int]] = {}
     for place, (asker, _, _) in enumerate(waiting):
         if asker in places:
             places[asker].append(place)
         else:
             places[asker] = [place]
-    found: dict[int, Order] = {}
+    found: list[Order | None] = [None] * len(waiting)
     for asker, asked in places.items():
         messages = [waiting[place][2] for place in asked]
         admitted = asker.admit(messages, [until_ns[place] for place in asked], now_ns)

@@ -212,7 +212,7 @@ class HttpConnection(HttpToolsProtocol):
         self.cycle = pending  # type: ignore[assignment] # see the top
         if pending.endpoint is PLACE and pending.keep_alive and self.joins(body):
             self._ordered = pending
-            self._bursts.add(head.sender(self.services, self._address), self, (body,))
+            self._bursts.add(head.sender(self.services, self._address), self, body)
             return
         pending.call = head.call.again(self._address, self.services.exchange.clock.now_ns())
         self._serve(pending, body)
@@ -234,7 +234,7 @@ class HttpConnection(HttpToolsProtocol):
             Steps(answer(pending.endpoint, self.services, call), partial(self.finish_call, pending), self.loop).step()
         elif pending.keep_alive and self.joins(body):
             self._ordered = pending
-            self._bursts.add(Sender(self.services, call), self, (body,))
+            self._bursts.add(Sender(self.services, call), self, body)
         else:
             self.receive(pending)
 

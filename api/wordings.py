@@ -5,6 +5,7 @@ by `api.compiled`, many in one call. All are forgotten when there is no room for
 """
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -115,9 +116,9 @@ class Messages:
         self.now_ns = now_ns
         self.text = np.frombuffer(b"".join(messages), np.uint8)
         self.spans = np.zeros((count, SPANS, 2), np.int64)
-        sizes = self.spans[:, _MESSAGE, 1]
-        sizes[:] = [len(message) for message in messages]
-        self.spans[1:, _MESSAGE, 0] = np.cumsum(sizes)[:-1]
+        sizes = list(map(len, messages))
+        self.spans[:, _MESSAGE, 1] = sizes
+        self.spans[1:, _MESSAGE, 0] = list(accumulate(sizes[:-1]))
         self.commands = np.zeros(count, COMMAND)
         self.row_of = np.zeros(count, np.int64)
         self.until_ns = np.zeros(count, np.int64)  # when it is too late for it
@@ -226,10 +227,9 @@ def _read(tables: Tables, messages: Messages, begin: int) -> int:
 
 
 def _tell(burst: Burst, events: np.ndarray, units_ns: np.ndarray, tails: Sequence[bytes], *, is_http: bool) -> Told:
-    sizes = np.array([len(tail) for tail in tails], np.int64)
+    sizes = np.fromiter(map(len, tails), np.int64, len(tails))
     places = np.zeros((len(burst.commands), 4), np.int64)
     tail_text = np.frombuffer(b"".join(tails), np.uint8)
-    spans = np.stack((np.cumsum(sizes) - sizes, sizes), axis=1)
     tables, room = burst.tables, (len(events) + 1) * ORDER_ROOM + len(tail_text)
     rows = events.view(EVENT_ROW)
     rows.flags.writeable = False  # whoever they come from, or it would be compiled for each
@@ -238,7 +238,7 @@ def _tell(burst: Burst, events: np.ndarray, units_ns: np.ndarray, tails: Sequenc
         room *= 2
         out = np.empty(room, np.uint8)
         is_done = tell(
-            rows, burst.text, burst.spans, burst.row_of, units_ns, is_http, spans, tail_text, tables.wordings,
+            rows, burst.text, burst.spans, burst.row_of, units_ns, is_http, sizes, tail_text, tables.wordings,
             tables.letters, tables.rows, out, places,
         )  # fmt: skip
     return Told(out.data, places.tolist())

@@ -166,7 +166,7 @@ class ApiSession:
         self._count_in(len(messages))
         for number, message in enumerate(messages):
             if self._key:
-                self._bursts.add(self, self, messages[number:])
+                self._bursts.add_all(self, self, messages[number:])
                 return
             self.serve(message)
 

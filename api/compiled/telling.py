@@ -49,7 +49,7 @@ def tell(
     row_of: np.ndarray,
     units_ns: np.ndarray,
     is_http: bool,
-    tails: np.ndarray,
+    tail_sizes: np.ndarray,
     tail_text: np.ndarray,
     wordings: np.ndarray,
     letters: np.ndarray,
@@ -59,16 +59,16 @@ def tell(
 ) -> bool:
     """Write answers; say of each where it begins and ends and which events it is of; tell whether there was room.
 
-    An answer that is not written begins where it ends. `tails` are the places of rate limits, or of header lines.
+    An answer that is not written begins where it ends. Tails are rate limits, or header lines, one behind the other.
     """
-    first, place, count = 0, 0, len(events)
+    first, place, tail, count = 0, 0, 0, len(events)
     for index in range(len(places)):
         end = first + 1
         while end < count and events[end].sequence == events[first].sequence:
             end += 1
         row = rows[row_of[index]]
         places[index, 0], places[index, 1], places[index, 2], places[index, 3] = place, place, first, end
-        tail, size = tails[index, 0], tails[index, 1]
+        size = tail_sizes[index]
         if place + _room(spans[index], row, size, end - first) > len(out):
             return False
         if _is_usual(events, first, end):
@@ -85,6 +85,7 @@ def tell(
                 if _frame(out, place, found - place - FRAME_HEAD):
                     place = places[index, 1] = found
         first = end
+        tail += size
     return True
 
 

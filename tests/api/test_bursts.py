@@ -91,7 +91,7 @@ def turn(desk, *gathered):
 
     async def run():
         for asker, messages in gathered:
-            desk.bursts.add(asker, asker, messages)
+            desk.bursts.add_all(asker, asker, messages)
         for _ in range(4):
             await asyncio.sleep(0)
 
@@ -118,7 +118,7 @@ def test_one_asker_on_two_lines_is_admitted_once_and_answered_on_each():
 
     async def run():
         for asker, line, message in zip((alice, bob, alice, alice), (alice, bob, other, alice), small, strict=True):
-            desk.bursts.add(asker, line, [message])
+            desk.bursts.add(asker, line, message)
         for _ in range(4):
             await asyncio.sleep(0)
 
