@@ -61,9 +61,9 @@ def tell(
 
     An answer that is not written begins where it ends. Tails are rate limits, or header lines, one behind the other.
     """
-    first, place, tail, count = 0, 0, 0, len(events)
+    first, end, place, tail, count = 0, 0, 0, 0, len(events)
     for index in range(len(places)):
-        end = first + 1
+        first, end = end, end + 1
         while end < count and events[end].sequence == events[first].sequence:
             end += 1
         row = rows[row_of[index]]
@@ -84,7 +84,6 @@ def tell(
                 found = _put(out, _copy(out, _put(out, found, _LIMITS), tail_text, tail, size), _END)
                 if _frame(out, place, found - place - FRAME_HEAD):
                     place = places[index, 1] = found
-        first = end
         tail += size
     return True
 
