@@ -91,6 +91,7 @@ class Exchange:
         self.watch = Watch()
         self.follower = Follower(self.watch, events, clock, config.watch_share_percent, config.watch_idle_ms)
         self._tasks: list[asyncio.Task[None]] = []
+        self._has_frozen = False
         self.touched: set[int] = set()  # instruments whose depth or trades the last batch changed
         self._snapshots = snapshots
 
@@ -118,8 +119,10 @@ class Exchange:
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to accept commands, and answer on `loop`."""
-        gc.collect()
-        gc.freeze()  # what the recovery built stays for good: the collector need not look at it again
+        self._has_frozen = gc.get_freeze_count() == 0  # else another has, whose business the collector is
+        if self._has_frozen:
+            gc.collect()
+            gc.freeze()  # what the recovery built stays for good: the collector need not look at it again
         self.sequencer.start(loop)
         self._tasks = [
             loop.create_task(self._keep_time()),
@@ -134,7 +137,8 @@ class Exchange:
         await self.sequencer.stop()
         self.journal.close()
         self.events.close()
-        gc.unfreeze()  # a process may open others after it
+        if self._has_frozen:
+            gc.unfreeze()  # a process may open others after it
 
     def submit(self, commands: bytes, document: bytes = b"") -> "asyncio.Future[list[Event]]":
         """Put commands into the one order: see Sequencer.submit."""

@@ -42,7 +42,6 @@ def interpreter_as_before():
     yield
     sys.setswitchinterval(interval)
     gc.set_threshold(*threshold)
-    gc.unfreeze()
 
 
 def documents() -> list[Document]:
@@ -249,6 +248,21 @@ def test_an_exchange_that_has_stopped_leaves_its_memory(tmp_path) -> None:
     reference = run(tmp_path, drive)
     gc.collect()
     assert reference() is None
+
+
+def test_the_collector_passes_over_what_was_recovered_unless_another_has_set_it_up(tmp_path) -> None:
+    async def drive(_):
+        await asyncio.sleep(0)
+        return gc.get_freeze_count()
+
+    frozen = gc.get_freeze_count()
+    assert run(tmp_path / "in another's", drive) == frozen > 0
+    gc.unfreeze()
+    try:
+        assert run(tmp_path / "alone", drive) > 0
+        assert gc.get_freeze_count() == 0
+    finally:
+        gc.freeze()
 
 
 async def done(question, *, tries: int = 100):
