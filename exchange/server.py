@@ -46,7 +46,7 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 
-def _tune(config: Config) -> None:
+def tune(config: Config) -> None:
     """Set the interpreter up for threads that hand much over and for events that live shortly."""
     # the kernel and the disk run without the interpreter's lock: what counts is how soon they get it back
     sys.setswitchinterval(config.thread_switch_us / 1_000_000)
@@ -104,7 +104,7 @@ class Exchange:
         Raises JournalError or RecoveryError when it cannot be trusted, and then leaves it as it is.
         """
         config = config or Config()
-        _tune(config)
+        tune(config)
         compile_folds()
         with ExitStack() as opened:
             journal = FileJournal.open(directory / JOURNAL_FOLDER, config.journal_segment_bytes)

@@ -7,6 +7,7 @@ It ends when the exchange's process does.
 """
 
 import asyncio
+import gc
 import sys
 from collections.abc import Mapping, Sized
 from contextlib import suppress
@@ -41,7 +42,8 @@ from api.stream.transport import bound_buffer
 from api.v1.desk import body_limiter
 from api.v1.router import ACTIONS
 from api.vault import Vault
-from exchange.server import Exchange
+from exchange.config import Config
+from exchange.server import Exchange, tune
 
 _PLACE = ENDPOINTS["POST", "/api/v3/order"]
 _NAMED = b"newClientOrderId="
@@ -203,6 +205,8 @@ async def run(options: GatewayOptions) -> None:
     limiter = Limiter(options.limits)
     remote = RemoteExchange(stop.set, limiter)
     await remote.connect(options.lines)
+    gc.collect()
+    gc.freeze()  # all names are here: the collector need not look at them again
     services = services_of(remote, Vault.open(Path(options.directory)), limiter, Origins(options.origins))
     application = GatewayApplication(services, remote, options)
     with listen(options.host, options.port, shared=True) as listener:
@@ -215,6 +219,7 @@ async def run(options: GatewayOptions) -> None:
 def main() -> None:
     """Run a gateway with the options in the first argument."""
     log_to_stderr()
+    tune(Config())
     with suppress(ConnectionError, FileNotFoundError):  # the exchange went away meanwhile
         uvloop.run(run(msgspec.json.decode(sys.argv[1], type=GatewayOptions)))
 
