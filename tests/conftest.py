@@ -54,6 +54,13 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def memory_given_back() -> Iterator[None]:
+    """Let go, with the last test of a file, of the exchanges that were opened in it: they have cycles and are large."""
+    yield
+    gc.collect()
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """Return the folder of public data sets; without it a test is skipped here and fails where CI=true."""

@@ -91,7 +91,7 @@ def test_an_exchange_that_says_nothing_is_not_waited_for(monkeypatch: pytest.Mon
     with socket.create_server(("127.0.0.1", 0)) as mute:
         begun = time.monotonic()
         assert completed("", f"http://127.0.0.1:{mute.getsockname()[1]}") == []
-        assert time.monotonic() - begun < completion.ASK_S + 3  # the machine may be busy, but nobody is asked again
+        assert time.monotonic() - begun < completion.ASK_S + 20  # the machine may be busy, but nobody is asked again
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(served: Office, monkeypatch: pytest.MonkeyPatch) -> None:

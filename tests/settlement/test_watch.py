@@ -27,12 +27,12 @@ def test_a_pause_ends_with_its_time_or_with_stop() -> None:
     stopped = asyncio.Event()
     stopped.set()
     assert 0.05 <= _seconds(lambda: pause(asyncio.Event(), 0.05)) < LONG
-    assert _seconds(lambda: pause(stopped, LONG)) < 5
+    assert _seconds(lambda: pause(stopped, LONG)) < LONG / 2
 
 
 def test_a_timer_wakes_after_its_own_time_at_the_latest() -> None:
     timer = Timer(0.02)
-    assert _seconds(lambda: timer.wait(asyncio.Event(), LONG)) < 5
+    assert _seconds(lambda: timer.wait(asyncio.Event(), LONG)) < LONG / 2
     timer.close()
 
 
@@ -60,7 +60,7 @@ def test_a_watch_wakes_when_something_happens(change: str, tmp_path: Path) -> No
         found.close()
         return time.monotonic() - start
 
-    assert (0.2 if change == "nothing" else 0) <= asyncio.run(run()) < 10
+    assert (0.2 if change == "nothing" else 0) <= asyncio.run(run()) < LONG / 2
 
 
 @pytest.mark.parametrize("failing", ["platform", "inotify_init1", "inotify_add_watch"])

@@ -42,7 +42,7 @@ PATIENCE_S = 60
 PING_S = 1.0  # between two pings
 PONG_S = 4.0  # for the answer of one: those who trade answer in time on a busy machine too
 RECEIVE_S = 2  # for a request to arrive
-NOTICED_S = PING_S + PONG_S + 1.5 + 5.0  # and a goodbye, and a busy machine
+NOTICED_S = PING_S + PONG_S + 1.5 + 15.0  # and a goodbye, and a busy machine
 STREAMS = StreamConfig(ping_interval_s=PING_S, ping_timeout_s=PONG_S, send_buffer_bytes=16_384, stall_s=0.5)
 API = "/ws-api/v3"
 OBJECTS = (Connection, Topic, FrameProtocol, HttpConnection, Pending)
@@ -260,7 +260,7 @@ def test_who_sends_drop_by_drop_is_cut_in_time_and_leaves_nothing(floor: Venue, 
     with ExitStack() as opened:
         lines = [opened.enter_context(Raw(floor.port)).send(beginning) for beginning in beginnings * 4]
         while lines:
-            assert time.monotonic() - begin_s < 2 * RECEIVE_S + 2, len(lines)
+            assert time.monotonic() - begin_s < 2 * RECEIVE_S + 20, len(lines)
             time.sleep(0.2)
             lines = [line for line in lines if is_open(line)]
     assert time.monotonic() - begin_s > RECEIVE_S / 2

@@ -5,6 +5,7 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
@@ -341,7 +342,7 @@ def test_a_stalled_reader_of_trades_is_cut_with_a_message_while_another_loses_no
             line = await _stalled(floor, f"{LOWER}@trade")
             begin = time.monotonic()
             count, gone = 0, None
-            while gone is None and time.monotonic() - begin < 20:
+            while gone is None and time.monotonic() - begin < 60:
                 count += await _trade_for(floor, 0.2)
                 gone = None if len(floor.websockets.hub.connections) == 2 else time.monotonic() - begin
             heard = [(await hear(client))["t"] for _ in range(count)]
@@ -356,19 +357,19 @@ def test_a_stalled_reader_of_trades_is_cut_with_a_message_while_another_loses_no
     assert data.count(b'"e":"trade"') < count
 
 
-def test_a_stalled_reader_that_reads_again_finds_the_reason(floor: Venue) -> None:
-    async def conversation() -> bytes:
-        line = await _stalled(floor, f"{LOWER}@trade")
+def test_a_stalled_reader_that_reads_again_finds_the_reason(tmp_path: Path) -> None:
+    async def conversation(served: Venue) -> bytes:
+        line = await _stalled(served, f"{LOWER}@trade")
         for _ in range(100):
-            await _trade_for(floor, 0.05)
-            if any(connection.backlog.messages_held for connection in floor.websockets.hub.connections):
+            await _trade_for(served, 0.05)
+            if any(connection.backlog.messages_held for connection in served.websockets.hub.connections):
                 break
-        draining = asyncio.create_task(asyncio.to_thread(_slowly_drained, line))
-        data = await draining
+        data = await asyncio.to_thread(_slowly_drained, line)
         line.close()
         return data
 
-    data = talk(conversation)
+    with venue(tmp_path, streams=replace(STREAMS, farewell_s=30.0)) as served:
+        data = talk(lambda: conversation(served))
     assert b'"code":-1003' in data
     assert b"\x88" in data[-80:], "a close frame ends the line"
 
@@ -424,7 +425,7 @@ def _payloads(data: bytes) -> Iterator[bytes]:
 
 
 def test_a_connection_has_its_time_and_pings_keep_it_alive(tmp_path: Path) -> None:
-    streams = StreamConfig(lifetime_s=1.0, ping_interval_s=0.2, ping_timeout_s=0.5)
+    streams = StreamConfig(lifetime_s=4.0, ping_interval_s=0.2, ping_timeout_s=3.0)
 
     async def conversation(served: Venue) -> tuple[tuple[int, str], float]:
         async with joined(served, "/ws", ping_interval=None) as client:
@@ -434,7 +435,7 @@ def test_a_connection_has_its_time_and_pings_keep_it_alive(tmp_path: Path) -> No
     with venue(tmp_path, streams=streams) as served:
         end, lasted = talk(lambda: conversation(served))
     assert end == (1001, "The connection's time is over.")
-    assert 0.9 < lasted < 3
+    assert 3.9 < lasted < 20
 
 
 def test_the_end_of_the_server_is_announced(tmp_path: Path) -> None:

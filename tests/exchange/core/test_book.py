@@ -262,11 +262,12 @@ def test_to_cancel_from_a_long_level_costs_as_much_an_order_as_from_a_short_one(
         orders = np.frombuffer(commands.cancel_order(ALICE, 0) * count, COMMAND).copy()
         orders["order_id"] = placed["order_id"]
         np.random.default_rng(1).shuffle(orders)
-        begun = time.perf_counter_ns()
+        begun = time.thread_time_ns()  # of this thread's own: the machine may have others
         ended = market.engine.apply(orders)
         assert (ended["kind"] == EventKind.ORDER_CANCELED).all()
-        return (time.perf_counter_ns() - begun) / count
+        return (time.thread_time_ns() - begun) / count
 
     nanoseconds_an_order(100_000)  # memory is touched for the first time
     short = min(nanoseconds_an_order(1_000) for _ in range(5))
-    assert nanoseconds_an_order(100_000) < 12 * short  # what is cold costs more, what is searched would cost 100 times
+    long = min(nanoseconds_an_order(100_000) for _ in range(3))
+    assert long < 12 * short  # what is cold costs more, what is searched would cost 100 times
