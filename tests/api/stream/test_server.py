@@ -364,9 +364,8 @@ def test_a_stalled_reader_that_reads_again_finds_the_reason(tmp_path: Path) -> N
             await _trade_for(served, 0.05)
             if any(connection.backlog.messages_held for connection in served.websockets.hub.connections):
                 break
-        data = await asyncio.to_thread(_slowly_drained, line)
-        line.close()
-        return data
+        with line:
+            return await asyncio.to_thread(_slowly_drained, line)
 
     with venue(tmp_path, streams=replace(STREAMS, farewell_s=30.0)) as served:
         data = talk(lambda: conversation(served))
