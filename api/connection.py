@@ -234,7 +234,7 @@ class HttpConnection(HttpToolsProtocol):
             Steps(answer(pending.endpoint, self.services, call), partial(self.finish_call, pending), self.loop).step()
         elif pending.keep_alive and self.joins(body):
             self._ordered = pending
-            self._bursts.add(Sender(self.services, call), self, body)
+            self._bursts.add(Sender(self.services, call, self._address), self, body)
         else:
             self.receive(pending)
 

@@ -33,7 +33,7 @@ class Head:
         if found is None:
             if len(self._senders) == SENDERS_MAX:
                 self._senders.clear()
-            found = self._senders[address] = Sender(services, self.call.again(address, 0))
+            found = self._senders[address] = Sender(services, self.call, address)
         return found
 
 

@@ -78,10 +78,10 @@ class Sender:
 
     __slots__ = ("_call", "_services")
 
-    def __init__(self, services: Services, call: Call) -> None:
-        """Send with the head of a call, from its address."""
+    def __init__(self, services: Services, call: Call, address: str) -> None:
+        """Send with the head of a call, from an address."""
         self._services = services
-        self._call = call.again(call.address, 0)
+        self._call = call.again(address, 0)
 
     def admit(self, messages: Sequence[bytes], until_ns: Sequence[int], now_ns: int) -> Admitted | None:
         """Take what `receive` takes, of those orders, their bodies read together, that it would not refuse.

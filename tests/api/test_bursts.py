@@ -16,7 +16,7 @@ from websockets.frames import Opcode
 
 from api.binance.wsrequest import decode
 from api.bursts import Admitted, Bursts
-from api.errors import OVERLOADED, STATUS_UNKNOWN, STOPPED
+from api.errors import OVERLOADED, STATUS_UNKNOWN, STOPPED, WRONG_CONTENT_TYPE
 from exchange.core import commands
 from exchange.core.records import COMMAND
 from exchange.core.types import CommandKind, Side
@@ -246,7 +246,7 @@ def without_times(answers):
     return [(status, error and (error["code"], error["msg"]), quantity) for status, error, quantity in answers]
 
 
-def posted(market, requests, seen=sorted):
+def posted(market, requests, seen=sorted, kind="application/x-www-form-urlencoded"):
     """Send bodies to paths with keys in one turn, each on its own line; return status, body and headers of each."""
     lines = [HTTPConnection("127.0.0.1", market.port, timeout=60) for _ in requests]
     for line in lines:  # which the server has taken before the turn begins
@@ -254,7 +254,7 @@ def posted(market, requests, seen=sorted):
         line.getresponse().read()
     with held(market):
         for line, (key, path, body) in zip(lines, requests, strict=True):
-            headers = {"X-MBX-APIKEY": key, "Content-Type": "application/x-www-form-urlencoded"}
+            headers = {"X-MBX-APIKEY": key, "Content-Type": kind}
             line.request("POST", path, body, headers)
     responses = [line.getresponse() for line in lines]
     found = [(one.status, json.loads(one.read()), seen(one.headers)) for one in responses]
@@ -318,6 +318,13 @@ def test_one_bad_signature_spoils_no_other_order(market, body):
     found = posted(market, [(key, PATH, one) for one in bodies])
     assert [status for status, _, _ in found] == [200, 200, 400, 200]
     assert found[2][1]["code"] == -1022
+
+
+def test_what_says_that_it_is_no_form_is_refused_though_it_reads_like_one(market, body):
+    for _ in range(2):  # the second time the heads are known
+        asked = [(KEYS["alice"][0], PATH, body(newClientOrderId=f"w-{time.time_ns()}")) for _ in range(3)]
+        found = posted(market, asked, kind="application/json")
+        assert {answer["code"] for _, answer, _ in found} == {WRONG_CONTENT_TYPE.code}
 
 
 def test_a_key_that_cannot_be_read_costs_nobody_else_an_answer(market, body):

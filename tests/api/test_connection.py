@@ -191,9 +191,20 @@ def test_a_websocket_is_counted_once(market):
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory):
     """Return an exchange for few connections."""
-    limits = Limits(connections_per_address_max=4)
+    limits = Limits(connections_per_address_max=4, body_bytes_max=2_000)
     with venue(tmp_path_factory.mktemp("narrow"), limits) as running:
         yield running
+
+
+def test_a_large_body_is_refused_again_though_its_head_is_known(narrow):
+    alice = narrow.client("alice")
+    body = alice.sign({"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "quantity": 1, "price": PRICE})
+    body += "&" * (2_001 - len(body))
+    head = f"POST /api/v3/order HTTP/1.1\r\nx-mbx-apikey: {alice.key}\r\ncontent-length: {len(body)}\r\n\r\n"
+    with opened(narrow) as line:
+        for _ in range(3):
+            line.sendall((head + body).encode())
+            assert line.recv(65536).startswith(b"HTTP/1.1 413 ")
 
 
 def test_connections_of_one_address_are_bounded(narrow):
