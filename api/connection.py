@@ -123,7 +123,7 @@ class HttpConnection(HttpToolsProtocol):
         self._whole = None
         super().data_received(data)
         whole = self._whole
-        if is_fresh and whole is not None and whole is self.cycle and whole.size <= self._limiter.limits.body_bytes_max:
+        if is_fresh and whole is not None and whole is self.cycle:
             self._heads.remember(data, whole.endpoint, whole.call, keep_alive=whole.keep_alive)
         if self._is_in_head:
             self._head_bytes += len(data)

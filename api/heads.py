@@ -46,7 +46,10 @@ class Heads:
         self.find = self._known.get  # bytes -> Head or None; once per request, so without a call in between
 
     def remember(self, data: bytes, endpoint: Endpoint, call: Call, *, keep_alive: bool) -> None:
-        """Remember the head of a request that `data` holds whole, and nothing else, as read into `call`."""
+        """Remember the head of a request that `data` holds whole, and nothing else, as read into `call`.
+
+        Into which a body that is too large is not read.
+        """
         end = data.find(END) + len(END)
         body_bytes = len(data) - end
         if call.query or end > HEAD_BYTES_MAX or body_bytes != len(call.body):
