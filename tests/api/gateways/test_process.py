@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from api.gateways import process
-from api.gateways.process import GatewayOptions, main, request_of
+from api.gateways.process import GatewayConnection, GatewayOptions, main, request_of
 from api.limits import Limits
 from exchange.config import Config
 from tests.exchange.test_server import interpreter_as_before as interpreter_as_before
@@ -18,6 +18,12 @@ def test_a_request_is_passed_on_with_its_sender():
     scope = {"method": "GET", "path": "/a b", "raw_path": b"/a%20b", "query_string": b"q", "headers": [(b"n", b"v")]}
     request = request_of(scope | {"client": ("1.2.3.4", 5)}, b"body")
     assert (request.client, request.headers, request.body) == (("1.2.3.4", 5), [(b"n", b"v")], b"body")
+
+
+def test_orders_without_a_name_are_not_gathered_with_others():
+    connection = object.__new__(GatewayConnection)
+    assert connection.joins(b"symbol=X&newClientOrderId=a&timestamp=1")
+    assert not connection.joins(b"symbol=X&timestamp=1")
 
 
 def test_options_come_out_as_they_went_in():
